@@ -16,7 +16,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from gantut_console import UserError
-from gantut_imgfuncs import FORMATS, center_crop, read, transform
+from gantut_imgfuncs import FORMATS, center_crop, read, reason, transform
 
 HEAD = 4096  # bytes of each file that its checksum covers: all of a small picture, the beginning of a photograph
 
@@ -59,13 +59,6 @@ def load_image(path, image_size, is_crop=False, crop_size=0, c_dim=3):
     if c_dim == 1:
         image = image @ [[0.299], [0.587], [0.114]]  # [image_size, image_size, 1]
     return image.astype(np.float32)
-
-
-def reason(error):
-    """What is wrong with a picture, in a few words."""
-    if isinstance(error, Image.UnidentifiedImageError):
-        return "is no picture"
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def look_over(files, image_size, is_crop=False, crop_size=0, skip_bad=False):

@@ -21,10 +21,10 @@ from scipy import ndimage, sparse
 from scipy.sparse.linalg import splu
 from tqdm import tqdm
 
-from gantut_batches import check_number, find_dataset, load_image, random_state, reason
+from gantut_batches import check_number, find_dataset, load_image, random_state
 from gantut_console import UserError
 from gantut_gan import DCGAN, dataset_files
-from gantut_imgfuncs import grid_size, imread, inverse_transform, merge, pixels, save_film, to_uint8
+from gantut_imgfuncs import grid_size, imread, inverse_transform, merge, pixels, reason, save_film, to_uint8
 from gantut_run import checkpoint_sizes, writing
 
 flags = tf.app.flags

@@ -41,6 +41,13 @@ def read(path):
         return np.asarray(image.convert("RGB"))
 
 
+def reason(error):
+    """What is wrong with a picture, in a few words."""
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "is no picture"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def transform(image, npx=64, is_crop=True):
     """Scale a picture from 0..255 to [-1, 1]; with is_crop, first take its central npx x npx window (Part 3)."""
     if is_crop:

@@ -17,11 +17,11 @@ import tensorflow.compat.v1 as tf
 from scipy.special import ndtr, ndtri
 from tqdm import tqdm
 
-from gantut_batches import check_number, find_dataset, load_image, look_over, random_state, reason
+from gantut_batches import check_number, find_dataset, load_image, look_over, random_state
 from gantut_console import UserError
 from gantut_datafuncs import batch_norm
 from gantut_gan import DCGAN, dataset_files
-from gantut_imgfuncs import grid_size, inverse_transform, merge, pixels, read, save_film, save_images
+from gantut_imgfuncs import grid_size, inverse_transform, merge, pixels, read, reason, save_film, save_images
 from gantut_quiz import make_quiz
 from gantut_run import checkpoint_sizes, newest_checkpoint, writing
 

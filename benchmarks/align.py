@@ -1,0 +1,150 @@
+"""Face alignment measured: 1,000 pictures, in pictures/s, memory, and pixels between landmarks and template.
+
+  python benchmarks/align.py --count 1000 --workers 2 --sheet docs/aligned_sheet.png
+
+Makes the pictures from the astronaut of scikit-image and from drawn faces (data/make_faces.py with another seed): each
+is turned by up to 25 degrees, scaled, mirrored and pasted into another photograph, 400 to 800 pixels wide. Every tenth
+shows no face. Then runs data/align_faces.py on them, as a process, and looks at its memory four times a second.
+"""
+import argparse
+import csv
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+from PIL import Image
+from skimage import data
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [ROOT, os.path.join(ROOT, "data")]
+
+import align_faces  # noqa: E402
+import make_faces  # noqa: E402
+from gantut_imgfuncs import merge  # noqa: E402
+
+PLACES = np.array([pair.split(",") for pair in align_faces.TEMPLATE.split()], float)
+
+
+def make_pictures(folder, count):
+    """Write the pictures; returns the face's landmarks [4, 2] in each, by file name; None where there is no face."""
+    grounds = [getattr(data, name)() for name in ("coffee", "rocket", "chelsea", "hubble_deep_field", "brick", "grass")]
+    os.makedirs(folder)
+    marks = {}
+    for i in range(count):
+        rng = np.random.RandomState([3, i])
+        w, h = rng.randint(400, 801, 2)
+        ground = grounds[rng.randint(len(grounds))]
+        ground = Image.fromarray(np.stack([ground] * 3, -1) if ground.ndim == 2 else ground).resize((w, h))
+        name = "picture_{:05d}.jpg".format(i)
+        marks[name] = paste_face(ground, rng, i) if i % 10 else None
+        ground.save(os.path.join(folder, name), quality=92)
+    return marks
+
+
+def paste_face(ground, rng, i):
+    """Paste a face, turned, scaled, half of them mirrored, into a picture; returns its landmarks there, [4, 2]."""
+    if i % 2:
+        face, points = data.astronaut()[20:260, 100:340], None
+    else:
+        traits = make_faces.face_traits(np.random.RandomState([2, i]))
+        face = make_faces.draw_face(2, i, 160)
+        points = np.array([traits[name] for name in make_faces.TEMPLATE]) * 160
+    if i % 4 > 1:
+        face = face[:, ::-1]
+        points = None if points is None else (points * [-1, 1] + [160, 0])[[1, 0, 3, 2]]
+    side, scale, angle = len(face), rng.uniform(.8, 1.6), np.deg2rad(rng.uniform(-25, 25))
+    turn = scale * np.exp(1j * angle)
+    reach = side * scale / 2 * 1.35
+    middle = complex(rng.uniform(min(reach, ground.width / 2), max(ground.width - reach, ground.width / 2)),
+                     rng.uniform(min(reach, ground.height / 2), max(ground.height - reach, ground.height / 2)))
+    shift = middle - turn * side / 2 * (1 + 1j)
+    back = 1 / turn
+    numbers = (back.real, -back.imag, (-shift * back).real, back.imag, back.real, (-shift * back).imag)
+    moved = Image.fromarray(np.dstack([face, np.full((side, side), 255, np.uint8)])).transform(
+        ground.size, Image.Transform.AFFINE, numbers, Image.Resampling.BICUBIC)
+    ground.paste(moved.convert("RGB"), mask=moved.getchannel("A"))
+    if points is None:
+        return np.empty((0, 2))
+    places = points @ [1, 1j] * turn + shift
+    return np.stack([places.real, places.imag], axis=1)
+
+
+def run(raw, out, workers):
+    """Run the script; returns the seconds from its first row on, and memory in MB of all its processes over time."""
+    table = os.path.join(out, "alignment.csv")
+    process = subprocess.Popen([sys.executable, os.path.join(ROOT, "data", "align_faces.py"), raw, out, "--workers",
+                                str(workers)])
+    start, first, memory = time.time(), None, []
+    while process.poll() is None:
+        time.sleep(.25)
+        if first is None and os.path.exists(table) and os.path.getsize(table) > 300:
+            first = time.time()
+        if first:
+            memory.append(resident(process.pid))
+    return time.time() - start, time.time() - first, memory
+
+
+def resident(parent):
+    """Resident memory in MB of a process and its children."""
+    total = 0
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/{}/stat".format(pid)) as file:
+                fields = file.read().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(pid) == parent or int(fields[1]) == parent:
+            total += int(fields[21]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return total
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--sheet", help="where to write a contact sheet of pictures and crops")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        raw, out = os.path.join(folder, "raw"), os.path.join(folder, "out")
+        marks = make_pictures(raw, args.count)
+        whole, seconds, memory = run(raw, out, args.workers)
+        with open(os.path.join(out, "alignment.csv"), newline="") as file:
+            rows = {row["file"]: row for row in csv.DictReader(file)}
+        assert rows.keys() == marks.keys(), "every picture once"
+        found = {name for name, row in rows.items() if row["output"]}
+        faces = {name for name, points in marks.items() if points is not None}
+        print("{} pictures, {} workers: {:.1f} pictures/s ({:.1f} with the start)".format(
+            args.count, args.workers, args.count / seconds, args.count / whole))
+        quarters = [max(part) for part in np.array_split(memory, 4)]
+        print("memory of all processes, most in each quarter of the run: {} MB".format(
+            ", ".join("{:.0f}".format(most) for most in quarters)))
+        print("faces: {} of {} found; {} of {} pictures without a face gave one".format(
+            len(found & faces), len(faces), len(found - faces), args.count - len(faces)))
+        distances = np.concatenate([distance(rows[name], marks[name]) for name in sorted(found & faces)
+                                    if len(marks[name])])
+        print("landmarks of drawn faces from the template, pixels at 64: median {:.2f}, 90 % under {:.2f}".format(
+            np.median(distances), np.quantile(distances, .9)))
+        if args.sheet:
+            contact_sheet(raw, out, sorted(found)[:32]).save(args.sheet)
+
+
+def distance(row, marked):
+    points = np.array([[row[name + "_x"], row[name + "_y"]] for name in align_faces.POINTS], float)
+    a, b = align_faces.similarity(points, PLACES)
+    return abs(marked @ [1, 1j] * a + b - PLACES @ [1, 1j]) * 64
+
+
+def contact_sheet(raw, out, names):
+    """Each picture with its crop to its right."""
+    tiles = []
+    for name in names:
+        tiles.append(align_faces.padded(np.array(Image.open(os.path.join(raw, name)).convert("RGB")), 96))
+        tiles.append(np.array(Image.open(os.path.join(out, name.replace(".jpg", ".png"))).resize((96, 96))))
+    return Image.fromarray(merge(np.array(tiles), [len(names) // 4, 8]).astype(np.uint8))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,372 @@
+"""Part 2 of the tutorial, the data: from a folder of photos to aligned faces. Needs pip install '.[faces]'.
+
+    python data/align_faces.py RAW OUT --size 64
+
+Stands where the tutorial ran OpenFace's align-dlib.py, which no longer installs. mtcnn (Zhang et al. 2016, arXiv
+1604.02878) finds the faces, their eyes and mouth corners; each face is turned, scaled and cropped so that these four
+points come to lie, in the least-squares sense, on the template. OUT keeps RAW's subfolders; OUT/alignment.csv says
+what became of each picture. RAW is only read. The same command, given again, goes on where the last one ended.
+
+Pictures are uint8 arrays [height, width, 3]. Places in a picture are (x, y) in its pixels, the corner of the first
+pixel being (0, 0); places in a crop are fractions of it. "left" and "right" are the picture's.
+"""
+import argparse
+import collections
+import csv
+import importlib.util
+import json
+import math
+import multiprocessing
+import os
+import shlex
+import signal
+import sys
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+import numpy as np
+from PIL import Image
+from scipy.ndimage import affine_transform
+from tqdm import tqdm
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
+
+from gantut_imgfuncs import read, reason, to_uint8  # noqa: E402
+
+TEMPLATE = '.28,.15 .72,.15 .31,.635 .70,.635'  # left eye, right eye, mouth's corners in the tutorial's Figure 2
+POINTS = ['left_eye', 'right_eye', 'mouth_left', 'mouth_right']
+ENDINGS = ('.png', '.jpg', '.jpeg', '.bmp', '.gif', '.webp', '.tif', '.tiff')
+COLUMNS = ['file', 'output', 'reason', 'confidence', 'box_x', 'box_y', 'box_width', 'box_height',
+           *[point + axis for point in POINTS for axis in ('_x', '_y')]]
+SMALLEST = 20  # pixels of a face below which mtcnn finds nothing, and of a picture below which it is not asked
+LOOK_AGAIN, UPRIGHT = 160, np.array([[.4, .3], [.6, .3], [.41, .52], [.59, .52]])  # crop for a second look
+Image.MAX_IMAGE_PIXELS = 100_000_000  # cameras make more than gantut_imgfuncs allows; a bomb claims more still
+
+Face = collections.namedtuple('Face', 'box confidence points')  # [x, y, width, height], 0 to 1, [4, 2]
+
+
+def similarity(points, places):
+    """The turn, scale and shift that take `points` [n, 2] nearest to `places` [n, 2] in the least-squares sense.
+
+    Returns complex (a, b): with x + iy for a point, its place is a * point + b.
+    """
+    z, w = points @ [1, 1j], places @ [1, 1j]
+    (a, b), *_ = np.linalg.lstsq(np.stack([z, np.ones_like(z)], axis=1), w, rcond=None)
+    return a, b
+
+
+def cut(picture, a, b, size):
+    """The crop, uint8 [size, size, 3], whose fractions are a * (x + iy) + b; beyond the picture's edge it is mirrored.
+
+    Each pixel of the crop is the mean of as many samples as the picture has pixels there, so that nothing aliases.
+    """
+    k = max(1, math.ceil(1 / abs(a) / size))  # pixels of the picture, or samples, along a pixel of the crop
+    n = size * k
+    turn, shift = 1 / a / n, (.5 + .5j) / a / n - b / a - (.5 + .5j)  # from sample numbers to pixel numbers
+    matrix = [[turn.real, turn.imag], [-turn.imag, turn.real]]  # SciPy counts (row, column)
+    crop = np.empty((size, size, 3))
+    for c in range(3):
+        samples = affine_transform(picture[:, :, c], matrix, (shift.imag, shift.real), (n, n), np.float32, order=1,
+                                   mode='mirror')
+        crop[:, :, c] = samples.reshape(size, k, size, k).mean(axis=(1, 3))
+    return to_uint8(crop)
+
+
+def centre_square(picture, size):
+    """The largest centre square, scaled: uint8 [size, size, 3]."""
+    h, w = picture.shape[:2]
+    side = min(h, w)
+    return cut(picture, 1 / side, -complex(w - side, h - side) / 2 / side, size)
+
+
+def padded(picture, size):
+    """The whole picture, scaled, in the middle of black: uint8 [size, size, 3]."""
+    h, w = picture.shape[:2]
+    tall, wide = (max(1, round(size * length / max(h, w))) for length in (h, w))
+    small = Image.fromarray(picture).resize((wide, tall), Image.Resampling.BOX if max(h, w) > size else
+                                            Image.Resampling.BILINEAR)
+    square = Image.new('RGB', (size, size))
+    square.paste(small, ((size - wide) // 2, (size - tall) // 2))
+    return np.array(square)
+
+
+class Finder:
+    """Finds faces with mtcnn, on a copy of the picture scaled down to `look_size` pixels if it is larger."""
+
+    def __init__(self, look_size, min_face, min_confidence):
+        import gantut_console  # noqa: F401  (before TensorFlow, which it keeps quiet)
+        from mtcnn import MTCNN
+        self.mtcnn = MTCNN()
+        self.look_size, self.min_face, self.min_confidence = look_size, min_face, min_confidence
+
+    def __call__(self, picture):
+        """The faces in a picture, the largest first, and why there are none, if so."""
+        h, w = picture.shape[:2]
+        scale = min(1, self.look_size / max(h, w))
+        small = np.array(Image.fromarray(picture).resize((round(w * scale), round(h * scale)),
+                                                         Image.Resampling.BOX)) if scale < 1 else picture
+        if min(small.shape[:2]) < SMALLEST:
+            return [], f'{w}x{h} is too small to look for a face'
+        faces = self.look(small, scale)
+        if not faces:
+            return [], 'no face found'
+        large = [face for face in faces if min(face.box[2:]) >= self.min_face]
+        if not large:
+            return [], 'the largest face is {:.0f} pixels wide'.format(min(faces[0].box[2:]))
+        sure = [face for face in large if face.confidence >= self.min_confidence]
+        why_not = '' if sure else 'confidence {:.3f}'.format(max(face.confidence for face in large))
+        return [self.look_again(picture, face) for face in sure], why_not
+
+    def look(self, picture, scale=1):
+        """The faces in a picture that was scaled by `scale`, the largest first, in its pixels before that."""
+        found = self.mtcnn.detect_faces(picture, output_type='numpy', fit_to_image=False, box_format='xywh',
+                                        threshold_onet=min(.8, self.min_confidence))
+        return sorted((as_face(row, scale) for row in found), key=lambda face: -face.box[2] * face.box[3])
+
+    def look_again(self, picture, face):
+        """The face with its points found anew where it stands upright: mtcnn misplaces those of a turned head."""
+        a, b = similarity(face.points, UPRIGHT)
+        again = self.look(cut(picture, a, b, LOOK_AGAIN))
+        if not again:
+            return face
+        z = again[0].points @ [1, 1j] / LOOK_AGAIN
+        points = (z - b) / a
+        return face._replace(points=np.stack([points.real, points.imag], axis=1))
+
+
+def as_face(row, scale):
+    """One row of mtcnn's answer, image, box, confidence, five x, five y, in a picture scaled by `scale`, as a Face."""
+    points = np.stack([row[6:11], row[11:16]], axis=1)[[0, 1, 3, 4]]  # without the nose
+    return Face(row[1:5] / scale, float(row[5]), points / scale)
+
+
+def start_worker(args):
+    """Make a process ready for one_picture(): it knows the flags, and ends when the main process does."""
+    global work
+    work = args
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the main process, which lets pictures be finished
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    os.environ.update(TF_NUM_INTRAOP_THREADS='1', TF_NUM_INTEROP_THREADS='1')  # a worker fills a core by itself
+    if work.mode == 'face':
+        work.find = Finder(work.look_size, work.min_face, work.min_confidence)
+
+
+def end_with_parent():
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def one_picture(file, name):
+    """What becomes of a picture of RAW, as rows of the table; writes its crops, called `name`, into OUT."""
+    try:
+        picture = to_uint8(read(os.path.join(work.raw, file)))
+    except Exception as error:  # whatever a broken file makes Pillow raise
+        return [{'file': file, 'reason': reason(error)}]
+    if work.mode != 'face':
+        crop = {'crop': centre_square, 'pad': padded}[work.mode](picture, work.size)
+        return [{'file': file, 'output': write(crop, name)}]
+    faces, why_not = work.find(picture)
+    if not faces:
+        return [{'file': file, 'reason': why_not}]
+    rows = []
+    for i, face in enumerate(faces if work.all_faces else faces[:1], 1):
+        crop = cut(picture, *similarity(face.points, work.places), work.size)
+        output = write(crop, f'{name}.face{i}' if work.all_faces else name)
+        numbers = [round(float(x), 2) for x in (*face.box, *face.points.ravel())]
+        rows.append(dict(zip(COLUMNS, [file, output, '', round(face.confidence, 4), *numbers])))
+    return rows
+
+
+def write(crop, name):
+    """Write a crop into OUT, whole or not at all; returns the file's name."""
+    name = f'{name}.{work.format}'
+    path = os.path.join(work.out, name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    Image.fromarray(crop).save(path + '.part', {'png': 'PNG', 'jpg': 'JPEG'}[work.format], quality=95)
+    os.replace(path + '.part', path)
+    return name
+
+
+def pictures_in(raw):
+    """The picture files in a folder and its subfolders, sorted: [(path below raw, name for its crop), ...]."""
+    files = sorted(os.path.relpath(os.path.join(folder, name), raw) for folder, _, names in os.walk(raw)
+                   for name in names if name.lower().endswith(ENDINGS) and not name.startswith('.'))
+    stems = collections.Counter(os.path.splitext(file)[0].lower() for file in files)
+    return [(file, stem if stems[stem.lower()] == 1 else stem + ending.replace('.', '_'))
+            for file, (stem, ending) in zip(files, map(os.path.splitext, files))]
+
+
+def done_before(path):
+    """The rows of pictures that an earlier run has finished. The last picture's may be cut off: it is done again."""
+    if not os.path.exists(path):
+        return []
+    with open(path, newline='', encoding='utf-8', errors='surrogateescape') as table:
+        rows = list(csv.DictReader(table))
+    return [row for row in rows if row['file'] != rows[-1]['file']]
+
+
+def open_table(path, rows):
+    """Write the table anew with these rows; returns the open file and the writer for more."""
+    with open(path + '.part', 'w', newline='', encoding='utf-8', errors='surrogateescape') as table:
+        writer = csv.DictWriter(table, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(path + '.part', path)
+    table = open(path, 'a', newline='', encoding='utf-8', errors='surrogateescape')
+    return table, csv.DictWriter(table, COLUMNS)
+
+
+def check_settings(path, args):
+    """Exit if OUT was made with other flags; otherwise note these. Two kinds of crops in one folder help nobody."""
+    wanted = {name: getattr(args, name) for name in ('mode', 'size', 'template', 'margin', 'all_faces', 'min_face',
+                                                     'min_confidence', 'look_size', 'format')}
+    wanted['raw'] = os.path.realpath(args.raw)
+    try:
+        with open(path) as file:
+            made = json.load(file)
+    except FileNotFoundError:
+        with open(path, 'w') as file:
+            json.dump(wanted, file, indent=1)
+        return
+    except ValueError:
+        made = {}
+    other = [f'{name} {made.get(name)}, not {value}' for name, value in wanted.items() if made.get(name) != value]
+    if other:
+        sys.exit(f'error: {args.out} was made with {"; ".join(other)}: give another OUT, or the same flags to go on')
+
+
+def in_order(pool, jobs, ahead):
+    """one_picture()'s answers in the order of the jobs, of which at most `ahead` are in the pool at a time."""
+    running = collections.deque()
+    for job in jobs:
+        running.append(pool.submit(one_picture, *job))
+        if len(running) >= ahead:
+            yield running.popleft().result()
+    while running:
+        yield running.popleft().result()
+
+
+def catch_signals():
+    """From now on Ctrl-C and SIGTERM put their number into the returned list; the second one ends the process."""
+    stopped = []
+
+    def note(signum, _):
+        if stopped:
+            os._exit(128 + signum)
+        stopped.append(signum)
+    signal.signal(signal.SIGINT, note)
+    signal.signal(signal.SIGTERM, note)
+    return stopped
+
+
+def align(args):
+    """Do the work that the flags ask for, and that is not yet done; returns the signal that stopped it, or 0."""
+    jobs = pictures_in(args.raw)
+    if not jobs:
+        sys.exit(f'error: no pictures in {args.raw}: files that end in {" ".join(ENDINGS)} count, in subfolders too')
+    os.makedirs(args.out, exist_ok=True)
+    check_settings(os.path.join(args.out, 'alignment.json'), args)
+    csv_path = os.path.join(args.out, 'alignment.csv')
+    rows = [row for row in done_before(csv_path)
+            if not row['output'] or os.path.exists(os.path.join(args.out, row['output']))]
+    done = {row['file'] for row in rows}
+    todo = [job for job in jobs if job[0] not in done]
+    stopped = catch_signals()
+    context = multiprocessing.get_context('spawn')  # TensorFlow does not survive a fork
+    table, writer = open_table(csv_path, rows)
+    with table, ProcessPoolExecutor(args.workers, context, start_worker, (args,)) as pool, \
+            tqdm(initial=len(jobs) - len(todo), total=len(jobs), unit=' pictures', disable=None) as bar:
+        for answer in in_order(pool, todo, 4 * args.workers):
+            writer.writerows(answer)
+            table.flush()
+            rows += answer
+            bar.update()
+            if stopped:
+                pool.shutdown(cancel_futures=True)
+                break
+    report(args, rows, len(jobs))
+    return stopped[0] if stopped else 0
+
+
+def report(args, rows, total):
+    """Print what came out."""
+    crops = sum(bool(row.get('output')) for row in rows)
+    without = [row for row in rows if not row.get('output')]
+    print(f'{len({row["file"] for row in rows})} of {total} pictures done: {crops} crops in {args.out}, '
+          f'{len(without)} pictures without (why: {os.path.join(args.out, "alignment.csv")})')
+
+
+def parse():
+    """The flags, checked; args.places are the template's, [4, 2], margin included."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
+    parser.error = lambda message: sys.exit(f'error: {message} (see --help)')
+    parser.add_argument('raw', help='the folder of photos; subfolders too')
+    parser.add_argument('out', help='the folder for the crops')
+    parser.add_argument('--size', type=int, default=64, help='pixels a side of a crop (default: 64)')
+    parser.add_argument('--mode', choices=['face', 'crop', 'pad'], default='face',
+                        help='face: find and align faces; crop: the centre square of each picture; pad: each whole '
+                             'picture, on black (default: face)')
+    parser.add_argument('--template', default=TEMPLATE, metavar='"X,Y X,Y X,Y X,Y"',
+                        help=f'left eye, right eye, mouth corners as fractions of the crop (default: "{TEMPLATE}")')
+    parser.add_argument('--margin', type=float, default=0., help='more of the picture on each side, as a fraction of '
+                                                                 'the template: 0.25 shows hair and chin (default: 0)')
+    parser.add_argument('--all_faces', action='store_true', help='every face of a picture, not just the largest')
+    parser.add_argument('--min_face', type=float, default=40, help='width in pixels of the smallest face to take '
+                                                                   '(default: 40)')
+    parser.add_argument('--min_confidence', type=float, default=.9, help='0 to 1: how sure mtcnn must be '
+                                                                         '(default: 0.9)')
+    parser.add_argument('--look_size', type=int, default=640,
+                        help='larger pictures are scaled down to this to look for faces; one of less than '
+                             f'{SMALLEST} pixels there is not found (default: 640)')
+    parser.add_argument('--format', choices=['png', 'jpg'], default='png', help='(default: png)')
+    parser.add_argument('--workers', type=int, default=os.cpu_count(),
+                        help='processes, of about 1 GB each (default: the number of cores)')
+    args = parser.parse_args()
+    check(args, parser.error)
+    return args
+
+
+def check(args, error):
+    """Call error(message) if a flag makes no sense; set args.places."""
+    raw, out = (os.path.realpath(folder) + os.sep for folder in (args.raw, args.out))
+    if not os.path.isdir(args.raw):
+        error(f'{args.raw} is no folder')
+    if out.startswith(raw) or raw.startswith(out):
+        error(f'OUT must not lie in RAW, nor RAW in OUT: {args.out}, {args.raw}')
+    for name, least in (('size', 8), ('workers', 1), ('min_face', 0), ('look_size', SMALLEST)):
+        if not getattr(args, name) >= least:
+            error(f'--{name} must be {least} or more')
+    if not 0 <= args.min_confidence <= 1:
+        error('--min_confidence must be between 0 and 1')
+    if not 0 <= args.margin < 10:
+        error('--margin must be between 0 and 10')
+    try:
+        template = np.array([pair.split(',') for pair in args.template.split()], float)
+    except ValueError:
+        template = np.empty(0)
+    if template.shape != (4, 2) or not np.isfinite(template).all() or len(np.unique(template, axis=0)) < 4:
+        error(f'--template must be four different places "x,y x,y x,y x,y", not "{args.template}"')
+    args.places = (template + args.margin) / (1 + 2 * args.margin)
+    if args.mode == 'face' and importlib.util.find_spec('mtcnn') is None:
+        error("finding faces needs mtcnn: pip install '.[faces]', or take the pictures as they are with --mode crop")
+
+
+def main():
+    args = parse()
+    try:
+        signum = align(args)
+    except OSError as error:
+        sys.exit(f'error: cannot write to {args.out}: {error.strerror or error}; the same command goes on')
+    except BrokenProcessPool:
+        sys.exit('error: a worker has died, perhaps for want of memory (1 GB each): try fewer --workers; the same '
+                 'command goes on')
+    if signum:
+        print(f'stopped; to go on: {shlex.join([sys.executable, *sys.argv])}', file=sys.stderr)
+        sys.exit(128 + signum)
+
+
+if __name__ == '__main__':
+    main()

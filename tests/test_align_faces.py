@@ -1,0 +1,359 @@
+"""Tests of data/align_faces.py: real photographs of scikit-image, pictures whose geometry is known, real processes."""
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import ROOT, run_script, script_command, snapshot, the_error, train, two_at_a_time, write_pictures
+from PIL import Image
+from scipy import ndimage
+
+sys.path.insert(0, os.path.join(ROOT, "data"))
+
+import align_faces  # noqa: E402
+import make_faces  # noqa: E402
+
+skdata = pytest.importorskip("skimage.data")
+PLACES = np.array([pair.split(",") for pair in align_faces.TEMPLATE.split()], float)
+ASTRONAUT = np.array([[203.5, 101], [246.7, 103.3], [202.5, 139.5], [245.5, 141]])  # marked by hand
+SCRIPT = "data/align_faces.py"
+
+
+def align(folder, *flags, **kwargs):
+    return run_script(SCRIPT, "raw", "out", *flags, cwd=folder, **kwargs)
+
+
+def table(folder):
+    with open(folder / "out" / "alignment.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def by_file(folder):
+    return {row["file"]: row for row in table(folder)}
+
+
+def turned(picture, angle, scale, shift, size):
+    """picture under a known similarity, with Pillow's resampling, and the function that moves its points alike."""
+    turn = scale * np.exp(1j * np.deg2rad(angle))
+    inverse = [1 / turn, -complex(*shift) / turn]
+    image = Image.fromarray(picture).transform(
+        (size, size), Image.Transform.AFFINE,
+        (inverse[0].real, -inverse[0].imag, inverse[1].real, inverse[0].imag, inverse[0].real, inverse[1].imag),
+        Image.Resampling.BICUBIC)
+    return image, lambda points: np.stack([(points @ [1, 1j] * turn).real + shift[0],
+                                           (points @ [1, 1j] * turn).imag + shift[1]], axis=1)
+
+
+def landing(row, marked):
+    """Where the marked points of a picture come to lie in its crop, as fractions x + iy of it."""
+    found = np.array([[row[name + "_x"], row[name + "_y"]] for name in align_faces.POINTS], float)
+    a, b = align_faces.similarity(found, PLACES)
+    return marked @ [1, 1j] * a + b
+
+
+def best_landing(marked):
+    """Where the similarity that was fitted to the marked points themselves puts them."""
+    a, b = align_faces.similarity(marked, PLACES)
+    return marked @ [1, 1j] * a + b
+
+
+DRAWN = 12
+
+
+def drawn(i):
+    """A drawn face of a seed of its own, turned by up to 22 degrees and scaled, and the function that moves points."""
+    return turned(make_faces.draw_face(2, i, 160), 4 * i - 22, 1 + i / DRAWN, (120, 150), 500)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """A folder with raw/, real photographs in all sorts of files, and out/, what two workers made of them."""
+    folder = tmp_path_factory.mktemp("photos")
+    raw = folder / "raw"
+    (raw / "sub").mkdir(parents=True)
+    astronaut = Image.fromarray(skdata.astronaut())
+    astronaut.save(raw / "astronaut.jpg", quality=95)
+    astronaut.convert("RGBA").save(raw / "rgba.png")
+    astronaut.convert("L").save(raw / "gray.png")
+    astronaut.convert("CMYK").save(raw / "sub" / "cmyk.jpg")
+    astronaut.resize((7070, 7070)).save(raw / "huge.jpg")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned right by 90 degrees
+    astronaut.rotate(90).save(raw / "exif.jpg", exif=exif, quality=95)
+    astronaut.resize((10, 10)).save(raw / "tiny.png")
+    astronaut.resize((100, 100)).save(raw / "small_face.png")
+    Image.fromarray(np.hstack([skdata.astronaut(), skdata.astronaut()[:, ::-1]])).save(raw / "two.png")
+    Image.fromarray(skdata.camera()).save(raw / "sub" / "camera.png")
+    for name in ("chelsea", "coins", "text", "coffee"):
+        Image.fromarray(getattr(skdata, name)()).save(raw / (name + ".png"))
+    (raw / "broken.jpg").write_bytes(b"no picture")
+    (raw / "cut.jpg").write_bytes((raw / "astronaut.jpg").read_bytes()[:20000])
+    for i, (angle, scale) in enumerate([(-20, .8), (15, 1.5), (25, .6)]):
+        turned(skdata.astronaut(), angle, scale, (120, 150), 900)[0].save(raw / "turned{}.png".format(i))
+    for i in range(DRAWN):
+        drawn(i)[0].save(raw / "drawn{}.png".format(i))
+    before = snapshot(raw)
+    process = align(folder, "--workers", 2)
+    assert process.returncode == 0 and process.stderr == "", process.stderr
+    assert snapshot(raw) == before, "RAW is only read"
+    assert process.stdout.splitlines()[-1].startswith("31 of 31 pictures done: 23 crops in out, 8 pictures without")
+    return folder
+
+
+def test_the_template_is_the_drawn_faces_too():
+    assert np.array_equal(PLACES, [make_faces.TEMPLATE[name] for name in align_faces.POINTS])
+
+
+def test_similarity_is_the_least_squares_one():
+    rng = np.random.RandomState(0)
+    points, places = rng.uniform(0, 100, (4, 2)), rng.uniform(0, 1, (4, 2))
+    a, b = align_faces.similarity(points, places)
+    (x, y), (u, v) = points.T, places.T  # Umeyama 1991: with centred points, a = sum(conj(p) q) / sum(|p|^2)
+    p, q = (x - x.mean()) + 1j * (y - y.mean()), (u - u.mean()) + 1j * (v - v.mean())
+    assert a == pytest.approx((p.conj() * q).sum() / (abs(p) ** 2).sum())
+    assert b == pytest.approx(u.mean() + 1j * v.mean() - a * (x.mean() + 1j * y.mean()))
+
+
+@pytest.mark.parametrize("angle, scale", [(0, 1), (30, 1.7), (-75, .5), (180, 3), (10, .23)])
+def test_a_known_similarity_is_undone(angle, scale):
+    """Dots drawn at the template's places, moved, and cut out again come to lie where they were, to half a pixel."""
+    canvas = 400
+    y, x = np.mgrid[:canvas, :canvas] + .5
+    dots = PLACES * 200 + 100
+    for dot in range(4):
+        gray = 255 * np.exp(-((x - dots[dot, 0]) ** 2 + (y - dots[dot, 1]) ** 2) / 2 / 12 ** 2)
+        picture = np.repeat(np.uint8(gray)[:, :, None], 3, axis=2)
+        middle = 200 * (1 + 1j) * scale * np.exp(1j * np.deg2rad(angle))
+        moved, move = turned(picture, angle, scale, (700 - middle.real, 710 - middle.imag), 1400)
+        crop = align_faces.cut(np.array(moved), *align_faces.similarity(move(dots), PLACES), 64)
+        centre = np.array(ndimage.center_of_mass(crop[:, :, 0]))[::-1] + .5
+        assert abs(centre - PLACES[dot] * 64).max() < .5, (centre, PLACES[dot] * 64)
+
+
+def test_scaling_down_does_not_alias():
+    stripes = np.zeros((640, 640, 3), np.uint8)
+    stripes[:, ::2] = 255
+    crop = align_faces.cut(stripes, 1 / 640, 0, 64)
+    assert abs(crop.astype(int) - 127.5).max() <= 13, "each pixel is the mean of ten by ten"
+    picture = np.random.RandomState(0).randint(0, 256, (256, 256, 3)).astype(np.uint8)
+    blocks = picture.reshape(64, 4, 64, 4, 3).mean(axis=(1, 3))
+    assert abs(align_faces.cut(picture, 1 / 256, 0, 64) - blocks).max() <= .5
+
+
+def test_beyond_the_edge_the_picture_is_mirrored():
+    picture = np.random.RandomState(0).randint(0, 256, (32, 32, 3)).astype(np.uint8)
+    crop = align_faces.cut(picture, 1 / 32, .5 + 0j, 32)  # its left half lies outside
+    assert np.array_equal(crop[:, 16:], picture[:, :16])
+    assert np.array_equal(crop[:, :16], picture[:, 16:0:-1])
+
+
+def test_faces_in_all_sorts_of_files(photos):
+    rows = by_file(photos)
+    for file in ("astronaut.jpg", "rgba.png", "gray.png", "sub/cmyk.jpg", "exif.jpg", "sub/camera.png", "two.png"):
+        assert rows[file]["output"] == os.path.splitext(file)[0] + ".png"
+        crop = Image.open(photos / "out" / rows[file]["output"])
+        assert crop.size == (64, 64) and crop.mode == "RGB"
+        assert float(rows[file]["confidence"]) > .95
+    straight, exif = (np.array(Image.open(photos / "out" / name), float) for name in ("astronaut.png", "exif.png"))
+    assert abs(straight - exif).mean() < 4
+    assert len(list((photos / "out").rglob("*.png"))) == 23
+
+
+def test_eyes_and_mouth_land_where_they_should(photos):
+    """Within 2 pixels of where the marks put them. The template itself is 2 to 4 pixels away, for any similarity: this
+    face is broader than the template (the next test has faces of the template's proportions)."""
+    rows = by_file(photos)
+    for file in ("astronaut.jpg", "rgba.png", "gray.png", "sub/cmyk.jpg", "exif.jpg"):
+        assert abs(landing(rows[file], ASTRONAUT) - best_landing(ASTRONAUT)).max() * 64 < 2
+    large = ASTRONAUT * 7070 / 512
+    assert abs(landing(rows["huge.jpg"], large) - best_landing(large)).max() * 64 < 2
+    for i, (angle, scale) in enumerate([(-20, .8), (15, 1.5), (25, .6)]):
+        _, move = turned(skdata.astronaut(), angle, scale, (120, 150), 900)
+        assert abs(landing(rows["turned{}.png".format(i)], move(ASTRONAUT)) - best_landing(ASTRONAUT)).max() * 64 < 2
+    assert 2 < abs(best_landing(ASTRONAUT) - PLACES @ [1, 1j]).max() * 64 < 4
+
+
+def test_faces_of_the_templates_proportions_land_on_it(photos):
+    """Drawn faces, whose landmarks are known, turned and scaled."""
+    rows, distances = by_file(photos), []
+    for i in range(DRAWN):
+        traits = make_faces.face_traits(np.random.RandomState([2, i]))
+        row = rows["drawn{}.png".format(i)]
+        if row["output"]:
+            marked = np.array([traits[name] for name in make_faces.TEMPLATE]) * 160
+            places = landing(row, drawn(i)[1](marked))
+            distances.append(abs(places - PLACES @ [1, 1j]) * 64)
+    assert len(distances) >= .8 * DRAWN
+    assert np.median(distances) < 1.7 and np.quantile(distances, .8) < 2.5, np.sort(np.ravel(distances))
+
+
+def test_no_face_has_a_reason(photos):
+    reasons = {row["file"]: row["reason"] for row in table(photos) if not row["output"]}
+    assert reasons.pop("small_face.png") == "the largest face is 17 pixels wide"
+    assert reasons == {"chelsea.png": "no face found", "coins.png": "no face found", "text.png": "no face found",
+                       "coffee.png": "no face found", "tiny.png": "10x10 is too small to look for a face",
+                       "broken.jpg": "is no picture", "cut.jpg": "image file is truncated (7 bytes not processed)"}
+
+
+def test_ten_steps_of_training_on_the_crops(photos, tmp_path):
+    os.symlink(photos / "out", tmp_path / "pictures")
+    process = train(tmp_path, "--image_size", 64, "--batch_size", 16, "--epoch", 10)
+    assert process.returncode == 0 and process.stdout.count("Epoch [") == 10, process.stderr
+
+
+def test_all_faces_and_flags(tmp_path):
+    """Both faces of a picture; a template and a margin of one's own; JPEG; a confidence that nobody reaches."""
+    (tmp_path / "raw").mkdir()
+    Image.fromarray(np.hstack([skdata.astronaut(), skdata.astronaut()[:, ::-1]])).save(tmp_path / "raw" / "two.png")
+    sure, both = two_at_a_time(lambda case: run_script(SCRIPT, "raw", *case, "--workers", 1, cwd=tmp_path), [
+        ("sure", "--min_confidence", 1),
+        ("out", "--all_faces", "--template", ".4,.4 .6,.4 .4,.6 .6,.6", "--margin", .5, "--size", 48, "--format", "jpg")
+    ]).values()
+    assert sure.returncode == 0 and "0 crops" in sure.stdout, sure.stderr
+    assert both.returncode == 0, both.stderr
+    rows = table(tmp_path)
+    assert [row["output"] for row in rows] == ["two.face1.jpg", "two.face2.jpg"]
+    first, second = (np.array(Image.open(tmp_path / "out" / row["output"])).astype(float) for row in rows)
+    assert first.shape == (48, 48, 3)
+    assert abs(first - second[:, ::-1]).mean() < 12, "one is the mirror image of the other"
+    found = np.array([[float(rows[0][name + axis]) for axis in ("_x", "_y")] for name in align_faces.POINTS])
+    places = np.array([[.45, .45], [.55, .45], [.45, .55], [.55, .55]])
+    a, b = align_faces.similarity(found, places)
+    picture = np.array(Image.open(tmp_path / "raw" / "two.png"))
+    assert abs(align_faces.cut(picture, a, b, 48) - first).mean() < 4
+
+
+def test_crop_and_pad(tmp_path):
+    (tmp_path / "raw").mkdir()
+    wide = np.random.RandomState(0).randint(0, 256, (32, 64, 3)).astype(np.uint8)
+    Image.fromarray(wide).save(tmp_path / "raw" / "wide.png")
+    assert align(tmp_path, "--mode", "crop", "--size", 16).returncode == 0
+    crop = np.array(Image.open(tmp_path / "out" / "wide.png"))
+    assert abs(crop - wide[:, 16:48].reshape(16, 2, 16, 2, 3).mean(axis=(1, 3))).max() <= .5
+    process = run_script(SCRIPT, "raw", "padded", "--mode", "pad", "--size", 16, cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    square = np.array(Image.open(tmp_path / "padded" / "wide.png"))
+    assert not square[:4].any() and not square[12:].any()
+    assert abs(square[4:12] - wide.reshape(8, 4, 16, 4, 3).mean(axis=(1, 3))).max() <= 1
+
+
+def test_killed_and_started_again_every_picture_once(tmp_path):
+    """SIGKILL five times in the middle: nothing is done twice, lost or half-written, and no worker stays behind."""
+    write_pictures(tmp_path / "raw", n=400, size=16)
+    write_pictures(tmp_path / "raw" / "more", n=100, size=16, seed=1)
+    flags = ["--mode", "crop", "--size", 256, "--workers", 2]
+    assert run_script(SCRIPT, "raw", "whole", *flags, cwd=tmp_path).returncode == 0
+    lines = 1
+    for _kill in range(5):
+        process = subprocess.Popen(script_command(SCRIPT, "raw", "out", *flags), cwd=tmp_path,
+                                   stdout=subprocess.DEVNULL, start_new_session=True)
+        log = tmp_path / "out" / "alignment.csv"
+        lines += 40
+        while process.poll() is None and not (log.exists() and log.read_text().count("\n") > lines):
+            time.sleep(.002)
+        assert process.poll() is None, "it was quicker than the kill"
+        process.kill()
+        process.wait()
+        for _ in range(500):  # its workers notice
+            if not running_in(process.pid):
+                break
+            time.sleep(.01)
+        assert not running_in(process.pid)
+    done = {row["file"]: os.stat(tmp_path / "out" / row["output"]).st_mtime_ns for row in table(tmp_path)[:-1]}
+    process = align(tmp_path, *flags)
+    assert process.returncode == 0 and process.stdout.startswith("500 of 500 pictures done: 500 crops"), process.stderr
+    assert len(done) >= 200
+    assert done == {file: os.stat(tmp_path / "out" / by_file(tmp_path)[file]["output"]).st_mtime_ns for file in done}
+    whole, out = snapshot(tmp_path / "whole"), snapshot(tmp_path / "out")
+    assert whole.keys() == out.keys() and whole == out
+
+
+def running_in(session):
+    """The processes of a session, by /proc."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            state, _, _, sid = open("/proc/{}/stat".format(pid)).read().rsplit(")", 1)[1].split()[:4]
+        except OSError:
+            continue
+        if int(sid) == session and state != "Z":
+            found.append(pid)
+    return found
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_by_a_signal(tmp_path, signum):
+    write_pictures(tmp_path / "raw", n=200, size=16)
+    flags = ["--mode", "crop", "--size", 256, "--workers", 1]
+    process = subprocess.Popen(script_command(SCRIPT, "raw", "out", *flags), cwd=tmp_path, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "out" / "alignment.csv").exists() or not table(tmp_path):
+        time.sleep(.01)
+    process.send_signal(signum)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + signum
+    assert err.startswith("stopped; to go on: ") and err.count("\n") == 1
+    assert 0 < len(table(tmp_path)) < 200 and "of 200 pictures done" in out
+    assert align(tmp_path, *flags).stdout.startswith("200 of 200")
+
+
+def test_pictures_of_one_stem_keep_apart(tmp_path):
+    write_pictures(tmp_path / "raw", n=1)
+    picture = Image.open(tmp_path / "raw" / "000.png")
+    picture.save(tmp_path / "raw" / "000.jpg")
+    picture.save(tmp_path / "raw" / "001.JPG", format="JPEG")
+    assert align(tmp_path, "--mode", "crop").returncode == 0
+    assert sorted(row["output"] for row in table(tmp_path)) == ["000_jpg.png", "000_png.png", "001.png"]
+
+
+def test_a_line_that_was_cut_off_is_done_again(tmp_path):
+    write_pictures(tmp_path / "raw", n=5)
+    assert align(tmp_path, "--mode", "crop").returncode == 0
+    log = tmp_path / "out" / "alignment.csv"
+    whole = log.read_bytes()
+    log.write_bytes(whole[:-30])
+    os.remove(tmp_path / "out" / "001.png")
+    assert align(tmp_path, "--mode", "crop").returncode == 0
+    assert sorted(row["output"] for row in table(tmp_path)) == ["{:03d}.png".format(i) for i in range(5)]
+    assert len(list((tmp_path / "out").glob("*.png"))) == 5
+
+
+@pytest.mark.parametrize("flags, message", [
+    (["nowhere", "out"], "nowhere is no folder"),
+    (["raw", "raw/out"], "OUT must not lie in RAW"),
+    (["raw", "."], "nor RAW in OUT"),
+    (["raw", "out", "--size", "4"], "--size must be 8 or more"),
+    (["raw", "out", "--size", "big"], "invalid int value"),
+    (["raw", "out", "--min_confidence", "nan"], "--min_confidence must be between 0 and 1"),
+    (["raw", "out", "--template", ".1,.2 .3,.4"], "--template must be four different places"),
+    (["raw", "out", "--margin", "-1"], "--margin must be between 0 and 10"),
+    (["raw", "out", "--workers", "0"], "--workers must be 1 or more"),
+    (["empty", "out", "--mode", "crop"], "no pictures in empty"),
+    (["raw"], "out"),
+])
+def test_wrong_flags(tmp_path, flags, message):
+    write_pictures(tmp_path / "raw", n=1)
+    (tmp_path / "empty").mkdir()
+    process = run_script(SCRIPT, *flags, cwd=tmp_path)
+    assert message in the_error(process) and process.stderr.count("\n") == 1
+    assert not (tmp_path / "out" / "alignment.csv").exists()
+
+
+def test_other_flags_into_the_same_folder_are_refused(tmp_path):
+    write_pictures(tmp_path / "raw", n=2)
+    assert align(tmp_path, "--mode", "crop").returncode == 0
+    before = snapshot(tmp_path / "out")
+    assert "size 64, not 32" in the_error(align(tmp_path, "--mode", "crop", "--size", 32))
+    assert snapshot(tmp_path / "out") == before
+    assert json.loads(before["alignment.json"])["mode"] == "crop"
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    write_pictures(tmp_path / "raw", n=2)
+    (tmp_path / "out").write_text("a file")
+    assert "cannot write to out" in the_error(align(tmp_path, "--mode", "crop"))
