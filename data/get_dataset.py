@@ -1,0 +1,337 @@
+"""Part 2 of the tutorial, the data: gets a well-known set of pictures, as a folder of PNGs that --dataset takes.
+
+    python data/get_dataset.py lfw                                         # photographs of faces, to be aligned
+    python data/get_dataset.py mnist                                       # or fashion_mnist
+    python data/get_dataset.py celeba --archive img_align_celeba.zip       # got by hand
+
+scikit-learn and Keras do the download, into their own caches; --archive takes a file that is there already. It is
+read through before anything is written, and a run that was stopped goes on when the same command is given again.
+"""
+import argparse
+import collections
+import contextlib
+import gzip
+import hashlib
+import io
+import os
+import re
+import shlex
+import socket
+import sys
+import tarfile
+import time
+import warnings
+import zipfile
+import zlib
+from functools import partial
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+
+from gantut_imgfuncs import center_crop, read, reason, to_uint8  # noqa: E402
+
+MARKER = "source.txt"  # says what a folder was made from; only such a folder is added to
+PART = ".part"  # the file being written, until it is whole
+LARGEST = 100_000_000  # bytes of one picture file; one that unpacks to more is cut off there
+IDX = {"x_train": "train-images-idx3-ubyte", "y_train": "train-labels-idx1-ubyte",
+       "x_test": "t10k-images-idx3-ubyte", "y_test": "t10k-labels-idx1-ubyte"}
+
+DIGITS = "python gantut_trainer.py --dataset {dataset} --is_crop --image_size 32 --c_dim 1"
+Set = collections.namedtuple("Set", "count crop size licence by_hand archive then")
+SETS = {
+    "lfw": Set(13233, 0, 0, "none stated; press photographs, for research",
+               "lfw-funneled.tgz from https://ndownloader.figshare.com/files/5976015", "lfw-funneled.tgz",
+               "python data/align_faces.py {out} {out}_aligned --size 64"),
+    "mnist": Set(70000, 0, 0, "CC BY-SA 3.0, Yann LeCun and Corinna Cortes",
+                 "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz", "mnist.npz", DIGITS),
+    "fashion_mnist": Set(70000, 0, 0, "MIT, Zalando SE",
+                         "the four .gz files of https://github.com/zalandoresearch/fashion-mnist into a folder named "
+                         "fashion", "fashion", DIGITS),
+    "celeba": Set(202599, 108, 64, "for non-commercial research only, do not pass it on",
+                  "img_align_celeba.zip (1.4 GB) from http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html (Google Drive, "
+                  "folder Img) or the zip of https://www.kaggle.com/datasets/jessicali9530/celeba-dataset",
+                  "img_align_celeba.zip", "python gantut_trainer.py --dataset {dataset}"),
+}
+PUBLISHED = {  # SHA-256 or MD5 of the files
+    "b47c8422c8cded889dc5a13418c4bc2abbda121092b3533a83306f90d900100a",  # lfw-funneled.tgz, in scikit-learn
+    "055f7d9c632d7370e6fb4afc7468d40f970c34a80d4c6f50ffec63f5a8d536c0",  # lfw.tgz, in scikit-learn
+    "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",  # mnist.npz, in Keras
+    "f68b3c2dcbeaaa9fbdd348bbdeb94873", "d53e105ee54ea40749a09fcbcd1e9432",  # MNIST's four, in torchvision
+    "9fb629c4189551a2d022fa330f9573f3", "ec29112dd5afa0611ce80d1b7f02629c",
+    "8d4fb7e6c68d591d4c3dfef9ec88bf0d", "25c81989df183df01b3e8a0aad5dffbe",  # Fashion-MNIST's four, in its README
+    "bef4ecab320f06d8554ea6380940ec79", "bb300cfdad3c16e7a12a480ee83cd310",
+    "00d2c5bc6d35e252742224ab0c1e8fcb",  # img_align_celeba.zip, in torchvision
+}
+
+
+def fail(message):
+    sys.exit(f"error: {message}")
+
+
+def warn(message):
+    print(f"warning: {message}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def reading(path):
+    """Turn whatever a damaged file makes its readers raise into one line."""
+    try:
+        yield
+    except Exception as error:
+        if getattr(error, "errno", None):
+            fail(f"cannot read {path}: {error.strerror}")
+        fail(f"{path} is damaged, or something else ({reason(error)}): delete it and get it again")
+
+
+def download(name):
+    """Download a set, if that was not done before; returns the file or folder where it lies. May raise anything.
+
+    scikit-learn compares the SHA-256 of LFW and Keras that of MNIST, but nothing of Fashion-MNIST: check_file() does.
+    """
+    socket.setdefaulttimeout(60)  # seconds; without, both wait for ever on a line that has gone dead
+    warnings.simplefilter("ignore")  # scikit-learn's, at every try
+    if name == "lfw":
+        from sklearn.datasets import fetch_lfw_people, get_data_home
+        with contextlib.suppress(ValueError):  # nobody has 500 pictures: unpacking was broken off, make() says so
+            fetch_lfw_people(min_faces_per_person=500)  # reads those of one person only
+        return os.path.join(get_data_home(), "lfw_home", "lfw_funneled")
+    import gantut_console  # noqa: F401  (before TensorFlow, which it keeps quiet)
+    from tensorflow import keras
+    with contextlib.suppress(EOFError, zlib.error, gzip.BadGzipFile):  # a damaged file: check_file() says which
+        getattr(keras.datasets, name).load_data()
+    if name == "mnist":  # get_file says where a file lies that is there already
+        return keras.utils.get_file("mnist.npz", origin="")
+    labels = keras.utils.get_file("train-labels-idx1-ubyte.gz", origin="", cache_subdir="datasets/fashion-mnist")
+    return os.path.dirname(labels)
+
+
+def get(name):
+    """What download() returns; its failures become one line that says how to get the set by hand."""
+    one = SETS[name]
+    by_hand = f"with a browser get {one.by_hand}, then: python data/get_dataset.py {name} --archive {one.archive}"
+    if name == "celeba":
+        fail(f"celeba ({one.licence}) cannot be downloaded by a program: {by_hand}")
+    try:
+        return download(name)
+    except ImportError as error:
+        fail(f"{name} needs {error.name}: pip install '.[faces]'")
+    except Exception as error:  # whatever the network or the libraries' checks raise
+        fail(f"cannot download {name}: {reason(error)}; try later, or {by_hand}")
+
+
+def check_file(path):
+    """Read a file through: stop if it is empty, a web page or damaged, warn if it is not the published one."""
+    hashes = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+    with open(path, "rb") as file:
+        head = file.read(512)
+        file.seek(0)
+        for block in iter(partial(file.read, 1 << 20), b""):
+            for one in hashes:
+                one.update(block)
+    if PUBLISHED & {one.hexdigest() for one in hashes}:
+        return
+    if not head:
+        fail(f"{path} is empty: delete it and get it again")
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype", b"<html")):
+        fail(f"{path} is a web page: open it in a browser to see what it asks for, delete it and get the file again")
+    if head.startswith(b"PK"):
+        with zipfile.ZipFile(path) as archive:
+            bad = archive.testzip()
+        if bad:
+            raise ValueError(f"wrong checksum of {bad}")
+    elif head.startswith(b"\x1f\x8b"):
+        with gzip.open(path) as file:
+            while file.read(1 << 20):  # its length and checksum come at the end
+                pass
+    else:
+        return  # unpacked by hand; what reads it next complains
+    warn(f"not the published file: {path} has another checksum; it is read all the same")
+
+
+def members(path):
+    """Yield (name, function that opens it) for the files in a folder, zip or tar; a tar's links are left out."""
+    if os.path.isdir(path):
+        for folder, folders, names in os.walk(path):
+            folders.sort()
+            for file in sorted(os.path.join(folder, name) for name in names):
+                yield os.path.relpath(file, path), partial(open, file, "rb")
+    elif zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            for info in archive.infolist():
+                yield info.filename, partial(archive.open, info)
+    else:
+        with tarfile.open(path) as archive:
+            for info in archive:
+                if info.isfile():
+                    yield info.name, partial(archive.extractfile, info)
+
+
+def photographs(path, depth):
+    """Yield (name of the PNG, function that returns the pixels) for the pictures in a folder, zip or tar.
+
+    depth: how many parts of the name to keep, 2 for PERSON/NAME. No name leads out of OUT: "..", drives and the like
+    are dropped.
+    """
+    for name, opener in members(path):
+        parts = [part for part in re.split(r"[/\\:]+", name) if part not in ("", ".", "..")]
+        stem, ending = os.path.splitext(parts[-1]) if parts else ("", "")
+        if ending.lower() in (".png", ".jpg", ".jpeg") and not stem.startswith("."):
+            yield "/".join([*parts[-depth:-1], stem + ".png"]), partial(decode, opener)
+
+
+def decode(opener):
+    with opener() as file:
+        return read(io.BytesIO(file.read(LARGEST)))
+
+
+def digits(path):
+    """Yield what photographs() yields, of an .npz or a folder of IDX files: LABEL/NUMBER.png, first for training."""
+    found, number = arrays(path), 0
+    for part in "train", "test":
+        x, y = found.get(f"x_{part}", np.zeros((0, 28, 28), np.uint8)), found.get(f"y_{part}")
+        if x.dtype != np.uint8 or x.ndim != 3 or (y is not None and y.shape != x.shape[:1]):
+            raise ValueError("should be uint8 pictures [N, height, width] and N labels")
+        for i in range(len(x)):
+            number += 1
+            yield ("" if y is None else f"{int(y[i])}/") + f"{number:05d}.png", partial(x.__getitem__, i)
+
+
+def arrays(path):
+    """Read an .npz, or the IDX files in a folder: a dict with x_train, y_train, x_test, y_test, or some of them."""
+    if os.path.isdir(path):
+        return {key: read_idx(file) for key, file in idx_files(path).items()}
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"neither an .npz nor a folder of {IDX['x_train']}.gz and so on")
+    with np.load(path) as file:
+        return dict(file)
+
+
+def idx_files(folder):
+    """The paths of the IDX files in a folder, gzipped or not, by their keys in IDX."""
+    paths = [(key, os.path.join(folder, name + ending)) for key, name in IDX.items() for ending in ("", ".gz")]
+    return {key: path for key, path in paths if os.path.isfile(path)}
+
+
+def read_idx(path):
+    """Read an IDX file, MNIST's own format: a uint8 array."""
+    with reading(path):
+        with open(path, "rb") as file:
+            data = file.read()
+        if data.startswith(b"\x1f\x8b"):
+            data = gzip.decompress(data)
+        sizes = np.frombuffer(data, ">i4", data[3], offset=4)
+        return np.frombuffer(data, np.uint8, offset=4 + 4 * len(sizes)).reshape(sizes)
+
+
+def check_output(out, source):
+    """Stop unless OUT is new, empty, or was begun from this source, the first lines of MARKER."""
+    if os.path.exists(out) and not os.path.isdir(out):
+        fail(f"{out} exists and is not a folder")
+    names = sorted(set(os.listdir(out)) - {PART}) if os.path.isdir(out) else []
+    if not names:
+        return
+    if MARKER not in names:
+        fail(f"{out} holds other files ({names[0]}): give an empty or a new folder")
+    with open(os.path.join(out, MARKER), errors="replace") as file:
+        found = file.read()
+    if not found.startswith(source):
+        fail(f"{out} was not made from {', '.join(source.splitlines())} (see {MARKER} there): delete it, or give "
+             "another folder")
+
+
+def save(out, name, data):
+    """Write the bytes of the file OUT/name, whole or not at all."""
+    path = os.path.join(out, name)
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(os.path.join(out, PART), "wb") as file:
+            file.write(data)
+        os.replace(os.path.join(out, PART), path)
+    except OSError as error:
+        fail(f"cannot write {path}: {error.strerror}; what is there is whole, mend this and run the same command")
+
+
+def png(picture, crop, size):
+    """The bytes of a picture as PNG: its centre of crop x crop (0: the largest square), size wide (0: as it is)."""
+    if crop or size:
+        crop = crop or min(picture.shape[:2])
+        picture = center_crop(picture, crop, resize_w=size or crop)
+    data = io.BytesIO()
+    Image.fromarray(to_uint8(picture)).save(data, "PNG")
+    return data.getvalue()
+
+
+def write(pictures, out, crop, size, source):
+    """Write the pictures that are not there yet; returns (the names of all that are, what is wrong with others)."""
+    done, bad = set(), []
+    for name, pixels in pictures:
+        if not os.path.exists(os.path.join(out, name)):
+            try:
+                data = png(pixels(), crop, size)
+            except Exception as error:  # whatever a broken picture makes Pillow raise
+                bad.append(f"{name}: {reason(error)}")
+                continue
+            if not done and not os.path.exists(os.path.join(out, MARKER)):
+                save(out, MARKER, os.fsencode(source))
+            save(out, name, data)
+        done.add(name)
+    return done, bad
+
+
+def make(name, out, archive, crop, size):
+    """Get a set, check it, write it; returns how many pictures are there."""
+    source = f"set {name}\ncrop {crop}, size {size}\n"
+    with reading(out):
+        check_output(out, source)
+    path = os.path.abspath(archive or get(name))
+    for file in idx_files(path).values() if os.path.isdir(path) else [path]:
+        with reading(file):
+            check_file(file)
+    with reading(path):
+        find = partial(digits, path) if "mnist" in name else partial(photographs, path, 2 if name == "lfw" else 1)
+        total = sum(1 for _ in find())
+    if not total:
+        fail(f"no pictures of {name} in {path}")
+    if total < SETS[name].count:
+        warn(f"{total:,} pictures in {path}, the whole set has {SETS[name].count:,}"
+             + ("" if archive else "; to get the others, delete that and run the same command"))
+    source += f"from {os.path.basename(path)}\n" + (f"{os.path.getsize(path)} bytes\n" if os.path.isfile(path) else "")
+    with reading(out):
+        check_output(out, source)
+    source += f"on {time.strftime('%Y-%m-%d')}\nlicence: {SETS[name].licence}\n"
+    with reading(path):
+        done, bad = write(tqdm(find(), name, total, disable=None, unit=" pictures"), out, crop, size, source)
+    if bad:
+        (warn if done else fail)(f"{len(bad):,} of {total:,} pictures in {path} cannot be used, the first: {bad[0]}")
+    return len(done)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Get a well-known set of pictures as a folder of PNGs.")
+    parser.error = lambda message: fail(f"{message} (see --help)")
+    parser.add_argument("set", choices=SETS)
+    parser.add_argument("out", nargs="?", help="folder (default: data/SET, which --dataset SET finds)")
+    parser.add_argument("--archive", help="take this file or folder instead of downloading; celeba needs it")
+    parser.add_argument("--crop", type=int, help="pixels of the centre to keep, 0 = all (default: 0; celeba: 108)")
+    parser.add_argument("--size", type=int, help="pixels a side to scale it to, 0 = as it is (default: 0; celeba: 64)")
+    args = parser.parse_args()
+    one = SETS[args.set]
+    crop, size = one.crop if args.crop is None else args.crop, one.size if args.size is None else args.size
+    if not (0 <= crop <= 4096 and 0 <= size <= 4096):
+        parser.error("--crop and --size must be 0 to 4096")
+    out = args.out or os.path.relpath(os.path.join(HERE, args.set))
+    try:
+        count = make(args.set, out, args.archive, crop, size)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on", file=sys.stderr)
+        sys.exit(130)
+    then = one.then.format(out=shlex.quote(out.rstrip("/")), dataset=shlex.quote(out) if args.out else args.set)
+    print(f"{count:,} pictures are in {out}; next: {then}")
+
+
+if __name__ == "__main__":
+    main()
