@@ -7,6 +7,7 @@ import collections
 import hashlib
 import os
 import sys
+import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -16,9 +17,12 @@ from PIL import Image
 from tqdm import tqdm
 
 from gantut_console import UserError
-from gantut_imgfuncs import FORMATS, center_crop, read, reason, transform
+from gantut_imgfuncs import FORMATS, center_crop, read, reason, to_uint8, transform
 
 HEAD = 4096  # bytes of each file that its checksum covers: all of a small picture, the beginning of a photograph
+MAX_THREADS = 8  # of those that decode: each has a batch in hand, and Python gives more of them no more speed
+SCALED = transform(np.arange(256), is_crop=False)  # what each of the 256 values is in [-1, 1], float64
+LUMINANCE = [[0.299], [0.587], [0.114]]  # ITU-R 601
 
 
 def find_dataset(name):
@@ -46,6 +50,11 @@ def load_image(path, image_size, is_crop=False, crop_size=0, c_dim=3):
     With is_crop, the central window of crop_size x crop_size (0: the largest square) is scaled to image_size.
     c_dim 1 takes the luminance (ITU-R 601). Raises UserError that names the file.
     """
+    return normalise(decode(path, image_size, is_crop, crop_size), c_dim)
+
+
+def decode(path, image_size, is_crop=False, crop_size=0):
+    """The first half of load_image(): uint8 [image_size, image_size, 3]. Raises UserError that names the file."""
     try:
         image = read(path)
         if is_crop:
@@ -55,10 +64,14 @@ def load_image(path, image_size, is_crop=False, crop_size=0, c_dim=3):
                 image.shape[1], image.shape[0], image_size, image_size))
     except Exception as error:  # whatever a broken file makes Pillow raise
         raise UserError("{}: {}".format(path, reason(error))) from None
-    image = transform(image, image_size, is_crop=False)
+    return to_uint8(image)  # rounds 16-bit gray to 8 bits, as the crop does
+
+
+def normalise(pixels, c_dim=3):
+    """The second half: uint8 [..., 3] -> float32 [..., c_dim] in [-1, 1], of one picture or a whole batch."""
     if c_dim == 1:
-        image = image @ [[0.299], [0.587], [0.114]]  # [image_size, image_size, 1]
-    return image.astype(np.float32)
+        return (SCALED.take(pixels) @ LUMINANCE).astype(np.float32)
+    return SCALED.astype(np.float32).take(pixels)
 
 
 def look_over(files, image_size, is_crop=False, crop_size=0, skip_bad=False):
@@ -69,9 +82,13 @@ def look_over(files, image_size, is_crop=False, crop_size=0, skip_bad=False):
     UserError.
     """
     examine_one = partial(examine, image_size=image_size, is_crop=is_crop, crop_size=crop_size)
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        results = list(tqdm(threads.map(examine_one, files), "looking at the pictures", len(files), disable=None,
-                            leave=False, unit=" files"))
+    parts = [files[i:i + 256] for i in range(0, len(files), 256)]  # a task for each file takes longer than the file
+    results = []
+    with ThreadPoolExecutor(os.cpu_count()) as threads, \
+            tqdm(desc="looking at the pictures", total=len(files), disable=None, leave=False, unit=" files") as bar:
+        for part in threads.map(lambda part: [examine_one(path) for path in part], parts):
+            results += part
+            bar.update(len(part))
     misfit = next((result.misfit for result in results if result.misfit), None)
     if misfit:
         raise UserError(misfit)
@@ -110,8 +127,14 @@ def examine(path, image_size, is_crop, crop_size):
 
 def fingerprint(examined):
     """A short hash of the names, sizes and beginnings of the files, wherever their folder lies."""
-    root = os.path.commonpath([os.path.dirname(path) for path, _ in examined]) if examined else ""
-    lines = ["{} {} {}".format(os.path.relpath(path, root), found.size, found.crc) for path, found in examined]
+    folders = {os.path.dirname(path) for path, _ in examined}
+    root = os.path.commonpath(folders) if folders else ""
+    inside = {folder: os.path.relpath(folder, root) for folder in folders}
+    lines = []
+    for path, found in examined:
+        folder, name = os.path.split(path)
+        name = name if inside[folder] == "." else os.path.join(inside[folder], name)
+        lines.append("{} {} {}".format(name, found.size, found.crc))
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
@@ -135,7 +158,8 @@ class Pictures(object):
     """The pictures of a training: looked over, and in an order that depends on the seed alone.
 
     files: their paths; dcgan gives their size and the batch's, config (the trainer's flags) the rest.
-    Raises UserError if there are too few, or some that cannot be used.
+    The first of them, in this order, stay in memory once they are decoded, as many as config.cache_mb MiB hold;
+    the others are decoded anew for each batch. Raises UserError if there are too few, or some that cannot be used.
     """
 
     def __init__(self, files, dcgan, config):
@@ -144,25 +168,49 @@ class Pictures(object):
         random_state(config.seed, "data").shuffle(files)
         self.files = files[:int(min(len(files), config.train_size))]
         check_number(self.files, config.dataset, dcgan.batch_size, config.train_size)
-        self.load_one = partial(load_image, image_size=dcgan.image_size, is_crop=dcgan.is_crop,
-                                crop_size=config.crop_size, c_dim=dcgan.c_dim)
+        self.decode_one = partial(decode, image_size=dcgan.image_size, is_crop=dcgan.is_crop,
+                                  crop_size=config.crop_size)
+        self.c_dim = dcgan.c_dim
         self.batch_size = dcgan.batch_size
         self.seed = config.seed
         self.skip_bad = config.skip_bad_images
         self.bad = set()
+        self.threads = min(os.cpu_count() or 1, MAX_THREADS)
+        shape = (dcgan.image_size, dcgan.image_size, 3)
+        room = config.cache_mb * 2**20 // int(np.prod(shape))
+        self.cache = np.empty((min(len(self.files), room), *shape), np.uint8)  # takes memory as it fills
+        self.cached = np.zeros(len(self.files), bool)
+        self.locks = [threading.Lock() for _ in range(64)]
+        self.naming = threading.Lock()
 
     def batches(self, step=0):
         """Yield batches for ever: float32 [batch_size, image_size, image_size, c_dim] in [-1, 1].
 
+        Threads read some batches ahead. What is wrong with a batch is raised when its turn comes, which ends the
+        generator. step: how many batches were taken before, in an earlier run.
+        """
+        orders = self.orders(step)
+        pool = ThreadPoolExecutor(self.threads)
+        try:
+            ahead = collections.deque(pool.submit(self.load, next(orders)) for _ in range(self.threads))
+            while True:
+                ahead.append(pool.submit(self.load, next(orders)))
+                yield ahead.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def orders(self, step=0):
+        """Yield the numbers of each batch's files, arrays [batch_size], for ever.
+
         Each epoch has its own order, which depends on (seed, epoch); what is left over after the last whole batch
-        sits that epoch out. step: how many batches were taken before, in an earlier run.
+        sits that epoch out.
         """
         batch_idxs = len(self.files) // self.batch_size
         epoch, first = divmod(step, batch_idxs)
         while True:
             order = random_state(self.seed, "epoch", epoch).permutation(len(self.files))
             for idx in range(first, batch_idxs):
-                yield self.load(order[idx * self.batch_size:(idx + 1) * self.batch_size])
+                yield order[idx * self.batch_size:(idx + 1) * self.batch_size]
             epoch, first = epoch + 1, 0
 
     def load(self, numbers):
@@ -171,16 +219,32 @@ class Pictures(object):
         With skip_bad_images, a file that cannot be read any more is named on stderr and the next one takes its place;
         without, raises UserError.
         """
-        return np.array([self.load_or_next(i) if self.skip_bad else self.load_one(self.files[i]) for i in numbers])
+        numbers = np.asarray(numbers)
+        if self.cached[numbers].all():
+            return normalise(self.cache[numbers], self.c_dim)
+        picture = self.picture_or_next if self.skip_bad else self.picture
+        return normalise(np.array([picture(i) for i in numbers]), self.c_dim)
 
-    def load_or_next(self, i):
-        """Read file i, or the next one that can be read."""
-        for path in (self.files[j % len(self.files)] for j in range(i, i + len(self.files))):
-            if path in self.bad:
+    def picture(self, i):
+        """File i, decoded: uint8 [image_size, image_size, 3]. Raises UserError if it cannot be read."""
+        if i >= len(self.cache):
+            return self.decode_one(self.files[i])
+        with self.locks[i % len(self.locks)]:  # one thread decodes it, another that wants it waits
+            if not self.cached[i]:
+                self.cache[i] = self.decode_one(self.files[i])
+                self.cached[i] = True
+            return self.cache[i]
+
+    def picture_or_next(self, i):
+        """File i, or the next one that can be read; it is cached, if at all, under its own number."""
+        for j in (j % len(self.files) for j in range(i, i + len(self.files))):
+            if j in self.bad:
                 continue
             try:
-                return self.load_one(path)
+                return self.picture(j)
             except UserError as error:
-                self.bad.add(path)
-                print(" [!] {}; another picture takes its place".format(error), file=sys.stderr)
+                with self.naming:  # once, though several threads may find it
+                    if j not in self.bad:
+                        print(" [!] {}; another picture takes its place".format(error), file=sys.stderr)
+                    self.bad.add(j)
         raise UserError("none of the {} pictures can be read any more".format(len(self.files)))

@@ -31,23 +31,31 @@ class batch_norm(object):
             channels = x.get_shape()[-1:]
             beta = tf.get_variable("beta", channels, initializer=tf.zeros_initializer())
             gamma = tf.get_variable("gamma", channels, initializer=tf.ones_initializer())
-            moving_mean = tf.get_variable("moving_mean", channels, initializer=tf.zeros_initializer(),
-                                          trainable=False)
-            moving_variance = tf.get_variable("moving_variance", channels, initializer=tf.ones_initializer(),
-                                              trainable=False)
+            self.moving_mean = tf.get_variable("moving_mean", channels, initializer=tf.zeros_initializer(),
+                                               trainable=False)
+            self.moving_variance = tf.get_variable("moving_variance", channels, initializer=tf.ones_initializer(),
+                                                   trainable=False)
 
             def batch_statistics():
                 mean, variance = tf.nn.moments(x, list(range(x.get_shape().ndims - 1)))
-                updates = [moving_mean.assign_sub((moving_mean - mean) * (1 - self.momentum)),
-                           moving_variance.assign_sub((moving_variance - variance) * (1 - self.momentum))]
-                with tf.control_dependencies(updates):
+                with tf.control_dependencies([self.move(mean, variance)]):
                     return tf.identity(mean), tf.identity(variance)
 
             def moving_averages():
-                return tf.identity(moving_mean), tf.identity(moving_variance)
+                return tf.identity(self.moving_mean), tf.identity(self.moving_variance)
 
-            mean, variance = tf.cond(tf.convert_to_tensor(train), batch_statistics, moving_averages)
-            return tf.nn.batch_normalization(x, mean, variance, beta, gamma, self.epsilon)
+            self.mean, self.variance = tf.cond(tf.convert_to_tensor(train), batch_statistics, moving_averages)
+            return tf.nn.batch_normalization(x, self.mean, self.variance, beta, gamma, self.epsilon)
+
+    def move(self, mean, variance):
+        """An op: the moving averages take a step towards a mean and a variance, [channels]."""
+        return tf.group(self.moving_mean.assign_sub((self.moving_mean - mean) * (1 - self.momentum)),
+                        self.moving_variance.assign_sub((self.moving_variance - variance) * (1 - self.momentum)))
+
+    def move_again(self):
+        """An op: the moving averages take the step of the latest call once more, after it."""
+        with tf.control_dependencies([self.mean, self.variance]):
+            return self.move(self.mean, self.variance)
 
 
 def conv2d(input_, output_dim, k_h=5, k_w=5, d_h=2, d_w=2, stddev=0.02, name="conv2d"):
@@ -68,9 +76,7 @@ def conv2d(input_, output_dim, k_h=5, k_w=5, d_h=2, d_w=2, stddev=0.02, name="co
 def lrelu(x, leak=0.2, name="lrelu"):
     """Leaky rectified linear unit: x where x > 0, leak * x elsewhere (Part 4)."""
     with tf.variable_scope(name):
-        f1 = 0.5 * (1 + leak)
-        f2 = 0.5 * (1 - leak)
-        return f1 * x + f2 * abs(x)
+        return tf.nn.leaky_relu(x, leak)
 
 
 def linear(input_, output_size, scope=None, stddev=0.02, bias_start=0.0, with_w=False):

@@ -31,14 +31,14 @@ def imread(path):
 def read(path):
     """What imread() returns, but uint8 unless it is 16-bit gray: a large picture takes an eighth of the memory."""
     with Image.open(path, formats=FORMATS) as image:
-        image = ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)
         if image.mode.startswith("I"):  # 16-bit gray: Pillow's convert() would clip it at 255, not scale it
             gray = np.asarray(image, dtype=np.float64) / 257
             return np.stack([gray.clip(0, 255)] * 3, axis=-1)
         if image.has_transparency_data:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        return np.asarray(image.convert("RGB"))
+        return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def reason(error):

@@ -26,7 +26,7 @@ OF_THE_MODEL = ["image_size", "c_dim", "z_dim", "gf_dim", "df_dim", "batch_size"
 MUST_MATCH = OF_THE_MODEL + ["seed", "crop_size"]
 MAY_CHANGE = ["learning_rate", "beta1", "epoch", "threads", "skip_bad_images"]
 BEYOND_PART_5 = dict(logs_dir="logs", crop_size=0, sample_every=100, save_every=500, summary_every=1, max_to_keep=1,
-                     skip_bad_images=False, seed=1, threads=0)
+                     skip_bad_images=False, seed=1, threads=0, cache_mb=1024)
 
 D_HAS_WON = (0.05, 200)  # d_loss below this (1.39 = undecided) in so many steps in a row
 COLLAPSED = (0.05, 500)  # spread of the samples below this share of the pictures' spread, after so many steps

@@ -47,6 +47,8 @@ flags.DEFINE_integer("summary_every", 1, "Steps between TensorBoard summaries [1
 flags.DEFINE_integer("seed", 1, "Seed of weights, noise and order: the same seed, the same run [1]",
                      lower_bound=0, upper_bound=2**32 - 1)
 flags.DEFINE_integer("threads", 0, "CPU threads for each operation; 0 = all cores [0]", lower_bound=0)
+flags.DEFINE_integer("cache_mb", 1024, "Memory for decoded pictures, in MiB; 0 = decode them anew [1024]",
+                     lower_bound=0)
 FLAGS = flags.FLAGS
 
 flags.register_validator("image_size", lambda n: n >= 8 and n & (n - 1) == 0, "must be a power of two, 8 or more")

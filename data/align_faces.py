@@ -42,7 +42,7 @@ COLUMNS = ['file', 'output', 'reason', 'confidence', 'box_x', 'box_y', 'box_widt
            *[point + axis for point in POINTS for axis in ('_x', '_y')]]
 SMALLEST = 20  # pixels of a face below which mtcnn finds nothing, and of a picture below which it is not asked
 LOOK_AGAIN, UPRIGHT = 160, np.array([[.4, .3], [.6, .3], [.41, .52], [.59, .52]])  # crop for a second look
-Image.MAX_IMAGE_PIXELS = 100_000_000  # cameras make more than gantut_imgfuncs allows; a bomb claims more still
+MAX_PIXELS = 100_000_000  # cameras make more than gantut_imgfuncs allows; a bomb claims more still
 
 Face = collections.namedtuple('Face', 'box confidence points')  # [x, y, width, height], 0 to 1, [4, 2]
 
@@ -146,6 +146,7 @@ def start_worker(args):
     """Make a process ready for one_picture(): it knows the flags, and ends when the main process does."""
     global work
     work = args
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the main process, which lets pictures be finished
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=end_with_parent, daemon=True).start()

@@ -1,6 +1,8 @@
 """The pictures of a training and their order: against Pillow, known answers and what must hold in every epoch."""
 import os
 import shutil
+import threading
+import time
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from conftest import write_pictures
-from gantut_batches import Pictures, check_number, load_image, look_over, random_state
+from gantut_batches import MAX_THREADS, Pictures, check_number, load_image, look_over, normalise, random_state
 from gantut_console import UserError
 from gantut_gan import dataset_files
 from PIL import Image
@@ -20,6 +22,12 @@ def saved(folder, height, width, name="picture.png", seed=0, channels=3):
     path = str(folder / name)
     Image.fromarray(pixels.squeeze()).save(path)
     return path, pixels
+
+
+def cut_off(path):
+    """Leave the header and the beginning of a picture."""
+    path = Path(path)
+    path.write_bytes(path.read_bytes()[:60])
 
 
 def touch(folder, *names):
@@ -237,24 +245,49 @@ def test_look_over_names_a_file_that_is_no_picture(pictures, tmp_path, is_crop):
 
 # Pictures
 
-def pictures_in(folder, batch_size=4, image_size=16, **changes):
+def pictures_in(folder, batch_size=4, image_size=16, c_dim=3, **changes):
     """The Pictures of a folder, with the trainer's defaults but for the changes."""
-    dcgan = SimpleNamespace(image_size=image_size, is_crop=False, c_dim=3, batch_size=batch_size)
-    config = dict(crop_size=0, skip_bad_images=False, seed=0, train_size=np.inf, dataset=folder)
+    dcgan = SimpleNamespace(image_size=image_size, is_crop=False, c_dim=c_dim, batch_size=batch_size)
+    config = dict(crop_size=0, skip_bad_images=False, seed=0, train_size=np.inf, dataset=folder, cache_mb=1)
     return Pictures(dataset_files(folder), dcgan, SimpleNamespace(**{**config, **changes}))
 
 
-def made_up(n, batch_size, seed, load_one=int):
-    """Pictures of n files that are not there, called by their numbers: a batch tells which of them it holds."""
-    data = object.__new__(Pictures)
-    data.files, data.load_one = [str(i) for i in range(n)], load_one
-    data.batch_size, data.seed, data.skip_bad = batch_size, seed, False
-    return data
+class MadeUp(Pictures):
+    """n pictures that are not there: a batch holds their numbers instead."""
+
+    def __init__(self, n, batch_size, seed):
+        self.files = range(n)
+        self.batch_size, self.seed, self.threads = batch_size, seed, 2
+        self.loaded = []
+
+    def load(self, numbers):
+        self.loaded.append(numbers)
+        return numbers
 
 
 def first(count, n=10, batch_size=3, seed=0, step=0):
     """The first batches of n files, as lists of the files' numbers."""
-    return [batch.tolist() for batch in islice(made_up(n, batch_size, seed).batches(step), count)]
+    return [batch.tolist() for batch in islice(MadeUp(n, batch_size, seed).batches(step), count)]
+
+
+def wait_for(condition, seconds=10):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def room_for(data, n):
+    """Let the pictures keep n of theirs in memory."""
+    data.cache = np.empty((n, *data.cache.shape[1:]), np.uint8)
+    data.cached[:] = False
+
+
+def count_decoded(data):
+    """Returns a list to which every path is appended that data decodes from now on."""
+    decoded, decode_one = [], data.decode_one
+    data.decode_one = lambda path: decoded.append(path) or decode_one(path)
+    return decoded
 
 
 def test_batches_of_pictures(pictures):
@@ -325,10 +358,13 @@ def test_batches_do_not_depend_on_numpys_own_stream():
     assert first(9) == before
 
 
-def test_batches_load_no_picture_ahead():
-    loaded = []
-    next(made_up(10, 3, seed=0, load_one=lambda path: loaded.append(path) or 0).batches())
-    assert len(loaded) == 3
+def test_batches_load_as_many_ahead_as_there_are_threads():
+    data = MadeUp(10, 3, seed=0)
+    batches = data.batches()
+    assert not data.loaded
+    for step in range(1, 6):
+        next(batches)
+        wait_for(lambda step=step: len(data.loaded) == step + 2)
 
 
 def test_batches_pass_on_what_load_raises(tmp_path):
@@ -338,9 +374,98 @@ def test_batches_pass_on_what_load_raises(tmp_path):
     assert path in message(next, data.batches())
 
 
+@pytest.mark.parametrize("c_dim", [1, 3])
+@pytest.mark.parametrize("room", [0, 10, 24])
+@pytest.mark.parametrize("threads", [1, 2, 4, MAX_THREADS])
+def test_the_same_bits_in_the_same_order_for_any_threads_and_cache(pictures, threads, room, c_dim):
+    data = pictures_in(pictures, batch_size=5, c_dim=c_dim)
+    data.threads = threads
+    room_for(data, room)
+    orders = islice(data.orders(), 20)
+    for batch, order in zip(data.batches(), orders):
+        expected = np.array([load_image(data.files[i], 16, c_dim=c_dim) for i in order])
+        assert batch.dtype == np.float32 and batch.shape == (5, 16, 16, c_dim)
+        assert batch.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("room", [0, 10, 24])
+@pytest.mark.parametrize("step", [1, 4, 5, 11])
+def test_batches_of_pictures_go_on_at_any_step(pictures, room, step):
+    data = pictures_in(pictures, batch_size=5)
+    room_for(data, room)
+    whole = list(islice(data.batches(), step + 6))
+    again = pictures_in(pictures, batch_size=5)
+    room_for(again, room)
+    np.testing.assert_array_equal(list(islice(again.batches(step), 6)), whole[step:])
+
+
+def test_every_value_is_scaled_as_part_3_does():
+    pixels = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 16, 16, 3)
+    assert normalise(pixels).tobytes() == (pixels / 127.5 - 1).astype(np.float32).tobytes()
+
+
+@pytest.mark.parametrize("threads", [1, 8])
+def test_what_fits_is_decoded_once(pictures, threads):
+    data = pictures_in(pictures)
+    data.threads = threads
+    decoded = count_decoded(data)
+    data.load(range(5))
+    list(islice(data.batches(), 30))
+    assert sorted(decoded) == sorted(data.files)
+
+
+def test_what_does_not_fit_is_decoded_for_each_batch(pictures):
+    data = pictures_in(pictures)
+    room_for(data, 10)
+    decoded = count_decoded(data)
+    data.load(range(24))
+    data.load(range(24))
+    assert sorted(decoded) == sorted(data.files + data.files[10:])
+
+
+@pytest.mark.parametrize("cache_mb, room", [(0, 0), (1, 5), (2, 10), (100, 24)])
+def test_the_cache_holds_what_fits_into_cache_mb(tmp_path, cache_mb, room):
+    folder = write_pictures(tmp_path / "pictures", size=256)  # 196,608 bytes each
+    data = pictures_in(folder, image_size=256, cache_mb=cache_mb)
+    assert data.cache.shape == (room, 256, 256, 3) and data.cache.dtype == np.uint8
+    assert data.cache.nbytes <= cache_mb * 2**20
+
+
+def test_an_error_is_raised_when_its_batch_comes(pictures):
+    data = pictures_in(pictures)
+    bad = data.files[list(islice(data.orders(), 3))[2][1]]
+    text_file(Path(pictures), os.path.basename(bad))
+    batches = data.batches()
+    assert len(list(islice(batches, 2))) == 2
+    assert bad in message(next, batches)
+
+
+def running():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPool")]
+
+
+@pytest.mark.parametrize("end", ["close", "drop", "error"])
+def test_batches_leave_no_thread_behind(pictures, end):
+    data = pictures_in(pictures)
+    room_for(data, 0)
+    before = running()
+    batches = data.batches()
+    next(batches)
+    assert len(running()) > len(before)
+    if end == "close":
+        batches.close()
+    if end == "drop":
+        del batches
+    if end == "error":
+        shutil.rmtree(pictures)
+        with pytest.raises(UserError):
+            list(batches)
+    assert running() == before
+
+
 def test_a_file_that_turns_bad_is_replaced_by_the_next_and_named_once(pictures, capsys):
+    sound = pictures_in(pictures).load(range(24))
     data = pictures_in(pictures, skip_bad_images=True)
-    sound = data.load(range(24))
     for i in (3, 4, 23):
         text_file(Path(pictures), os.path.basename(data.files[i]))
     for _ in range(2):
@@ -349,6 +474,28 @@ def test_a_file_that_turns_bad_is_replaced_by_the_next_and_named_once(pictures, 
     assert len(said) == 3
     for i, line in zip((3, 4, 23), said):
         assert data.files[i] in line and "another picture takes its place" in line
+    assert not data.cached[[3, 4, 23]].any()
+
+
+@pytest.mark.parametrize("room", [0, 10, 24])
+def test_replacements_are_the_same_for_any_threads_and_named_once(pictures, room, capsys):
+    batches = []
+    for threads in (1, 8):
+        data = pictures_in(pictures, skip_bad_images=True)
+        for i in (3, 4, 23):
+            cut_off(data.files[i])
+        data.threads = threads
+        room_for(data, room)
+        batches.append(list(islice(data.batches(), 20)))
+        assert capsys.readouterr().err.count("takes its place") == 3
+    np.testing.assert_array_equal(*batches)
+
+
+def test_a_file_that_turns_bad_once_it_is_cached_does_no_harm(pictures):
+    data = pictures_in(pictures)
+    sound = data.load(range(24))
+    shutil.rmtree(pictures)
+    np.testing.assert_array_equal(data.load(range(24)), sound)
 
 
 def test_when_no_file_can_be_read_any_more_that_is_said(pictures):

@@ -16,9 +16,9 @@ import pytest
 from conftest import ROOT, SMALL, run_script, snapshot, two_at_a_time, write_pictures
 from skimage.data import lfw_subset
 
-FLAGS = ["batch_size", "beta1", "c_dim", "checkpoint_dir", "crop_size", "dataset", "df_dim", "epoch", "gf_dim",
-         "image_size", "learning_rate", "logs_dir", "max_to_keep", "sample_dir", "sample_every", "save_every", "seed",
-         "summary_every", "threads", "train_size", "z_dim"]  # and --[no]is_crop
+FLAGS = ["batch_size", "beta1", "c_dim", "cache_mb", "checkpoint_dir", "crop_size", "dataset", "df_dim", "epoch",
+         "gf_dim", "image_size", "learning_rate", "logs_dir", "max_to_keep", "sample_dir", "sample_every", "save_every",
+         "seed", "summary_every", "threads", "train_size", "z_dim"]  # and --[no]is_crop
 PROGRESS = r"Epoch \[{:2d}\] \[{:4d}/{:4d}\] time: \d+\.\d{{4}}, d_loss: \d+\.\d{{8}}, g_loss: \d+\.\d{{8}}"
 SAMPLE = r"\[Sample\] d_loss: \d+\.\d{8}, g_loss: \d+\.\d{8}"
 READING = r" \[\*\] Reading checkpoints\.\.\."
@@ -293,7 +293,8 @@ OUT_OF_RANGE = [
     "--epoch=0", "--epoch=1.5", "--learning_rate=0.0", "--learning_rate=inf", "--learning_rate=fast", "--beta1=1.0",
     "--beta1=-0.1", "--train_size=0.0", "--batch_size=0", "--batch_size=many", "--image_size=-8", "--image_size=0",
     "--image_size=4", "--image_size=12", "--is_crop=perhaps", "--crop_size=-1", "--c_dim=2", "--c_dim=4", "--z_dim=0",
-    "--gf_dim=0", "--df_dim=0", "--sample_every=0", "--save_every=0", "--summary_every=0", "--seed=-1", "--threads=-1"]
+    "--gf_dim=0", "--df_dim=0", "--sample_every=0", "--save_every=0", "--summary_every=0", "--seed=-1", "--threads=-1",
+    "--cache_mb=-1"]
 PARSE = """
 import sys, gantut_console, gantut_trainer
 from absl.testing import flagsaver

@@ -55,7 +55,7 @@ def test_with_skip_bad_images_they_are_listed_and_left_out(tmp_path):
 
 def test_a_picture_that_turns_bad_while_it_trains_is_replaced_with_skip_bad_images(tmp_path):
     write_pictures(tmp_path / "pictures", size=8)
-    process = start(tmp_path, *BASE, "--epoch", 1000, "--skip_bad_images")
+    process = start(tmp_path, *BASE, "--epoch", 1000, "--cache_mb", 0, "--skip_bad_images")
     wait_until(lambda: steps_done(tmp_path) >= 3, process)
     spoil(tmp_path / "pictures", "011.png")
     cut_off(tmp_path / "pictures" / "012.png")
@@ -72,7 +72,7 @@ def test_a_picture_that_turns_bad_while_it_trains_is_replaced_with_skip_bad_imag
 
 def test_a_picture_that_turns_bad_while_it_trains_ends_the_run_without(tmp_path):
     write_pictures(tmp_path / "pictures", size=8)
-    process = start(tmp_path, *BASE, "--epoch", 1000)
+    process = start(tmp_path, *BASE, "--epoch", 1000, "--cache_mb", 0)
     wait_until(lambda: steps_done(tmp_path) >= 3, process)
     cut_off(tmp_path / "pictures" / "012.png")
     assert process.wait(60) == 1

@@ -150,7 +150,7 @@ def test_a_folder_that_becomes_read_only_ends_the_run_in_one_line(begun, tmp_pat
 
 def test_data_that_vanish_end_the_run_saved_and_brought_back_go_on(begun, tmp_path):
     folder = shutil.copytree(begun, tmp_path / "run")
-    process = start(folder, *BASE, "--epoch", 20, "--save_every", 1000)
+    process = start(folder, *BASE, "--epoch", 20, "--save_every", 1000, "--cache_mb", 0)
     wait_until(lambda: steps_done(folder) >= 3, process)
     shutil.rmtree(folder / "pictures")
     process = ended(process, folder)

@@ -1,0 +1,80 @@
+"""Drawing measured: images/s of gantut_sample.py --mode images, and how long the first image takes from a cold start.
+
+  python benchmarks/sample.py --json sample.json
+
+Trains a model for one step (or takes --checkpoint_dir), then draws --count images in a process of its own, --rounds
+times. All times are those at which the image files were written: the rate is that of the images after the first batch
+of 64; the first image's latency is from the start of the process, and the whole batch is drawn before it. The disk's
+cache is warm. Memory is the most that was resident.
+"""
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+
+import numpy as np
+from machine import describe, table
+from scale import make_pictures, run, train
+
+BATCH = 64  # as in gantut_sample.py
+
+
+def make_model(work, args):
+    """Train a model for one step; returns its checkpoint's folder."""
+    dataset = os.path.join(work, "pictures")
+    make_pictures(dataset, 4, args.image_size)
+    _, _, note = train(work, dataset, args.limit, image_size=args.image_size, batch_size=4, gf_dim=args.gf_dim,
+                       df_dim=args.gf_dim, threads=args.threads)
+    if note:
+        sys.exit("error: the training of a model failed: {}".format(note))
+    return os.path.join(work, "checkpoint_dir")
+
+
+def draw(checkpoint_dir, work, args):
+    """Draw the images once; returns what was measured."""
+    out = os.path.join(work, "images")
+    shutil.rmtree(out, ignore_errors=True)
+    started = time.time()
+    _, memory, note = run("gantut_sample.py", {"mode": "images", "count": args.count, "out": out,
+                                               "threads": args.threads, "checkpoint_dir": checkpoint_dir}, args.limit)
+    seconds = time.time() - started
+    if note:
+        sys.exit("error: drawing the images: {}".format(note))
+    first, warm, last = (os.path.getmtime(os.path.join(out, "image_{:05d}.png".format(i)))
+                         for i in (0, BATCH - 1, args.count - 1))
+    return {"images/s": (args.count - BATCH) / (last - warm), "first image, s": first - started,
+            "all images, s": seconds, "peak MB": memory}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint_dir", help="a trained model, in place of one made here")
+    parser.add_argument("--image_size", type=int, default=64, help="of the model made here")
+    parser.add_argument("--gf_dim", type=int, default=64, help="of the model made here")
+    parser.add_argument("--count", type=int, default=640, help="how many images, more than {}".format(BATCH))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--limit", type=float, default=300, help="seconds for each process")
+    parser.add_argument("--threads", type=int, default=0, help="as in gantut_sample.py")
+    parser.add_argument("--json", help="where to write the results")
+    args = parser.parse_args()
+    if args.count <= BATCH:
+        parser.error("--count must be more than {}".format(BATCH))
+    rounds = []
+    with tempfile.TemporaryDirectory() as work:
+        checkpoint_dir = args.checkpoint_dir or make_model(work, args)
+        for _ in range(args.rounds):
+            rounds.append(draw(checkpoint_dir, work, args))
+            print(rounds[-1], file=sys.stderr)
+    table(["{} images".format(args.count), "median", "least", "most"],
+          [[name, *("{:.4g}".format(f([one[name] for one in rounds])) for f in (np.median, min, max))]
+           for name in rounds[0]])
+    if args.json:
+        with open(args.json, "w") as file:
+            json.dump({"machine": describe(), **vars(args), "rounds": rounds}, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()

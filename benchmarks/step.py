@@ -1,0 +1,162 @@
+"""The training step measured: this project, the tutorial's schedule, PyTorch and Keras, in turn.
+
+  python benchmarks/step.py --rounds 7 --json step.json
+
+Each contender is a process of its own, and every round asks each of them for one step, one after the other, since the
+machine's speed drifts; what counts is the ratio within a round. In each round a large matrix product is timed as well:
+the share of its GFLOP/s that the step reaches says how much of the time is arithmetic. What is not installed is left
+out. PyTorch: pip install torch.
+"""
+import argparse
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [ROOT, os.path.dirname(os.path.abspath(__file__))]
+
+from machine import describe, table  # noqa: E402
+
+CONTENDERS = {"ours": "this project", "written": "(a) the tutorial's schedule, the same layers", "torch": "(b) PyTorch",
+              "compile": "(c) PyTorch, torch.compile", "keras": "(d) Keras 3, tf.function",
+              "product": "matrix product, 3000 x 3000"}
+PRODUCT = 2 * 3000 ** 3 / 1e9  # GFLOP
+
+
+def make_step(name, args):
+    """A function (images, z) that does one step of a contender, or one matrix product."""
+    sizes = {"image_size": args.image_size, "gf_dim": args.gf_dim, "df_dim": args.gf_dim}
+    if name in ("torch", "compile"):
+        from other_frameworks import Torch
+        return Torch(compiled=name == "compile", **sizes).step
+    import gantut_console  # noqa: F401  (before TensorFlow, which it keeps quiet)
+    import tensorflow.compat.v1 as tf
+    if name == "keras":
+        from other_frameworks import Keras
+        return Keras(**sizes).step
+    from as_written import AsWritten
+    from gantut_gan import DCGAN
+    sess = tf.Session()
+    if name == "product":
+        matrix = tf.Variable(tf.random_uniform([3000, 3000]))
+        product = tf.matmul(matrix, matrix).op
+        sess.run(tf.global_variables_initializer())
+        return lambda images, z: sess.run(product)
+    dcgan = DCGAN(sess, **sizes)
+    step = AsWritten(dcgan).step if name == "written" else our_step(tf, dcgan)
+    sess.run(tf.global_variables_initializer())
+    return step
+
+
+def our_step(tf, dcgan):
+    """What the loop of DCGAN.train() runs in a step, with its summaries."""
+    dg_optim, g_optim = dcgan.build_updates(0.0002, 0.5)
+    g_sum = tf.summary.merge([dcgan.z_sum, dcgan.d__sum, dcgan.G_sum, dcgan.d_loss_fake_sum, dcgan.g_loss_sum])
+    d_sum = tf.summary.merge([dcgan.z_sum, dcgan.d_sum, dcgan.d_loss_real_sum, dcgan.d_loss_sum])
+
+    def step(images, z):
+        dcgan.sess.run([dg_optim, d_sum], {dcgan.images: images, dcgan.z: z, dcgan.is_training: True})
+        dcgan.sess.run([g_optim, g_sum], {dcgan.z: z, dcgan.is_training: True})
+        return dcgan.sess.run([dcgan.d_loss_fake, dcgan.d_loss_real, dcgan.g_loss],
+                              {dcgan.images: images, dcgan.z: z, dcgan.is_training: False})
+    return step
+
+
+def serve(name, args):
+    """Do one step for each line on stdin, and print its seconds."""
+    rng = np.random.RandomState(0)
+    images = rng.uniform(-1, 1, (args.batch_size, args.image_size, args.image_size, 3)).astype(np.float32)
+    z = rng.uniform(-1, 1, (args.batch_size, 100)).astype(np.float32)
+    step = make_step(name, args)
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        step(images, z)
+        print("seconds", time.perf_counter() - start, flush=True)
+
+
+def start(name):
+    return subprocess.Popen([sys.executable, *sys.argv, "--serve", name], stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
+def ask(process):
+    """The seconds of one step of a contender; nan if it has ended."""
+    try:
+        print("go", file=process.stdin, flush=True)
+        for line in process.stdout:
+            if line.startswith("seconds "):
+                return float(line.split()[1])
+    except BrokenPipeError:
+        pass
+    return float("nan")
+
+
+def work(args):
+    """GFLOP of a step by this project's schedule and by the tutorial's, convolutions and matrix products alone."""
+    s, f, n = args.image_size, args.gf_dim, args.batch_size
+    depths, size, depth = [8], 8, 8
+    while size < s:
+        depths.append(depth)
+        size, depth = size * 2, max(depth // 2, 1)
+    layers = [50 * f * f * a * b * 16 * 4 ** i for i, (a, b) in enumerate(zip(depths, depths[1:]))]
+    g = sum(layers) + 50 * f * depths[-1] * 3 * s * s / 4 + 200 * f * 128
+    d0 = 50 * 3 * f * s * s / 4
+    d = d0 + sum(50 * f * f * 2 ** (2 * i + 1) * s * s / 4 ** (i + 2) for i in range(3))
+    written = (g + 2 * d + 2 * d + 2 * (d - d0)) + 2 * (g + d + d + 2 * g) + 2 * (g + d) + d
+    return (written - 2 * g - d) * n / 1e9, written * n / 1e9
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--image_size", type=int, default=64)
+    parser.add_argument("--gf_dim", type=int, default=64, help="filters of both networks")
+    parser.add_argument("--batch_size", type=int, default=64)
+    parser.add_argument("--only", nargs="*", default=list(CONTENDERS), help=" ".join(CONTENDERS))
+    parser.add_argument("--json", help="file for the figures")
+    parser.add_argument("--serve", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.serve:
+        return serve(args.serve, args)
+    names = [name for name in CONTENDERS if name in args.only
+             and (name not in ("torch", "compile") or importlib.util.find_spec("torch"))]
+    processes = {name: start(name) for name in names}
+    for _ in range(2):
+        for process in processes.values():  # one after the other: starting and compiling is not measured
+            ask(process)
+    seconds = {name: [] for name in names}
+    for _ in range(args.rounds):
+        for name in names:
+            seconds[name].append(ask(processes[name]))
+    for process in processes.values():
+        process.kill()
+    report(args, {name: np.array(times) for name, times in seconds.items()})
+
+
+def report(args, seconds):
+    """Print the table, and write the JSON."""
+    ours, written = work(args)
+    gflop = {"ours": ours, "product": PRODUCT}
+    rows = []
+    for name, times in seconds.items():
+        ratio = seconds["ours"] / times
+        rate = gflop.get(name, written) / times
+        rows.append([CONTENDERS[name], "{:.2f}".format(np.median(times)), "{:.2f}".format(np.median(ratio)),
+                     "{:.2f} to {:.2f}".format(ratio.min(), ratio.max()), "{:.0f}".format(np.median(rate)),
+                     "{:.0f} %".format(100 * np.median(rate / (PRODUCT / seconds["product"])))])
+    print("{:.0f} GFLOP a step by this project's schedule, {:.0f} by the tutorial's; {} rounds".format(
+        ours, written, args.rounds))
+    table(["", "seconds, median", "this project's / its", "in the rounds", "GFLOP/s", "of the product's"], rows)
+    if args.json:
+        with open(args.json, "w") as file:
+            json.dump({"machine": describe(), "flags": vars(args), "gflop": {"ours": ours, "written": written},
+                       "seconds": {name: list(times) for name, times in seconds.items()}}, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""The training step against the tutorial's schedule: the same numbers, bit for bit, with less work."""
+import os
+import sys
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+from conftest import ROOT
+from gantut_gan import DCGAN
+
+sys.path.insert(0, os.path.join(ROOT, "benchmarks"))
+
+from as_written import AsWritten  # noqa: E402
+
+STEPS = 20
+
+
+def trained(build, image_size, gf_dim, threads):
+    """Train for STEPS steps; returns the losses of each, and the bits of every variable, Adam's too, by name."""
+    rng = np.random.RandomState(0)
+    images = rng.uniform(-1, 1, (STEPS, 8, image_size, image_size, 3)).astype(np.float32)
+    z = rng.uniform(-1, 1, (STEPS, 8, 100)).astype(np.float32)
+    with tf.Graph().as_default(), tf.Session(config=tf.ConfigProto(intra_op_parallelism_threads=threads)) as sess:
+        tf.set_random_seed(1)
+        dcgan = DCGAN(sess, image_size=image_size, gf_dim=gf_dim, df_dim=gf_dim)
+        step = build(dcgan)
+        variables = {var.op.name: var for var in tf.global_variables()}
+        sess.run(tf.global_variables_initializer())
+        losses = [np.float32(step(*batch)).tobytes() for batch in zip(images, z)]
+        return losses, {name: value.tobytes() for name, value in sess.run(variables).items()}
+
+
+def ours(dcgan):
+    """The three runs of train()'s loop, as a function of a batch."""
+    dg_optim, g_optim = dcgan.build_updates(0.0002, 0.5)
+
+    def step(images, z):
+        dcgan.sess.run(dg_optim, {dcgan.images: images, dcgan.z: z, dcgan.is_training: True})
+        dcgan.sess.run(g_optim, {dcgan.z: z, dcgan.is_training: True})
+        return dcgan.sess.run([dcgan.d_loss_fake, dcgan.d_loss_real, dcgan.g_loss],
+                              {dcgan.images: images, dcgan.z: z, dcgan.is_training: False})
+    return step
+
+
+def as_written(dcgan):
+    return AsWritten(dcgan).step
+
+
+@pytest.mark.parametrize("image_size, gf_dim, threads", [(16, 8, 1), (32, 16, 2)])
+def test_the_same_bits_as_the_tutorials_schedule(image_size, gf_dim, threads):
+    losses, variables = trained(ours, image_size, gf_dim, threads)
+    losses_written, variables_written = trained(as_written, image_size, gf_dim, threads)
+    assert variables.keys() == variables_written.keys() and len(variables) > 40
+    assert [name for name in variables if variables[name] != variables_written[name]] == []
+    assert losses == losses_written
+
+
+def test_g_draws_its_images_once_for_the_updates_of_d_and_g(sess):
+    """The tutorial's three updates run the generator three times, ours twice: counted in the trace of a run."""
+    dcgan = DCGAN(sess, image_size=16, gf_dim=4, df_dim=4)
+    dg_optim, _ = dcgan.build_updates(0.0002, 0.5)
+    sess.run(tf.global_variables_initializer())
+    trace = tf.RunMetadata()
+    sess.run(dg_optim, {dcgan.images: np.zeros([4, 16, 16, 3]), dcgan.z: np.zeros([4, 100]), dcgan.is_training: True},
+             options=tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), run_metadata=trace)
+    names = [node.node_name.split(":")[0] for device in trace.step_stats.dev_stats for node in device.node_stats]
+    drawn = [name for name in names if name.startswith("generator/g_h2/conv2d_transpose") and "grad" not in name]
+    assert len([name for name in drawn if name == "generator/g_h2/conv2d_transpose"]) == 1, drawn
