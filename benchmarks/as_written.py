@@ -2,8 +2,17 @@
 
 The layers are the project's, so that only the schedule differs: the generator draws the same images once for D and
 once more for G, and the three losses are evaluated one after the other, each with passes of its own (Part 4).
+lrelu() is the text's, too: the only layer that the project computes in another way.
 """
 import tensorflow.compat.v1 as tf
+
+
+def lrelu(x, leak=0.2, name="lrelu"):
+    """Part 4's text, four operations."""
+    with tf.variable_scope(name):
+        f1 = 0.5 * (1 + leak)
+        f2 = 0.5 * (1 - leak)
+        return f1 * x + f2 * abs(x)
 
 
 class AsWritten(object):
