@@ -1,0 +1,86 @@
+"""Where a training step's time goes: TensorFlow's own trace of each kernel, for the tutorial's text and this project.
+
+  python benchmarks/profile_step.py --trace trace
+
+Prints the milliseconds of each kind of kernel in one step. Kernels run side by side on several cores, so they add up to
+more than the step takes. --trace writes files for chrome://tracing or ui.perfetto.dev.
+"""
+import argparse
+import collections
+import os
+import sys
+
+import numpy as np
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [ROOT, os.path.dirname(os.path.abspath(__file__))]
+
+import gantut_console  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
+import as_written  # noqa: E402
+import tensorflow.compat.v1 as tf  # noqa: E402
+from machine import table  # noqa: E402
+from tensorflow.python.client import timeline  # noqa: E402
+
+import gantut_gan  # noqa: E402
+from step import our_step  # noqa: E402
+
+KINDS = {"Conv2DBackpropFilter": "gradients of kernels", "Conv2DBackpropInput": "transposed convolutions and gradients",
+         "Conv2D": "convolutions", "MatMul": "matrix products"}
+
+
+class Traced(object):
+    """A session that keeps the trace of every run."""
+
+    def __init__(self, sess):
+        self.sess, self.graph, self.traces = sess, sess.graph, []
+
+    def run(self, fetches, feed=None):
+        trace = tf.RunMetadata()
+        self.traces.append(trace)
+        return self.sess.run(fetches, feed, tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), trace)
+
+
+def profile(name, args):
+    """Trace one step; returns the milliseconds by kind of kernel."""
+    rng = np.random.RandomState(0)
+    images = rng.uniform(-1, 1, (args.batch_size, args.image_size, args.image_size, 3))
+    z = rng.uniform(-1, 1, (args.batch_size, 100))
+    ours = gantut_gan.lrelu
+    with tf.Graph().as_default(), tf.Session() as sess:
+        if name == "written":
+            gantut_gan.lrelu = as_written.lrelu
+        dcgan = gantut_gan.DCGAN(sess, image_size=args.image_size, gf_dim=args.gf_dim, df_dim=args.gf_dim)
+        gantut_gan.lrelu = ours
+        step = our_step(tf, dcgan) if name == "ours" else as_written.AsWritten(dcgan).step
+        sess.run(tf.global_variables_initializer())
+        step(images, z)
+        dcgan.sess = Traced(sess)
+        step(images, z)
+    spent = collections.Counter()
+    for i, trace in enumerate(dcgan.sess.traces):
+        if args.trace:
+            with open("{}_{}_{}.json".format(args.trace, name, i), "w") as file:
+                file.write(timeline.Timeline(trace.step_stats).generate_chrome_trace_format())
+        for node in (node for device in trace.step_stats.dev_stats for node in device.node_stats):
+            kernel = node.timeline_label.split(" = ")[-1].split("(")[0]
+            kind = next((what for part, what in KINDS.items() if part in kernel), "all else")
+            spent[kind] += (node.op_end_rel_micros - node.op_start_rel_micros) / 1000
+    return spent
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--image_size", type=int, default=64)
+    parser.add_argument("--gf_dim", type=int, default=64, help="filters of both networks")
+    parser.add_argument("--batch_size", type=int, default=64)
+    parser.add_argument("--trace", help="beginning of the names of the trace files")
+    args = parser.parse_args()
+    written, ours = profile("written", args), profile("ours", args)
+    rows = [[kind, "{:.0f}".format(written[kind]), "{:.0f}".format(ours[kind])]
+            for kind in [*KINDS.values(), "all else"]]
+    table(["ms of kernels in a step", "the tutorial's text", "this project"],
+          [*rows, ["together", *("{:.0f}".format(sum(spent.values())) for spent in (written, ours))]])
+
+
+if __name__ == "__main__":
+    main()
