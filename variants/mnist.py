@@ -1,0 +1,163 @@
+"""What the four lessons share: handwritten digits, 28 x 28, the flags, the loss curves.
+
+The lessons' texts all take MNIST. Here --data may be
+
+    digits         scikit-learn's 1,797 digits of 8 x 8, scaled to 28 x 28: data/digits.npz, needs no network (default)
+    mnist          MNIST itself, by tf.keras.datasets, which downloads it once
+    FILE.npz       x_train, y_train, x_test, y_test as in Keras's mnist.npz, or images and labels
+    FOLDER         MNIST's own IDX files (train-images-idx3-ubyte and so on), gzipped or not
+"""
+import argparse
+import gzip
+import os
+import pickle as pkl
+import signal
+import sys
+import zlib
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
+
+import gantut_console  # noqa: E402  (before TensorFlow, which it keeps quiet)
+from gantut_console import UserError  # noqa: E402
+
+DIGITS = os.path.join(ROOT, "data", "digits.npz")
+IDX = {"train": "train", "test": "t10k"}
+
+
+def load(data="digits", part="train"):
+    """Load digits to train on (part "train") or held out from that ("test").
+
+    data: see above. Of the 1,797 digits the first 1,500 are for training. Of an .npz with images and
+    labels all are for training.
+    Returns images [N, 28, 28], float32 in [0, 1], ink = 1, and labels [N], int64. Raises UserError, one line.
+    """
+    if data == "digits":
+        with np.load(DIGITS) as file:
+            images, labels = scale(file["images"] / 16), file["labels"].astype(np.int64)
+        return (images[:1500], labels[:1500]) if part == "train" else (images[1500:], labels[1500:])
+    try:
+        if data == "mnist":
+            images, labels = download(part)
+        elif os.path.isdir(data):
+            images, labels = (read_idx(data, f"{IDX[part]}-{name}-ubyte") for name in ("images-idx3", "labels-idx1"))
+        else:
+            images, labels = read_npz(data, part)
+        images, labels = np.asarray(images), np.asarray(labels)
+        return check(images, labels), labels.astype(np.int64)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise UserError(f"--data {data}: {' '.join(str(error).split()) or 'cannot be read'}") from None
+
+
+def scale(images):
+    """Scale images [N, h, w] in [0, 1] to [N, 28, 28], float32, bilinearly (and antialiased, should they be larger)."""
+    return np.stack([np.asarray(Image.fromarray(image.astype(np.float32)).resize((28, 28), Image.BILINEAR))
+                     for image in images])
+
+
+def download(part):
+    from tensorflow.keras.datasets import mnist
+    try:
+        return mnist.load_data()[part == "test"]
+    except Exception as error:  # urllib and Keras raise many kinds, also plain Exception
+        raise ValueError(f"cannot be downloaded; without a network take --data digits ({error})") from None
+
+
+def read_idx(folder, name):
+    """Read an IDX file, MNIST's own format: two zeros, the type, how many dimensions, each as four bytes; the bytes."""
+    path = os.path.join(folder, name)
+    if not os.path.exists(path) and not os.path.exists(path + ".gz"):
+        raise ValueError(f"no {name} or {name}.gz in that folder")
+    with open(path, "rb") if os.path.exists(path) else gzip.open(path + ".gz", "rb") as file:
+        content = file.read()
+    if content[:3] != b"\0\0\x08" or len(content) < 4:
+        raise ValueError(f"{name} is not an IDX file of bytes")
+    shape = np.frombuffer(content, ">u4", content[3], 4)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
+
+
+def read_npz(path, part):
+    if not os.path.exists(path):
+        raise ValueError("no such file or folder (digits, mnist, an .npz, or a folder of IDX files)")
+    try:
+        with np.load(path) as file:
+            names = (f"x_{part}", f"y_{part}") if f"x_{part}" in file or part == "test" else ("images", "labels")
+            return tuple(file[name] for name in names)
+    except KeyError as error:
+        raise ValueError(str(error.args[0])) from None
+    except Exception:  # np.load tells a file that is no .npz in many ways
+        raise ValueError("is not an .npz of arrays") from None
+
+
+def check(images, labels):
+    """Bytes or numbers in [0, 1], [N, 28, 28], [N, 28, 28, 1] or [N, 784], as float32 in [0, 1], [N, 28, 28]."""
+    if len(images) == 0 or images.shape[1:] not in ((28, 28), (28, 28, 1), (784,)):
+        raise ValueError(f"images of shape {images.shape} are not N digits of 28 x 28")
+    if labels.shape != images.shape[:1]:
+        raise ValueError(f"labels of shape {labels.shape} for {len(images)} images")
+    images = images.reshape(-1, 28, 28).astype(np.float32) / (255 if images.dtype == np.uint8 else 1)
+    if not (0 <= images.min() and images.max() <= 1):  # not a number is neither
+        raise ValueError("images are neither bytes (uint8) nor numbers in [0, 1]")
+    return images
+
+
+def batches(images, batch_size, rng):
+    """Yield [batch_size, 28, 28] for ever: a new order in each pass, nothing left out (input_data's next_batch)."""
+    rest = images[:0]
+    while True:
+        while len(rest) < batch_size:
+            rest = np.concatenate([rest, images[rng.permutation(len(images))]])
+        yield rest[:batch_size]
+        rest = rest[batch_size:]
+
+
+def flags(doc, unit, default):
+    """Parse the flags of a lesson, whose text counts in unit, "epochs" or "steps"; makes the folder out_dir."""
+    def at_least(least):
+        def number(text):
+            if not text.isdigit() or not least <= int(text) < 2 ** 32:
+                raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from {least}")
+            return int(text)
+        return number
+
+    script = os.path.splitext(os.path.basename(sys.argv[0]))[0]
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.error = lambda message: sys.exit(f"error: {message} (see --help)")
+    parser.add_argument("--" + unit, type=at_least(1), default=default, help=f"how long to train [{default}]")
+    parser.add_argument("--data", default="digits", help="digits, mnist, an .npz, or a folder of IDX files [digits]")
+    parser.add_argument("--out_dir", default=f"runs/{script}", help=f"folder for what the run leaves [runs/{script}]")
+    parser.add_argument("--seed", type=at_least(0), default=1, help="seed of weights, noise and order [1]")
+    args = parser.parse_args()
+    try:
+        os.makedirs(args.out_dir, exist_ok=True)
+    except OSError as error:
+        parser.error(f"--out_dir {args.out_dir}: {error.strerror}")
+    return args
+
+
+def save_losses(losses, out_dir, unit):
+    """Keep the losses of D and G in each unit, [n, 2], as train_losses.pkl, and draw them as losses.png."""
+    with open(os.path.join(out_dir, "train_losses.pkl"), "wb") as f:
+        pkl.dump(losses, f)
+    losses = np.array(losses)
+    fig = Figure()
+    ax = fig.subplots()
+    ax.plot(losses.T[0], label="Discriminator", c="b")
+    ax.plot(losses.T[1], label="Generator", c="r")
+    ax.set_title("Training Losses")
+    ax.set_xlabel(unit)
+    ax.legend()
+    fig.savefig(os.path.join(out_dir, "losses.png"))
+
+
+def run(main):
+    """Call main(); how it ends becomes one line at most on stderr and an exit code."""
+    signal.signal(signal.SIGINT, gantut_console.leave)
+    try:
+        gantut_console.call(main)
+    except OSError as error:
+        sys.exit(f"error: {error.filename or 'writing'}: {error.strerror}")
