@@ -273,7 +273,8 @@ class DCGAN(object):
         with tf.control_dependencies([d_optim]):
             D_, D_logits_ = self.discriminator(self.G, reuse=True)
         g_update = g_adam.minimize(cross_entropy(D_logits_, tf.ones_like(D_)), var_list=self.g_vars)
-        return tf.group(g_update, *[bn.move_again() for bn in self.g_bns[:-2]]), g_optim
+        in_use = self.g_bns[:-2]  # the tutorial makes two more than the generator has layers to normalise
+        return tf.group(g_update, *[bn.move_again() for bn in in_use]), g_optim
 
     def next_or_save(self, batches, checkpoint_dir, counter):
         """Return the next batch of images; if there is none because a picture has turned bad, save before saying so."""

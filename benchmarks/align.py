@@ -25,7 +25,7 @@ import align_faces  # noqa: E402
 import make_faces  # noqa: E402
 from gantut_imgfuncs import merge  # noqa: E402
 
-PLACES = np.array([pair.split(",") for pair in align_faces.TEMPLATE.split()], float)
+PLACES = align_faces.template_places(align_faces.TEMPLATE)
 
 
 def make_pictures(folder, count):

@@ -51,7 +51,7 @@ def profile(name, args):
             gantut_gan.lrelu = as_written.lrelu
         dcgan = gantut_gan.DCGAN(sess, image_size=args.image_size, gf_dim=args.gf_dim, df_dim=args.gf_dim)
         gantut_gan.lrelu = ours
-        step = our_step(tf, dcgan) if name == "ours" else as_written.AsWritten(dcgan).step
+        step = our_step(dcgan) if name == "ours" else as_written.AsWritten(dcgan).step
         sess.run(tf.global_variables_initializer())
         step(images, z)
         dcgan.sess = Traced(sess)

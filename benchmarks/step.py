@@ -51,13 +51,14 @@ def make_step(name, args):
     if name == "written":
         gantut_gan.lrelu = as_written.lrelu
     dcgan = gantut_gan.DCGAN(sess, **sizes)
-    step = our_step(tf, dcgan, name == "ours") if name in ("ours", "plain") else as_written.AsWritten(dcgan).step
+    step = our_step(dcgan, name == "ours") if name in ("ours", "plain") else as_written.AsWritten(dcgan).step
     sess.run(tf.global_variables_initializer())
     return step
 
 
-def our_step(tf, dcgan, summaries=True):
+def our_step(dcgan, summaries=True):
     """What the loop of DCGAN.train() runs in a step, with its summaries (--summary_every 1) or without."""
+    import tensorflow.compat.v1 as tf
     dg_optim, g_optim = dcgan.build_updates(0.0002, 0.5)
     g_sum = tf.summary.merge([dcgan.z_sum, dcgan.d__sum, dcgan.G_sum, dcgan.d_loss_fake_sum, dcgan.g_loss_sum])
     d_sum = tf.summary.merge([dcgan.z_sum, dcgan.d_sum, dcgan.d_loss_real_sum, dcgan.d_loss_sum])

@@ -47,6 +47,11 @@ MAX_PIXELS = 100_000_000  # cameras make more than gantut_imgfuncs allows; a bom
 Face = collections.namedtuple('Face', 'box confidence points')  # [x, y, width, height], 0 to 1, [4, 2]
 
 
+def template_places(template):
+    """The places that a template names as "x,y x,y ...": [n, 2]. Raises ValueError if they are no numbers."""
+    return np.array([pair.split(',') for pair in template.split()], float)
+
+
 def similarity(points, places):
     """The turn, scale and shift that take `points` [n, 2] nearest to `places` [n, 2] in the least-squares sense.
 
@@ -345,7 +350,7 @@ def check(args, error):
     if not 0 <= args.margin < 10:
         error('--margin must be between 0 and 10')
     try:
-        template = np.array([pair.split(',') for pair in args.template.split()], float)
+        template = template_places(args.template)
     except ValueError:
         template = np.empty(0)
     if template.shape != (4, 2) or not np.isfinite(template).all() or len(np.unique(template, axis=0)) < 4:

@@ -19,7 +19,7 @@ import align_faces  # noqa: E402
 import make_faces  # noqa: E402
 
 skdata = pytest.importorskip("skimage.data")
-PLACES = np.array([pair.split(",") for pair in align_faces.TEMPLATE.split()], float)
+PLACES = align_faces.template_places(align_faces.TEMPLATE)
 ASTRONAUT = np.array([[203.5, 101], [246.7, 103.3], [202.5, 139.5], [245.5, 141]])  # marked by hand
 SCRIPT = "data/align_faces.py"
 

@@ -12,7 +12,7 @@ TINY = ["--image_size", 16, "--gf_dim", 4]
     ("step", [*TINY, "--batch_size", 4, "--rounds", 1, "--only", "ours", "written", "product"], "| this project |"),
     ("scale", ["--quick"], "| files |"),
     ("sample", [*TINY, "--count", 130, "--rounds", 1], "| images/s |"),
-    ("loader", ["--count", 300, "--rounds", 1, "--only", "cold"], "gantut"),
+    ("loader", ["--count", 1000, "--rounds", 1, "--only", "cold"], "gantut"),
     ("profile_step", [*TINY, "--batch_size", 4], "| together |"),
     ("align", ["--count", 10, "--workers", 1], "pictures/s"),
 ])

@@ -385,7 +385,7 @@ def test_after_the_download(tmp_path, run, monkeypatch, name, make, then):
 @pytest.mark.parametrize("error", [
     urllib.error.URLError("timed out"), urllib.error.HTTPError("http://x", 503, "Busy", {}, None), TimeoutError(),
     OSError("lfw-funneled.tgz has an SHA256 checksum (0) differing\nfrom expected (1)"),
-    Exception("URL fetch\nfailure"), PermissionError(13, "Permission denied", "/root/x")])
+    Exception("URL fetch\nfailure"), PermissionError(13, "Permission denied", "/somewhere/x")])
 @pytest.mark.parametrize("name", ["lfw", "mnist", "fashion_mnist"])
 def test_download_fails(tmp_path, run, monkeypatch, name, error):
     def download(_):

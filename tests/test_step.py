@@ -11,6 +11,7 @@ from gantut_gan import DCGAN
 sys.path.insert(0, os.path.join(ROOT, "benchmarks"))
 
 from as_written import AsWritten  # noqa: E402
+from step import our_step  # noqa: E402
 
 STEPS = 20
 
@@ -30,26 +31,10 @@ def trained(build, image_size, gf_dim, threads):
         return losses, {name: value.tobytes() for name, value in sess.run(variables).items()}
 
 
-def ours(dcgan):
-    """The three runs of train()'s loop, as a function of a batch."""
-    dg_optim, g_optim = dcgan.build_updates(0.0002, 0.5)
-
-    def step(images, z):
-        dcgan.sess.run(dg_optim, {dcgan.images: images, dcgan.z: z, dcgan.is_training: True})
-        dcgan.sess.run(g_optim, {dcgan.z: z, dcgan.is_training: True})
-        return dcgan.sess.run([dcgan.d_loss_fake, dcgan.d_loss_real, dcgan.g_loss],
-                              {dcgan.images: images, dcgan.z: z, dcgan.is_training: False})
-    return step
-
-
-def as_written(dcgan):
-    return AsWritten(dcgan).step
-
-
 @pytest.mark.parametrize("image_size, gf_dim, threads", [(16, 8, 1), (32, 16, 2)])
 def test_the_same_bits_as_the_tutorials_schedule(image_size, gf_dim, threads):
-    losses, variables = trained(ours, image_size, gf_dim, threads)
-    losses_written, variables_written = trained(as_written, image_size, gf_dim, threads)
+    losses, variables = trained(our_step, image_size, gf_dim, threads)
+    losses_written, variables_written = trained(lambda dcgan: AsWritten(dcgan).step, image_size, gf_dim, threads)
     assert variables.keys() == variables_written.keys() and len(variables) > 40
     assert [name for name in variables if variables[name] != variables_written[name]] == []
     assert losses == losses_written
