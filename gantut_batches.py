@@ -138,20 +138,21 @@ def fingerprint(examined):
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-def check_number(files, root, batch_size, train_size=np.inf):
-    """Raise UserError unless there are pictures, and enough for one batch. root: where they were looked for."""
+def check_number(files, root, batch_size, train_size=np.inf, replicas=1):
+    """Raise UserError unless there are pictures, and enough for a batch of each replica. root: where they should be."""
     if not files:
         endings = collections.Counter(
             os.path.splitext(name)[1].lower() or "no ending" for _, _, names in os.walk(root) for name in names)
         found = ", ".join("{} ({})".format(*pair) for pair in endings.most_common(5)) or "no files at all"
         raise UserError("no pictures in {}: files that end in .png, .jpg or .jpeg count, in subfolders too; "
                         "found {}".format(root, found))
-    if train_size < batch_size:
-        raise UserError("--train_size {:g} is less than one batch of {}: use --batch_size {:g} or less".format(
-            train_size, batch_size, train_size))
-    if len(files) < batch_size:
-        raise UserError("{} picture(s) in {} are fewer than one batch of {}: use --batch_size {} or less, or add "
-                        "pictures".format(len(files), root, batch_size, len(files)))
+    batches = "one batch of {}".format(batch_size) if replicas == 1 else "{} batches of {}".format(replicas, batch_size)
+    if train_size < batch_size * replicas:
+        raise UserError("--train_size {:g} is less than {}: use --batch_size {:g} or less".format(
+            train_size, batches, train_size // replicas))
+    if len(files) < batch_size * replicas:
+        raise UserError("{} picture(s) in {} are fewer than {}: use --batch_size {} or less, or add "
+                        "pictures".format(len(files), root, batches, len(files) // replicas))
 
 
 class Pictures(object):
@@ -167,11 +168,12 @@ class Pictures(object):
                                             config.skip_bad_images)
         random_state(config.seed, "data").shuffle(files)
         self.files = files[:int(min(len(files), config.train_size))]
-        check_number(self.files, config.dataset, dcgan.batch_size, config.train_size)
+        check_number(self.files, config.dataset, dcgan.batch_size, config.train_size, dcgan.replicas)
         self.decode_one = partial(decode, image_size=dcgan.image_size, is_crop=dcgan.is_crop,
                                   crop_size=config.crop_size)
         self.c_dim = dcgan.c_dim
-        self.batch_size = dcgan.batch_size
+        self.step_size = dcgan.batch_size * dcgan.replicas
+        self.share = dcgan.share
         self.seed = config.seed
         self.skip_bad = config.skip_bad_images
         self.bad = set()
@@ -203,14 +205,14 @@ class Pictures(object):
         """Yield the numbers of each batch's files, arrays [batch_size], for ever.
 
         Each epoch has its own order, which depends on (seed, epoch); what is left over after the last whole batch
-        sits that epoch out.
+        sits that epoch out. Of several processes each takes its own share of a batch for all.
         """
-        batch_idxs = len(self.files) // self.batch_size
+        batch_idxs = len(self.files) // self.step_size
         epoch, first = divmod(step, batch_idxs)
         while True:
             order = random_state(self.seed, "epoch", epoch).permutation(len(self.files))
             for idx in range(first, batch_idxs):
-                yield order[idx * self.batch_size:(idx + 1) * self.batch_size]
+                yield self.share(order[idx * self.step_size:(idx + 1) * self.step_size])
             epoch, first = epoch + 1, 0
 
     def load(self, numbers):

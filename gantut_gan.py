@@ -17,8 +17,8 @@ from gantut_batches import Pictures, random_state
 from gantut_console import ProgressBar, Stopped, UserError
 from gantut_datafuncs import batch_norm, conv2d, conv2d_transpose, linear, lrelu
 from gantut_imgfuncs import grid_size, save_images
-from gantut_run import (Stop, Watch, check_run, describe_run, flush, keep_run, newest_checkpoint, open_writer,
-                        settings, without_places, writing)
+from gantut_run import (Stop, Watch, check_run, compare_checkpoint, describe_run, flush, keep_run, newest_checkpoint,
+                        open_writer, settings, without_places, writing)
 
 SUPPORTED_EXTENSIONS = ["png", "jpg", "jpeg"]
 
@@ -34,7 +34,13 @@ def dataset_files(root):
 
 
 class DCGAN(object):
-    """Deep convolutional GAN on square images (Part 4)."""
+    """Deep convolutional GAN on square images (Part 4).
+
+    gantut_cluster.py trains the same model on several devices and machines, and overrides what is different there.
+    """
+
+    replicas = 1  # of the model, each of which trains on a batch of its own
+    chief = True  # whether this process writes what there is to keep
 
     def __init__(self, sess, image_size=64, is_crop=False, batch_size=64, sample_size=64, z_dim=100,
                  gf_dim=64, df_dim=64, gfc_dim=1024, dfc_dim=1024, c_dim=3, checkpoint_dir=None, lam=0.1, lowres=8):
@@ -189,7 +195,7 @@ class DCGAN(object):
         config = settings(config)
         data = Pictures(dataset_files(config.dataset), self, config)
         run = describe_run(self, config, data)
-        check_run(config.checkpoint_dir, run, self)
+        self.check(config.checkpoint_dir, run)
 
         dg_optim, g_optim = self.build_updates(config.learning_rate, config.beta1)
         self.build_saver(config.max_to_keep)  # anew, so that a checkpoint holds what Adam remembers
@@ -211,20 +217,22 @@ class DCGAN(object):
         else:
             print(" No model found - initializing a new one")
 
-        batch_idxs = len(data.files) // self.batch_size
-        if counter > config.epoch * batch_idxs:
+        step_size = self.batch_size * self.replicas
+        batch_idxs = len(data.files) // step_size
+        first = 1 + run["ahead"]  # the counter's value at the first step of the first epoch
+        if counter - first >= config.epoch * batch_idxs:
             print(" All {} epochs are done - ask for more with --epoch".format(config.epoch))
             return
-        keep_run(config.checkpoint_dir, run, self.saver, self.model_name)
-        self.writer = open_writer(config.logs_dir, self.sess.graph, counter)
+        self.keep(config, run, counter)
 
-        with Stop() as stop, ProgressBar(counter - 1, config.epoch * batch_idxs, self.batch_size) as progress, \
-                contextlib.closing(data.batches(counter - 1)) as batches:
-            for epoch in xrange((counter - 1) // batch_idxs, config.epoch):
-                for idx in xrange((counter - 1) % batch_idxs, batch_idxs):
-                    batch_images = self.next_or_save(batches, config.checkpoint_dir, counter)
-                    batch_z = random_state(config.seed, "z", counter).uniform(
-                        -1, 1, [self.batch_size, self.z_dim]).astype(np.float32)
+        with Stop() as stop, \
+                ProgressBar(counter - first, config.epoch * batch_idxs, step_size, self.chief) as progress, \
+                contextlib.closing(data.batches(counter - first)) as batches:
+            for epoch in xrange((counter - first) // batch_idxs, config.epoch):
+                for idx in xrange((counter - first) % batch_idxs, batch_idxs):
+                    batch_images = self.next_batch(batches, stop, config.checkpoint_dir, counter)
+                    batch_z = self.share(random_state(config.seed, "z", counter).uniform(
+                        -1, 1, [step_size, self.z_dim])).astype(np.float32)
                     step = counter if counter % config.summary_every == 0 else None
 
                     # update D network, then G network, on the same images of G
@@ -252,12 +260,11 @@ class DCGAN(object):
                     if idx == batch_idxs - 1:  # before the checkpoint, from which a stopped run goes on
                         self.sample(config.sample_dir, "epoch_{:02d}.png".format(epoch), counter)
 
-                    if counter % config.save_every == 2 % config.save_every or stop.signum:
+                    if counter % config.save_every == 2 % config.save_every:
                         self.checkpoint(config.checkpoint_dir, counter)
-                    if stop.signum:
-                        raise Stopped(stop.signum)
             self.checkpoint(config.checkpoint_dir, counter)
-        self.writer.close()
+        if self.chief:
+            self.writer.close()
 
     def build_updates(self, learning_rate, beta1):
         """Build the optimizers; returns two ops: an update of D and then of G, and an update of G alone.
@@ -266,8 +273,8 @@ class DCGAN(object):
         once and not twice, which saves a tenth of a step. D judges them anew when it is updated, and the moving
         averages of G take the second of their two steps.
         """
-        d_optim = tf.train.AdamOptimizer(learning_rate, beta1=beta1).minimize(self.d_loss, var_list=self.d_vars)
-        g_adam = tf.train.AdamOptimizer(learning_rate, beta1=beta1)
+        d_optim = self.adam(learning_rate, beta1=beta1).minimize(self.d_loss, var_list=self.d_vars)
+        g_adam = self.adam(learning_rate, beta1=beta1)
         g_optim = g_adam.minimize(self.g_loss, var_list=self.g_vars)
 
         with tf.control_dependencies([d_optim]):
@@ -276,14 +283,39 @@ class DCGAN(object):
         in_use = self.g_bns[:-2]  # the tutorial makes two more than the generator has layers to normalise
         return tf.group(g_update, *[bn.move_again() for bn in in_use]), g_optim
 
-    def next_or_save(self, batches, checkpoint_dir, counter):
-        """Return the next batch of images; if there is none because a picture has turned bad, save before saying so."""
+    def adam(self, learning_rate, beta1):
+        return tf.train.AdamOptimizer(learning_rate, beta1=beta1)
+
+    def check(self, checkpoint_dir, run):
+        """Look whether this run may go on from the checkpoint in checkpoint_dir, if any; raises UserError if not."""
+        check_run(checkpoint_dir, run, self)
+
+    def keep(self, config, run, counter):
+        """Open what the run is kept in: its checkpoint folder and its logs."""
+        keep_run(config.checkpoint_dir, run, self.saver, self.model_name)
+        self.writer = open_writer(config.logs_dir, self.sess.graph, counter)
+
+    def share(self, rows):
+        """This process's rows of those for all replicas, [batch_size * replicas, ...]."""
+        return rows
+
+    def next_batch(self, batches, stop, checkpoint_dir, counter):
+        """Return the next batch of images; saves and raises if a picture has turned bad, or the user has stopped it."""
+        batch_images, ending = None, None
         try:
-            return next(batches)
+            batch_images = next(batches)
         except UserError as error:
+            ending = UserError("{}; the training is saved: bring the picture back, or add --skip_bad_images, and run "
+                               "the same command to go on".format(error))
+        ending = self.agree(ending or (stop.signum and Stopped(stop.signum)))
+        if ending:
             self.checkpoint(checkpoint_dir, counter)
-            raise UserError("{}; the training is saved: bring the picture back, or add --skip_bad_images, and run the "
-                            "same command to go on".format(error)) from None
+            raise ending
+        return batch_images
+
+    def agree(self, ending):
+        """What ends the training, an exception or None: here, what this process says."""
+        return ending
 
     def update(self, optim, summary, step, feed):
         """Run one update of a network, and write its summary for this step, if any."""
@@ -342,7 +374,7 @@ class DCGAN(object):
         path = newest_checkpoint(checkpoint_dir)
         if not path:
             return False
-        absent, misfit = self.compare_checkpoint(path)
+        absent, misfit = compare_checkpoint(path, self)
         if misfit:
             raise UserError(misfit + ": use the flags it was trained with (image_size, gf_dim, df_dim, z_dim, c_dim), "
                             "or another --checkpoint_dir")
@@ -354,26 +386,6 @@ class DCGAN(object):
             self.saver.restore(self.sess, path)
         self.saved_step = int(path.rsplit("-", 1)[-1])
         return True
-
-    def compare_checkpoint(self, path):
-        """Compare a checkpoint with the graph.
-
-        Returns (the optimizers' variables that it does not hold; which variable of the model it does not hold, or
-        holds with another shape, in words, or None). Raises UserError if it cannot be read.
-        """
-        try:
-            shapes = tf.train.load_checkpoint(path).get_variable_to_shape_map()
-        except (tf.errors.OpError, ValueError) as error:
-            raise UserError("the checkpoint {} cannot be read ({}): use another --checkpoint_dir".format(
-                path, " ".join(str(error).split()))) from None
-        for var in self.saved_vars:
-            shape = shapes.get(var.op.name)
-            if shape is None and var in self.model_vars:
-                return [], "the checkpoint {} holds no {}".format(path, var.op.name)
-            if shape is not None and shape != var.shape.as_list():
-                return [], "{} has the shape {} in the checkpoint {}, but {} in this model".format(
-                    var.op.name, shape, path, var.shape.as_list())
-        return [var for var in self.saved_vars if var.op.name not in shapes], None
 
 
 def cross_entropy(logits, labels):

@@ -61,6 +61,27 @@ def checkpoint_sizes(checkpoint_dir):
             path, " ".join(str(error).split()))) from None
 
 
+def compare_checkpoint(path, dcgan):
+    """Compare a checkpoint with a model's graph.
+
+    Returns (the optimizers' variables that it does not hold; which variable of the model it does not hold, or
+    holds with another shape, in words, or None). Raises UserError if it cannot be read.
+    """
+    try:
+        shapes = tf.train.load_checkpoint(path).get_variable_to_shape_map()
+    except (tf.errors.OpError, ValueError) as error:
+        raise UserError("the checkpoint {} cannot be read ({}): use another --checkpoint_dir".format(
+            path, " ".join(str(error).split()))) from None
+    for var in dcgan.saved_vars:
+        shape = shapes.get(var.op.name)
+        if shape is None and var in dcgan.model_vars:
+            return [], "the checkpoint {} holds no {}".format(path, var.op.name)
+        if shape is not None and shape != var.shape.as_list():
+            return [], "{} has the shape {} in the checkpoint {}, but {} in this model".format(
+                var.op.name, shape, path, var.shape.as_list())
+    return [var for var in dcgan.saved_vars if var.op.name not in shapes], None
+
+
 def settings(config):
     """What train() wants to know, from the trainer's flags, or from Part 5's own and the defaults of the others."""
     names = ["epoch", "learning_rate", "beta1", "train_size", "dataset", "checkpoint_dir", "sample_dir"]
@@ -69,13 +90,18 @@ def settings(config):
 
 
 def describe_run(dcgan, config, data):
-    """What a run is made with: its flags, the versions of what computes it, its data. A dict for run.json."""
+    """What a run is made with: its flags, the versions of what computes it, its data. A dict for run.json.
+
+    ahead: by how many steps the checkpoint's number is ahead of the place in the data, after check_run().
+    """
     return {
         "flags": {name: str(getattr(dcgan if name in OF_THE_MODEL else config, name))
                   for name in MUST_MATCH + MAY_CHANGE},
         "versions": {"python": platform.python_version(), "tensorflow": tf.__version__, "numpy": np.__version__,
                      "pillow": PIL.__version__},
         "data": {"folder": config.dataset, "pictures": len(data.files), "fingerprint": data.fingerprint},
+        "replicas": dcgan.replicas,
+        "ahead": 0,
     }
 
 
@@ -83,6 +109,7 @@ def check_run(checkpoint_dir, run, dcgan):
     """Compare a run with the one whose checkpoint lies in checkpoint_dir, if any.
 
     Says which of the flags and versions that may change have done so. Raises UserError if another one has, or the data.
+    With another number of replicas the epoch goes on at the same place: sets run["ahead"].
     """
     path = os.path.join(checkpoint_dir, "run.json")
     newest = newest_checkpoint(checkpoint_dir)
@@ -97,7 +124,7 @@ def check_run(checkpoint_dir, run, dcgan):
             from None
     other = [name for name in MUST_MATCH if before_flags.get(name, run["flags"].get(name)) != run["flags"].get(name)]
     if other:
-        _, misfit = dcgan.compare_checkpoint(newest)
+        _, misfit = compare_checkpoint(newest, dcgan)
         raise UserError("the run in {} was made with {}, not {}{}: use its flags to go on, or another --checkpoint_dir "
                         "for a new run".format(checkpoint_dir, as_flags(before_flags, other),
                                                as_flags(run["flags"], other), " ({})".format(misfit) if misfit else ""))
@@ -109,10 +136,29 @@ def check_run(checkpoint_dir, run, dcgan):
             raise UserError("{}; bring them back, or use another --checkpoint_dir for a new run; to go on with the new "
                             "data all the same, delete {}".format(differs, path))
         print(" [!] {}; going on with them, because of --skip_bad_images".format(differs), file=sys.stderr)
+    run["ahead"] = steps_ahead(before, run, int(newest.rsplit("-", 1)[-1]) - 1)
+    if before.get("replicas", 1) != run["replicas"]:
+        print(" [*] going on with {} x {} pictures a step (it was {} x {})".format(
+            run["replicas"], dcgan.batch_size, before.get("replicas", 1), dcgan.batch_size))
     for part in ("flags", "versions"):
         for name, value in run[part].items():
             if name != "epoch" and before.get(part, {}).get(name, value) != value:
                 print(" [*] going on with {} {} (it was {})".format(name, value, before[part][name]))
+
+
+def steps_ahead(before, run, done):
+    """By how many steps `done`, the steps of the run so far, is ahead of its place in the data, counted as it goes on.
+
+    Between two steps of the run before that are one step now, the place is the first one's: no picture is left out.
+    """
+    def in_an_epoch(replicas):
+        return run["data"]["pictures"] // (int(run["flags"]["batch_size"]) * replicas)
+
+    then, now, ahead = before.get("replicas", 1), run["replicas"], before.get("ahead", 0)
+    if then == now:
+        return ahead
+    epoch, idx = divmod(done - ahead, in_an_epoch(then))
+    return done - (epoch * in_an_epoch(now) + idx * then // now)
 
 
 def as_flags(values, names):

@@ -14,8 +14,9 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from gantut_batches import find_dataset
-from gantut_gan import DCGAN
+from gantut_cluster import join
 from gantut_run import writing
+from gantut_workers import find_workers
 
 # ARG1 = name of the flag, ARG2 = default value, ARG3 = description
 flags = tf.app.flags
@@ -49,6 +50,18 @@ flags.DEFINE_integer("seed", 1, "Seed of weights, noise and order: the same seed
 flags.DEFINE_integer("threads", 0, "CPU threads for each operation; 0 = all cores [0]", lower_bound=0)
 flags.DEFINE_integer("cache_mb", 1024, "Memory for decoded pictures, in MiB; 0 = decode them anew [1024]",
                      lower_bound=0)
+
+# several devices, several machines: docs/cluster.md
+flags.DEFINE_integer("num_gpus", 1, "GPUs of this machine, each for a batch of its own [1]", lower_bound=1)
+flags.DEFINE_integer("num_devices", 1, "The same with the CPU divided into so many devices, to try it [1]",
+                     lower_bound=1)
+flags.DEFINE_list("worker_hosts", [], "Addresses of all workers, host:port,host:port,..., the same for each")
+flags.DEFINE_integer("task_index", 0, "Which of them this one is, from 0 [0]", lower_bound=0)
+flags.DEFINE_string("kubernetes_label", "", "Find the workers by the label of their pods, name=value")
+flags.DEFINE_integer("num_workers", 2, "With kubernetes_label: how many pods there will be [2]", lower_bound=1)
+flags.DEFINE_float("start_timeout", 300, "Seconds to wait until all workers are there [300]", lower_bound=0)
+flags.DEFINE_integer("worker_timeout", 600, "Seconds that a worker may be behind the others [600]", lower_bound=1)
+flags.DEFINE_boolean("scale_learning_rate", False, "Multiply the learning rate by the number of batches [False]")
 FLAGS = flags.FLAGS
 
 flags.register_validator("image_size", lambda n: n >= 8 and n & (n - 1) == 0, "must be a power of two, 8 or more")
@@ -59,26 +72,33 @@ flags.register_validator("beta1", lambda x: 0 <= x < 1, "must lie in [0, 1)")
 flags.register_validator("dataset", bool, "must name a folder")
 flags.register_multi_flags_validator(["is_crop", "crop_size"], lambda f: f["is_crop"] or not f["crop_size"],
                                      "--crop_size has no effect without --is_crop")
+flags.register_multi_flags_validator(["num_gpus", "num_devices"], lambda f: min(f.values()) == 1,
+                                     "--num_gpus and --num_devices exclude each other")
 
 
 def main():
     FLAGS.dataset = find_dataset(FLAGS.dataset)
+    hosts, index = find_workers(FLAGS)
 
     # create some folders for the data
     with writing("folders"):
-        if not os.path.exists(FLAGS.checkpoint_dir):
+        if index == 0 and not os.path.exists(FLAGS.checkpoint_dir):
             os.makedirs(FLAGS.checkpoint_dir)
-        if not os.path.exists(FLAGS.sample_dir):
+        if index == 0 and not os.path.exists(FLAGS.sample_dir):
             os.makedirs(FLAGS.sample_dir)
 
     config = tf.ConfigProto(intra_op_parallelism_threads=FLAGS.threads)
     tf.set_random_seed(FLAGS.seed)
 
-    with tf.Session(config=config) as sess:
+    target, DCGAN = join(hosts, index, FLAGS, config)  # alone: no target, and the class of Part 4
+
+    with tf.Session(target, config=config) as sess:
         dcgan = DCGAN(sess, image_size=FLAGS.image_size, batch_size=FLAGS.batch_size, is_crop=FLAGS.is_crop,
                       z_dim=FLAGS.z_dim, gf_dim=FLAGS.gf_dim, df_dim=FLAGS.df_dim, c_dim=FLAGS.c_dim,
                       checkpoint_dir=FLAGS.checkpoint_dir)
 
+        if FLAGS.scale_learning_rate:
+            FLAGS.learning_rate *= dcgan.replicas
         dcgan.train(FLAGS)
 
 

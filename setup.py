@@ -23,9 +23,10 @@ setup(
     ],
     extras_require={
         "test": ["pytest>=8,<10", "scikit-image>=0.22,<1", "selenium>=4.20,<5", "ruff",
-                 "mtcnn==1.0.0", "scikit-learn>=1.4,<2", "pytest-xdist>=3.5,<4"],
+                 "mtcnn==1.0.0", "scikit-learn>=1.4,<2", "pytest-xdist>=3.5,<4", "kubernetes>=29"],
         "variants": ["matplotlib>=3.8,<4"],
         "faces": ["mtcnn==1.0.0", "scikit-learn>=1.4,<2"],
+        "kubernetes": ["kubernetes>=29"],
         "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
     },
 )

@@ -63,7 +63,8 @@ def gantut(folder, workers, cached):
 
 def pictures(folder, cache_mb):
     from gantut_batches import Pictures
-    dcgan = SimpleNamespace(image_size=64, is_crop=False, c_dim=3, batch_size=BATCH)
+    dcgan = SimpleNamespace(image_size=64, is_crop=False, c_dim=3, batch_size=BATCH, replicas=1,
+                            share=lambda rows: rows)
     return Pictures(paths(folder), dcgan, SimpleNamespace(crop_size=0, skip_bad_images=False, seed=1, dataset=folder,
                                                           train_size=np.inf, cache_mb=cache_mb))
 

@@ -1,6 +1,7 @@
 """What the tests share: the project's folder, pictures to train on, and the trainer as a process."""
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -28,6 +29,15 @@ def write_pictures(folder, n=24, size=16, channels=3, seed=0):
         picture = np.kron(coarse, np.ones((size // 4, size // 4, 1))).astype(np.uint8)
         iio.imwrite(os.path.join(folder, "{:03d}.png".format(i)), picture[:, :, 0] if channels == 1 else picture)
     return str(folder)
+
+
+def free_ports(n):
+    """Ports of this machine that nothing listens on."""
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
+    ports = [listener.getsockname()[1] for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    return ports
 
 
 def script_command(script, *flags):

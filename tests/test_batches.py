@@ -247,7 +247,8 @@ def test_look_over_names_a_file_that_is_no_picture(pictures, tmp_path, is_crop):
 
 def pictures_in(folder, batch_size=4, image_size=16, c_dim=3, **changes):
     """The Pictures of a folder, with the trainer's defaults but for the changes."""
-    dcgan = SimpleNamespace(image_size=image_size, is_crop=False, c_dim=c_dim, batch_size=batch_size)
+    dcgan = SimpleNamespace(image_size=image_size, is_crop=False, c_dim=c_dim, batch_size=batch_size, replicas=1,
+                            share=lambda rows: rows)
     config = dict(crop_size=0, skip_bad_images=False, seed=0, train_size=np.inf, dataset=folder, cache_mb=1)
     return Pictures(dataset_files(folder), dcgan, SimpleNamespace(**{**config, **changes}))
 
@@ -257,7 +258,8 @@ class MadeUp(Pictures):
 
     def __init__(self, n, batch_size, seed):
         self.files = range(n)
-        self.batch_size, self.seed, self.threads = batch_size, seed, 2
+        self.step_size, self.seed, self.threads = batch_size, seed, 2
+        self.share = lambda rows: rows
         self.loaded = []
 
     def load(self, numbers):

@@ -1,0 +1,116 @@
+"""gantut_cluster.py: several devices and several workers train the model that one process would."""
+import os
+import re
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+from cluster_checks import BATCH, train
+from conftest import ROOT, free_ports
+
+from gantut_cluster import join
+from gantut_console import UserError
+
+SCRIPT = os.path.join(ROOT, "tests", "cluster_checks.py")
+
+
+def in_processes(folder, workers, devices=1):
+    """What train() finds in each worker, every one a process."""
+    folder.mkdir()
+    hosts = ",".join("127.0.0.1:{}".format(port) for port in free_ports(workers))
+    processes = [subprocess.Popen([sys.executable, SCRIPT, hosts, str(i), str(devices), str(folder)],
+                                  stderr=subprocess.PIPE, text=True) for i in range(workers)]
+    for process in processes:
+        _, stderr = process.communicate(timeout=300)
+        assert process.returncode == 0, stderr
+    return [dict(np.load(folder / "{}.npz".format(i))) for i in range(workers)]
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    return in_processes(tmp_path_factory.mktemp("two") / "workers", 2)
+
+
+def in_mode(mode, found, *, without=()):
+    return {name: value for name, value in found.items()
+            if name.startswith(mode + "/") and not any(part in name for part in without)}
+
+
+def assert_close(found, expected, atol=1e-5):
+    assert found.keys() == expected.keys() and len(found) > 20
+    for name in found:
+        np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=atol, err_msg=name)
+
+
+def test_all_workers_hold_the_same_bits(two, tmp_path):
+    for found in (two, in_processes(tmp_path / "three", 3)):
+        for other in found[1:]:
+            assert found[0].keys() == other.keys() and len(other) > 100
+            assert [name for name in other if other[name].tobytes() != found[0][name].tobytes()] == []
+
+
+def test_two_workers_are_one_process_with_the_double_batch(two):
+    """By its moving averages a model's gradient is the mean over the pictures, wherever they are."""
+    alone = train([], 0, 1, batch=2 * BATCH)
+    assert_close(in_mode("averages", two[0]), in_mode("averages", alone))
+    moved = [name for name, value in alone.items() if name.endswith("Matrix")
+             and np.abs(value - alone[name.replace("averages", "statistics")]).max() > 1e-4]
+    assert moved  # 1e-5 is little beside what the steps do
+
+
+def test_two_devices_are_two_workers(two):
+    """Also where each replica normalises by its own batch.
+
+    Adam blows up the rounding of the gradient of a bias before a batch norm, which is 0; these biases are left out.
+    """
+    devices = train([], 0, 2)
+    assert_close(in_mode("averages", devices), in_mode("averages", two[0]))
+    zero = ("g_h0_lin/bias", "g_h1/biases", "d_h1_conv/biases", "d_h2_conv/biases", "d_h3_conv/biases")
+    moving = ("d_bn", "g_bn")  # whose averages include the biases' wandering, and what follows from it
+    assert_close(in_mode("statistics", devices, without=zero + moving),
+                 in_mode("statistics", two[0], without=zero + moving))
+
+
+def test_moving_averages_move_to_the_mean_over_the_devices():
+    """Of the generator's first layer, with NumPy: z times its matrix, as the bias is 0 in the first step."""
+    config = tf.ConfigProto()
+    _, make = join([], 0, SimpleNamespace(num_gpus=1, num_devices=3), config)
+    with tf.Graph().as_default(), tf.Session(config=config) as sess:
+        dcgan = make(sess, image_size=8, batch_size=BATCH, z_dim=8, gf_dim=4, df_dim=4)
+        sess.run(tf.global_variables_initializer())
+        z = np.random.RandomState(3).uniform(-1, 1, (3 * BATCH, 8))
+        sess.run(dcgan.G, {dcgan.z: z, dcgan.is_training: True})
+        averages = tf.global_variables("generator/g_bn0/moving_")
+        matrix, (mean, variance) = sess.run([tf.global_variables("generator/g_h0_lin/Matrix")[0], averages])
+        hidden = [(part @ matrix).reshape(-1, 4 * 8) for part in np.split(z, 3)]  # [pixels, channels]
+        np.testing.assert_allclose(mean, 0.1 * np.mean([part.mean(0) for part in hidden], 0), atol=1e-7)
+        np.testing.assert_allclose(variance, 0.9 + 0.1 * np.mean([part.var(0) for part in hidden], 0), atol=1e-7)
+
+        seven = sess.run(dcgan.G, {dcgan.z: z[:7], dcgan.is_training: False})  # parts of 2, 2 and 3
+        two = sess.run(dcgan.G, {dcgan.z: z[:2], dcgan.is_training: False})  # parts of 0, 1 and 1
+        np.testing.assert_allclose(two, seven[:2], atol=1e-6)
+        assert all((before == after).all() for before, after in zip((mean, variance), sess.run(averages)))
+
+
+def test_every_device_has_its_part_of_the_work():
+    config = tf.ConfigProto()
+    _, make = join([], 0, SimpleNamespace(num_gpus=1, num_devices=2), config)
+    with tf.Graph().as_default(), tf.Session(config=config) as sess:
+        dcgan = make(sess, image_size=8, batch_size=BATCH, z_dim=8, gf_dim=4, df_dim=4)
+        dg_optim, _ = dcgan.build_updates(0.0002, 0.5)
+        sess.run(tf.global_variables_initializer())
+        trace = tf.RunMetadata()
+        sess.run(dg_optim, {dcgan.images: np.zeros([8, 8, 8, 3]), dcgan.z: np.zeros([8, 8]), dcgan.is_training: True},
+                 options=tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), run_metadata=trace)
+    done = {device.device[-5:]: [node.timeline_label for node in device.node_stats
+                                 if re.search(r"= \w*Conv2D\w*\(", node.timeline_label)]
+            for device in trace.step_stats.dev_stats if "CPU:" in device.device}
+    assert len(done["CPU:0"]) == len(done["CPU:1"]) > 10, done
+
+
+def test_gpus_that_are_not_there():
+    with pytest.raises(UserError, match="--num_gpus 99, but TensorFlow sees"):
+        join([], 0, SimpleNamespace(num_gpus=99, num_devices=1), tf.ConfigProto())

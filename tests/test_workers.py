@@ -1,0 +1,370 @@
+"""gantut_workers.py: trainings in several processes, which start, stop, die and go on; who they are and where."""
+import json
+import os
+import re
+import shutil
+import signal
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+from conftest import (free_ports, losses, start, steps_done, the_error, train, variables, wait_until,
+                      write_pictures)
+
+from gantut_console import Stopped, UserError
+from gantut_run import MAY_CHANGE, MUST_MATCH
+from gantut_workers import NOTE, Workers, check_address, find_workers
+
+FLAGS = ["--batch_size", 4, "--save_every", 4, "--sample_every", 5]  # 24 pictures: 3 steps for two
+
+
+class Team(object):
+    """Some workers, each a process with a folder of its own: folder/0, folder/1, ..."""
+
+    def __init__(self, folder, n, pictures):
+        self.folders = [folder / str(i) for i in range(n)]
+        for path in self.folders:
+            path.mkdir(parents=True, exist_ok=True)
+            if not (path / "pictures").exists():
+                shutil.copytree(pictures, path / "pictures")
+
+    def start(self, *flags, pause=0, **one):
+        """Start all, the last one first; one: more flags for worker i as w0=[...], w1=[...]."""
+        hosts = ",".join("127.0.0.1:{}".format(port) for port in free_ports(len(self.folders)))
+        environment = {**os.environ, "http_proxy": "http://127.0.0.1:9"}  # clusters have such; it must not matter
+        self.processes = []
+        for i in reversed(range(len(self.folders))):
+            self.processes.insert(0, start(self.folders[i], *FLAGS, "--worker_hosts", hosts, "--task_index", i, *flags,
+                                           *one.get("w{}".format(i), []), env=environment))
+            time.sleep(pause)
+
+    def steps(self, n):
+        wait_until(lambda: steps_done(self.folders[0]) >= n, self.processes[0])
+
+    def end(self, seconds=120):
+        """Wait for all; returns their exit codes. Nobody left a traceback."""
+        end = time.monotonic() + seconds
+        try:
+            codes = [process.wait(max(1, end - time.monotonic())) for process in self.processes]
+        finally:
+            for process in self.processes:
+                process.kill()
+        assert not any("Traceback" in self.stderr(i) for i in range(len(codes))), [self.stderr(i) for i in (0, 1)]
+        return codes
+
+    def stderr(self, i):
+        return (self.folders[i] / "stderr").read_text()
+
+    def stdout(self, i=0):
+        return (self.folders[i] / "stdout").read_text()
+
+    def errors(self):
+        """The last line of each worker on stderr."""
+        return [(self.stderr(i).splitlines() or [""])[-1] for i in range(len(self.folders))]
+
+    def saved(self):
+        """The number of worker 0's newest checkpoint, every variable of which can be read."""
+        assert variables(self.folders[0])
+        return int(tf.train.latest_checkpoint(str(self.folders[0] / "checkpoint")).rsplit("-", 1)[1])
+
+
+@pytest.mark.parametrize("stopped, signum", [
+    (1, signal.SIGINT), pytest.param(0, signal.SIGTERM, marks=pytest.mark.slow)])
+def test_stop_any_worker_and_go_on_and_with_another_number(tmp_path, pictures, stopped, signum):
+    peace, team = Team(tmp_path / "peace", 2, pictures), Team(tmp_path / "team", 2, pictures)
+    peace.start("--epoch", 8)
+    assert peace.end() == [0, 0] and peace.saved() == 25
+
+    team.start("--epoch", 8, pause=2)
+    team.steps(2)
+    team.processes[stopped].send_signal(signum)
+    assert team.end() == [128 + signum] * 2
+    assert all("stopped and saved; to go on: " in line for line in team.errors())
+    before, done = losses(team.stdout()), team.saved()
+    assert len(before) == done - 1 < 24
+
+    team.start("--epoch", 8)
+    assert team.end() == [0, 0] and team.errors() == ["", ""]
+    assert variables(team.folders[0]) == variables(peace.folders[0])
+    assert before + losses(team.stdout()) == losses(peace.stdout())
+    assert "Epoch" not in team.stdout(1)
+    assert sorted(path.name for path in team.folders[1].iterdir()) == ["pictures", "stderr", "stdout"]
+
+    alone = train(team.folders[0], *FLAGS, "--epoch", 10)  # as one process, in the same folder
+    assert alone.returncode == 0 and "going on with 1 x 4 pictures a step (it was 2 x 4)" in alone.stdout
+    assert [line for line, _ in losses(alone.stdout)] == [
+        "Epoch [{:2d}] [{:4d}/{:4d}]".format(epoch, idx, 6) for epoch in (8, 9) for idx in range(6)]
+    team.start("--epoch", 11)
+    assert team.end() == [0, 0] and "going on with 2 x 4 pictures a step (it was 1 x 4)" in team.stdout()
+    assert [line for line, _ in losses(team.stdout())] == [
+        "Epoch [10] [{:4d}/{:4d}]".format(idx, 3) for idx in range(3)]
+    assert team.saved() == 25 + 12 + 3
+
+
+@pytest.mark.parametrize("rounds", [1, pytest.param(10, marks=pytest.mark.slow)])
+def test_a_killed_worker_ends_the_others_and_all_go_on(tmp_path, pictures, rounds):
+    team, rng = Team(tmp_path, 3, pictures), np.random.RandomState(rounds)
+    saved = 0
+    for i in range(rounds):
+        team.start("--epoch", 10000)
+        team.steps(rng.randint(4, 12))
+        killed = i % 3
+        time.sleep(rng.uniform(0, 0.2))
+        at = time.monotonic()
+        team.processes[killed].kill()
+        codes = team.end(60)
+        assert time.monotonic() - at < 60
+        assert codes[killed] == -signal.SIGKILL and sorted(codes) == [-signal.SIGKILL, 1, 1]
+        for j in {0, 1, 2} - {killed}:
+            line, = team.stderr(j).splitlines()
+            assert re.fullmatch(r"error: lost worker {} \(.*: start all workers again to go on".format(killed), line)
+        assert saved < team.saved()
+        saved = team.saved()
+    if rounds == 1:
+        team.start("--epoch", 1 + saved // 2)
+        assert team.end() == [0, 0, 0] and "An existing model was found" in team.stdout()
+
+
+def test_workers_that_do_not_agree(tmp_path, pictures):
+    team = Team(tmp_path, 2, pictures)
+    write_pictures(team.folders[1] / "pictures", seed=5)
+    team.start(w1=["--seed", 7, "--learning_rate", 0.1])
+    assert team.end() == [1, 1]
+    for line in team.errors():
+        assert line.startswith("error: the workers do not agree: --seed of worker 1 is 7, of worker 0 1, ")
+        assert "--learning_rate of worker 1 is 0.1" in line and "fingerprint of worker 1" in line
+    assert not (team.folders[0] / "checkpoint" / "run.json").exists()
+
+
+def test_a_bad_picture_on_one_worker_saves_and_ends_all(tmp_path, pictures):
+    team = Team(tmp_path, 2, pictures)
+    team.start("--epoch", 10000, "--cache_mb", 0)
+    team.steps(3)
+    shutil.rmtree(team.folders[1] / "pictures")
+    assert team.end() == [1, 1]
+    of_0, of_1 = team.errors()
+    assert re.match(r"error: worker 1 \(127.*\) has come to an end, see what it says; the training is saved", of_0)
+    assert "pictures" in of_1 and "No such file" in of_1 and "the training is saved" in of_1
+    assert team.saved() == steps_done(team.folders[0]) + 1
+
+
+@pytest.mark.slow
+def test_a_worker_that_hangs(tmp_path, pictures):
+    team = Team(tmp_path, 2, pictures)
+    team.start("--epoch", 10000, "--worker_timeout", 5)
+    team.steps(5)
+    team.processes[1].send_signal(signal.SIGSTOP)
+    assert team.processes[0].wait(60) == 1
+    assert "if one was only slow, with a longer --worker_timeout" in team.errors()[0]
+    team.processes[1].send_signal(signal.SIGCONT)
+    assert team.end(60) == [1, 1] and team.saved()
+
+
+def listening(pid):
+    """The TCP ports on which a process listens."""
+    sockets = {os.readlink(entry.path) for entry in os.scandir("/proc/{}/fd".format(pid)) if entry.is_symlink()}
+    lines = [line.split() for name in ("tcp", "tcp6") for line in open("/proc/{}/net/{}".format(pid, name))]
+    return [int(line[1].rsplit(":", 1)[1], 16) for line in lines
+            if line[3] == "0A" and "socket:[{}]".format(line[9]) in sockets]
+
+
+def test_no_port_is_open_unless_there_are_other_machines(tmp_path, pictures):
+    process = start(tmp_path, *FLAGS, "--epoch", 10000, "--num_devices", 2)
+    wait_until(lambda: steps_done(tmp_path) >= 2, process)
+    assert listening(process.pid) == []
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    assert "[   0/   3]" in (tmp_path / "stdout").read_text()  # two batches of 4 a step
+
+    team = Team(tmp_path / "team", 2, pictures)
+    team.start("--epoch", 10000)
+    team.steps(1)
+    assert all(len(listening(process.pid)) == 1 for process in team.processes)
+    team.processes[0].send_signal(signal.SIGINT)
+    assert team.end() == [130, 130]
+
+
+def test_the_others_do_not_come(tmp_path, pictures):
+    ports = free_ports(2)
+    process = train(tmp_path, "--worker_hosts", "127.0.0.1:{},127.0.0.1:{}".format(*ports), "--start_timeout", 1)
+    assert re.match("error: after 1.0 s this worker, 0, still waits for worker 1 .*: no process listens there: start",
+                    the_error(process))
+
+
+# who the workers are
+
+def workers(monkeypatch, flags=None, **environment):
+    for name in [name for name in os.environ if name.startswith("SLURM") or name == "TF_CONFIG"]:
+        monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value if isinstance(value, str) else json.dumps(value))
+    return find_workers(SimpleNamespace(**{**dict(worker_hosts=[], task_index=0, kubernetes_label="", num_workers=2,
+                                                  start_timeout=0), **(flags or {})}))
+
+
+def test_nobody_else(monkeypatch):
+    assert workers(monkeypatch) == ([], 0)
+    assert workers(monkeypatch, SLURM_STEP_NUM_TASKS="1", SLURM_PROCID="0") == ([], 0)
+
+
+def test_by_flags(monkeypatch):
+    assert workers(monkeypatch, dict(worker_hosts=["a:1", "b:2"], task_index=1)) == (["a:1", "b:2"], 1)
+
+
+def test_by_tf_config(monkeypatch):
+    cluster = {"worker": ["b:2", "c:3"], "chief": ["a:1"]}
+    for task, index in (("chief", 0), 0), (("worker", 0), 1), (("worker", 1), 2):
+        found = workers(monkeypatch, TF_CONFIG={"cluster": cluster, "task": {"type": task[0], "index": task[1]}})
+        assert found == (["a:1", "b:2", "c:3"], index)
+
+
+@pytest.mark.parametrize("nodes, tasks, rank, node, hosts", [
+    ("n[01-02]", "1(x2)", 1, "n02", ["n01:8470", "n02:8470"]),
+    ("n[01-02]", "2(x2)", 2, "n02", ["n01:8470", "n01:8471", "n02:8470", "n02:8471"]),
+    ("a,b7", "1,2", 2, "b7", ["a:8470", "b7:8470", "b7:8471"])])
+def test_by_slurm(monkeypatch, nodes, tasks, rank, node, hosts):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert workers(monkeypatch, SLURM_STEP_NUM_TASKS=str(len(hosts)), SLURM_PROCID=str(rank), SLURM_STEP_NODELIST=nodes,
+                   SLURM_STEP_TASKS_PER_NODE=tasks, SLURMD_NODENAME=node) == (hosts, rank)
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ  # Slurm's own business
+
+
+@pytest.mark.parametrize("flags, environment, message", [
+    (dict(worker_hosts=["a"]), {}, ":a is no address host:port"),
+    (dict(worker_hosts=["a:1", ":2"]), {}, ":2 is no address host:port"),
+    (dict(worker_hosts=["a:1", "b:70000"]), {}, "b:70000 is no address"),
+    (dict(worker_hosts=["a:1", "a:1"]), {}, "an address stands there twice: a:1,a:1"),
+    (dict(worker_hosts=["a:1", "b:1"], task_index=2), {}, "there is no worker 2 among 2, counted from 0"),
+    (dict(task_index=1), {}, "there is no worker 1 among 0"),
+    ({}, dict(TF_CONFIG="{nonsense"), "Expecting"),
+    ({}, dict(TF_CONFIG={"cluster": {"ps": ["a:1"], "worker": ["b:1"]}}), "TF_CONFIG names ps, worker"),
+    ({}, dict(TF_CONFIG={"cluster": {"worker": ["a:1", "b:1"]}}), "task None None is none of its cluster"),
+    ({}, dict(SLURM_STEP_NUM_TASKS="2", SLURM_PROCID="0"), "SLURM_STEP_NODELIST not found"),
+    ({}, dict(SLURM_STEP_NUM_TASKS="2", SLURM_PROCID="0", SLURM_STEP_NODELIST="n[9-10]", SLURMD_NODENAME="n9",
+              SLURM_STEP_TASKS_PER_NODE="1(x2)"), "Slurm runs task 0 on n9, .* expects it on n10:8470"),
+])
+def test_who_makes_no_sense(monkeypatch, flags, environment, message):
+    monkeypatch.delenv("HOST_IP", raising=False)
+    with pytest.raises(UserError, match="^who are the workers, by [^\n]*\\? [^\n]*{}".format(message)):
+        workers(monkeypatch, flags, **environment)
+
+
+@pytest.fixture
+def kubernetes(tmp_path, monkeypatch):
+    """Kubernetes's API as far as a list of pods goes, for its real client; returns the pods, {name: (ip, phase)}."""
+    pytest.importorskip("kubernetes")
+    pods, asked = {}, []
+
+    class Api(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            items = [{"metadata": {"name": name}, "status": {"hostIP": ip, "phase": phase}, "spec": {"containers": []}}
+                     for name, (ip, phase) in pods.items()]
+            body = json.dumps({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items}).encode()
+            self.send_response(403 if "forbidden" in self.path else 200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Api)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    config = {"apiVersion": "v1", "kind": "Config", "current-context": "c",
+              "clusters": [{"name": "k", "cluster": {"server": "http://127.0.0.1:{}".format(server.server_port)}}],
+              "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
+              "users": [{"name": "u", "user": {}}]}
+    (tmp_path / "config").write_text(json.dumps(config))
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "config"))
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    yield SimpleNamespace(pods=pods, asked=asked)
+    server.shutdown()
+    server.server_close()
+
+
+def test_by_kubernetes(kubernetes, monkeypatch):
+    flags = dict(kubernetes_label="job-name=gantut", num_workers=2, start_timeout=20)
+    kubernetes.pods["gantut-1-x"] = ("10.0.0.2", "Pending")
+    threading.Timer(1.5, kubernetes.pods.update, [{"gantut-1-x": ("10.0.0.2", "Running")}]).start()
+    threading.Timer(2.5, kubernetes.pods.update, [{"gantut-0-y": ("10.0.0.1", "Running")}]).start()
+    assert workers(monkeypatch, flags, HOST_IP="10.0.0.2") == (["10.0.0.1:8470", "10.0.0.2:8470"], 1)
+    assert "job-name%3Dgantut" in kubernetes.asked[0]
+    with pytest.raises(UserError, match="HOST_IP, 10.0.0.3, is none of 10.0.0.1:8470,10.0.0.2:8470"):
+        workers(monkeypatch, flags, HOST_IP="10.0.0.3")
+    with pytest.raises(UserError, match="after 0 s there are not enough: 2 of 3 pods with the label job-name=gantut"):
+        workers(monkeypatch, {**flags, "num_workers": 3, "start_timeout": 0}, HOST_IP="10.0.0.1")
+
+
+def test_kubernetes_that_does_not_answer(kubernetes, monkeypatch):
+    with pytest.raises(UserError, match="by --kubernetes_label\\? Kubernetes does not answer: [^\n]*403[^\n]*$"):
+        workers(monkeypatch, dict(kubernetes_label="a=forbidden"), HOST_IP="10.0.0.1")
+
+
+def test_an_address_that_is_taken_or_elsewhere():
+    with pytest.raises(UserError, match="worker 1 cannot listen at 192.0.2.1:8470: Cannot assign requested address;"):
+        check_address("192.0.2.1:8470", 1)
+    port, = free_ports(1)
+    check_address("localhost:{}".format(port), 0)
+    server = tf.train.Server(tf.train.ClusterSpec({"worker": ["127.0.0.1:{}".format(port)]}), "worker", 0)
+    with pytest.raises(UserError, match="worker 0 cannot listen at 127.0.0.1:{}: Address already in use".format(port)):
+        check_address("127.0.0.1:{}".format(port), 0)
+    del server
+
+
+# what they tell each other, without processes
+
+class FakeSession(object):
+    """Answers as if there were workers whose notes, or numbers, are these."""
+
+    def __init__(self, others):
+        self.others = others
+
+    def run(self, _, feed):
+        (mine,) = feed.values()
+        if isinstance(self.others[0], int):
+            return [max(mine[0], *self.others)]
+        return np.concatenate([np.frombuffer(json.dumps({**json.loads(bytes(mine)), **other}).encode().ljust(NOTE),
+                                             np.uint8) for other in self.others]).astype(np.int32)
+
+
+def worker(index, hosts=3):
+    one = object.__new__(Workers)
+    one.hosts, one.index = ["h:{}".format(i) for i in range(hosts)], index
+    one.note, one.notes, one.number, one.largest = "abcd"
+    one.part = lambda _: None
+    return one
+
+
+def run():
+    return {"flags": {name: "1" for name in MUST_MATCH + MAY_CHANGE}, "replicas": 3, "ahead": 0,
+            "versions": {"tensorflow": "2.21.0", "numpy": "2.0"}, "data": {"pictures": 9, "fingerprint": "f"}}
+
+
+@pytest.mark.parametrize("other, message", [
+    ({"tensorflow": "2.20.0"}, "tensorflow of worker 2 is 2.20.0, of worker 0 2.21.0"),
+    ({"--batch_size": "8"}, "--batch_size of worker 2 is 8, of worker 0 1"),
+    ({"pictures": 8, "fingerprint": "g"}, "pictures of worker 2 is 8, of worker 0 9, fingerprint of worker 2 is g"),
+    ({"workers": 2}, "workers of worker 2 is 2, of worker 0 3"),
+    ({"replicas": 4}, "replicas of worker 2 is 4, of worker 0 3")])
+def test_what_differs_is_named(other, message):
+    worker(1).compare(FakeSession([{}, {}, {}]), run())
+    with pytest.raises(UserError, match="^the workers do not agree: {}".format(message)):
+        worker(1).compare(FakeSession([{}, {}, other]), run())
+
+
+def test_threads_may_differ():
+    for name in ("--threads", "--skip_bad_images"):
+        worker(1).compare(FakeSession([{}, {}, {name: "x"}]), run())
+
+
+def test_what_ends_one_ends_all():
+    assert worker(0).agree(FakeSession([0, 0]), None) is None
+    assert worker(0).agree(FakeSession([0, 15]), None).args == (15,)
+    own = UserError("mine")
+    assert worker(1).agree(FakeSession([0, 2]), own) is own
+    assert "worker 2 (h:2) has come to an end" in str(worker(0).agree(FakeSession([0, 1002]), Stopped(2)))
