@@ -131,7 +131,8 @@ def test_batches_leave_nothing_out():
 
 
 @pytest.mark.parametrize("flags", [["--epochs", "0"], ["--epochs", "x"], ["--seed", "-1"], ["--data", "nowhere"],
-                                   ["--steps", "3"], ["--out_dir", "file/folder"]])
+                                   ["--steps", "3"], ["--out_dir", "file/folder"], ["--beta1", "1"],
+                                   ["--beta1", "x"]])
 def test_a_wrong_flag_is_one_line(tmp_path, monkeypatch, flags):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()
@@ -217,6 +218,14 @@ def test_gan_an_update_changes_its_own_network(gan):
     sess, model, feed = gan
     assert changed(sess, model.d_train_opt, feed, model.t_vars) == names(model.d_vars)
     assert changed(sess, model.g_train_opt, feed, model.t_vars) == names(model.g_vars)
+
+
+@pytest.mark.parametrize("arguments, beta1", [([], 0.9), ([0.5], 0.5)])
+def test_gan_beta1(sess, arguments, beta1):
+    mnist_gan.build_model(*arguments)
+    sess.run(tf.global_variables_initializer())
+    powers = [v for v in tf.global_variables() if "beta1_power" in v.op.name]
+    np.testing.assert_allclose(sess.run(powers), [beta1, beta1], rtol=1e-6)
 
 
 def test_dcgan_shapes(dcgan):

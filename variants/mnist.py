@@ -115,14 +115,22 @@ def batches(images, batch_size, rng):
         rest = rest[batch_size:]
 
 
-def flags(doc, unit, default):
-    """Parse the flags of a lesson, whose text counts in unit, "epochs" or "steps"; makes the folder out_dir."""
+def flags(doc, unit, default, beta1=None):
+    """Parse the flags of a lesson, whose text counts in unit, "epochs" or "steps"; makes the folder out_dir.
+
+    beta1: default of the flag --beta1, for a lesson that has it.
+    """
     def at_least(least):
         def number(text):
             if not text.isdigit() or not least <= int(text) < 2 ** 32:
                 raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from {least}")
             return int(text)
         return number
+
+    def fraction(text):
+        if not 0 <= float(text) < 1:
+            raise argparse.ArgumentTypeError(f"'{text}' is not at least 0 and below 1")
+        return float(text)
 
     script = os.path.splitext(os.path.basename(sys.argv[0]))[0]
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -131,6 +139,8 @@ def flags(doc, unit, default):
     parser.add_argument("--data", default="digits", help="digits, mnist, an .npz, or a folder of IDX files [digits]")
     parser.add_argument("--out_dir", default=f"runs/{script}", help=f"folder for what the run leaves [runs/{script}]")
     parser.add_argument("--seed", type=at_least(0), default=1, help="seed of weights, noise and order [1]")
+    if beta1 is not None:
+        parser.add_argument("--beta1", type=fraction, default=beta1, help=f"momentum term of both Adams [{beta1}]")
     args = parser.parse_args()
     try:
         os.makedirs(args.out_dir, exist_ok=True)

@@ -168,7 +168,7 @@ def sample_noise(rng, n):
 def train(model, images, num_steps, out_dir, rng):
     """Train on images [N, 28, 28] in [0, 1]; returns the losses of D and G in each step, [num_steps, 2]."""
     losses = []
-    saver = tf.train.Saver(var_list=model.gen_saved)  # only save generator variables
+    saver = tf.train.Saver(var_list=model.gen_saved, save_relative_paths=True)  # only save generator variables
     batches = mnist.batches(images, batch_size, rng)
 
     with tf.Session() as sess, tqdm(total=num_steps, unit="step", disable=None) as bar:

@@ -1,0 +1,152 @@
+"""The lessons' digits judged by a classifier of real digits.
+
+  python benchmarks/judge_digits.py mnist_gan=runs/mnist_gan keras_gan=runs/keras_gan
+
+Each argument names a lesson in variants/ and the folder that a run of it left (--out_dir). A small convolutional
+network learns the 1,500 training digits; its accuracy on the 297 held-out ones is printed. Then it looks at 1,000
+samples of each generator. The table says how many of the ten classes appear at 2 % or more, the mean confidence (the
+greatest of the ten probabilities), and the Fréchet distance between samples and held-out digits in the features before
+the last layer. Its first two rows are 1,000 of the training digits, and uniform noise.
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+VARIANTS = os.path.join(ROOT, "variants")
+sys.path[:0] = [ROOT, VARIANTS]
+
+import gantut_console  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
+import machine  # noqa: E402
+import mnist  # noqa: E402
+import numpy as np  # noqa: E402
+from gantut_console import UserError  # noqa: E402
+from tensorflow import keras  # noqa: E402
+from tensorflow.keras import layers  # noqa: E402
+
+GENERATORS = {"mnist_gan": "checkpoints/checkpoint", "mnist_dcgan": "checkpoints/checkpoint",
+              "keras_gan": "generator.keras", "keras_dcgan": "generator.keras"}
+
+# In a process of its own: a lesson in graph mode switches eager execution off, which Keras needs.
+GENERATE = """
+import importlib, sys
+variants, lesson, folder, count, out = sys.argv[1:]
+sys.path.insert(0, variants)
+import mnist, numpy as np
+lesson = importlib.import_module(lesson)
+np.save(out, lesson.generate(folder, lesson.sample_noise(np.random.RandomState(1), int(count))))
+"""
+
+
+def parse_runs(arguments):
+    """Turn LESSON=FOLDER into (lesson, folder); raises UserError unless the folder holds that lesson's generator."""
+    runs = [argument.partition("=")[::2] for argument in arguments]
+    for lesson, folder in runs:
+        if lesson not in GENERATORS:
+            raise UserError(f"{lesson}={folder}: say LESSON=FOLDER, LESSON one of {', '.join(GENERATORS)}")
+        if not os.path.exists(os.path.join(folder, GENERATORS[lesson])):
+            raise UserError(f"{folder} holds no generator of {lesson} ({GENERATORS[lesson]})")
+    return runs
+
+
+def generate(lesson, folder, count):
+    """Make count digits [count, 28, 28] in [0, 1] by the generator of the lesson that was saved in folder."""
+    with tempfile.TemporaryDirectory() as temporary:
+        out = os.path.join(temporary, "digits.npy")
+        process = subprocess.run([sys.executable, "-c", GENERATE, VARIANTS, lesson, folder, str(count), out],
+                                 capture_output=True, text=True)
+        if process.returncode != 0:
+            raise UserError(f"{folder}: no digits from {lesson}: {(process.stderr.splitlines() or ['killed'])[-1]}")
+        return (np.load(out) + 1) / 2
+
+
+def train_classifier(images, labels, seed=1, epochs=40):
+    """Train a network on images [N, 28, 28] in [0, 1]; it returns features [N, 32] and probabilities [N, 10]."""
+    keras.utils.set_random_seed(seed)
+    x = inputs = keras.Input((28, 28, 1))
+    for augment in (layers.RandomTranslation(0.1, 0.1, fill_mode="constant"),
+                    layers.RandomRotation(0.05, fill_mode="constant"),
+                    layers.RandomZoom(0.1, 0.1, fill_mode="constant")):  # while it trains, only
+        x = augment(x)
+    x = layers.Conv2D(16, 5, strides=2, padding="same", activation="relu")(x)  # [N, 14, 14, 16]
+    x = layers.Conv2D(32, 5, strides=2, padding="same", activation="relu")(x)  # [N, 7, 7, 32]
+    x = layers.Dropout(0.5)(layers.Flatten()(x))
+    features = layers.Dense(32, activation="elu")(x)  # [N, 32], far fewer than the held-out digits
+    probabilities = layers.Dense(10, activation="softmax")(features)
+    model = keras.Model(inputs, probabilities)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(images[..., np.newaxis], labels, batch_size=50, epochs=epochs, verbose=0)
+    return keras.Model(inputs, [features, probabilities])
+
+
+def look(classifier, images):
+    """The classifier's features [N, 32] and probabilities [N, 10] of images [N, 28, 28] in [0, 1]."""
+    return classifier.predict(images[..., np.newaxis], batch_size=500, verbose=0)
+
+
+def class_counts(probabilities):
+    """How many of the images with these probabilities [N, 10] the classifier takes for each digit, [10]."""
+    return np.bincount(probabilities.argmax(axis=1), minlength=10)
+
+
+def coverage(probabilities, least=0.02):
+    """How many of the ten digits are at least this share of the images with these probabilities [N, 10]."""
+    return int((class_counts(probabilities) >= least * len(probabilities)).sum())
+
+
+def confidence(probabilities):
+    """Mean of the greatest probability of each image, of [N, 10]."""
+    return float(probabilities.max(axis=1).mean())
+
+
+def frechet(a, b):
+    """Fréchet distance between the Gaussians fitted to features a [N, d] and b [M, d], as in Heusel et al. 2017.
+
+    |mean a - mean b|^2 + trace(A + B - 2 (A B)^(1/2)), A and B the covariances ("GANs Trained by a Two Time-Scale
+    Update Rule Converge to a Local Nash Equilibrium"). The eigenvalues of A B are real and not negative, as both are
+    covariances; the trace of its root is the sum of their roots.
+    """
+    covariance_a, covariance_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    eigenvalues = np.linalg.eigvals(covariance_a @ covariance_b).real.clip(0)
+    difference = a.mean(axis=0) - b.mean(axis=0)
+    return float(difference @ difference + np.trace(covariance_a + covariance_b) - 2 * np.sqrt(eigenvalues).sum())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", metavar="LESSON=FOLDER")
+    parser.add_argument("--count", type=int, default=1000, help="samples of each generator [1000]")
+    parser.add_argument("--json", help="write every figure, and the machine, to this file")
+    args = parser.parse_args()
+    runs = parse_runs(args.runs)
+    images, labels = mnist.load("digits", "train")
+    held_out, held_out_labels = mnist.load("digits", "test")
+    rng = np.random.RandomState(1)
+    judged = {"training digits": rng.permutation(images)[:args.count],
+              "noise": rng.uniform(0, 1, (args.count, 28, 28)),
+              **{folder: generate(lesson, folder, args.count) for lesson, folder in runs}}
+
+    classifier = train_classifier(images, labels)
+    held_out_features, probabilities = look(classifier, held_out)
+    accuracy = float((probabilities.argmax(axis=1) == held_out_labels).mean())
+    print(f"the classifier's accuracy on {len(held_out)} held-out digits: {accuracy:.1%}\n")
+
+    figures = {}
+    for name, digits in judged.items():
+        features, probabilities = look(classifier, digits)
+        figures[name] = {"classes": coverage(probabilities), "confidence": confidence(probabilities),
+                         "frechet": frechet(features, held_out_features),
+                         "of each class": class_counts(probabilities).tolist()}
+    machine.table([f"{args.count} samples", "classes of ten", "mean confidence", "Fréchet distance"],
+                  [[name, f["classes"], f"{f['confidence']:.3f}", f"{f['frechet']:.1f}"]
+                   for name, f in figures.items()])
+    if args.json:
+        with open(args.json, "w") as file:
+            json.dump({"machine": machine.describe(), "accuracy": accuracy, "samples": figures}, file, indent=1)
+
+
+if __name__ == "__main__":
+    mnist.run(main)

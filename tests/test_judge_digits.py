@@ -1,0 +1,93 @@
+"""benchmarks/judge_digits.py: its figures against known answers, and the command on a generator that knows nothing."""
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import scipy.linalg
+from conftest import ROOT, run_script
+
+sys.path.insert(0, os.path.join(ROOT, "benchmarks"))
+
+import judge_digits  # noqa: E402
+from gantut_console import UserError  # noqa: E402
+
+
+def shape_to(mean, covariance, n=50, seed=0):
+    """A sample [n, d] that has exactly this mean and covariance."""
+    x = np.random.RandomState(seed).normal(size=(n, len(mean)))
+    x -= x.mean(axis=0)
+    x = x @ np.linalg.inv(np.linalg.cholesky(np.cov(x, rowvar=False))).T
+    return x @ np.linalg.cholesky(covariance).T + mean
+
+
+def some_covariance(d, seed):
+    x = np.random.RandomState(seed).normal(size=(3 * d, d))
+    return np.cov(x, rowvar=False)
+
+
+def test_frechet_of_a_sample_with_itself_is_0():
+    x = np.random.RandomState(0).normal(size=(100, 32))
+    assert abs(judge_digits.frechet(x, x)) < 1e-6
+
+
+def test_frechet_of_shifted_and_stretched_gaussians():
+    mean_a, mean_b = np.array([0.0, 1.0, 2.0]), np.array([3.0, 1.0, -2.0])
+    deviations_a, deviations_b = np.array([1.0, 2.0, 0.5]), np.array([2.0, 2.0, 3.0])
+    expected = 9 + 16 + ((deviations_a - deviations_b) ** 2).sum()  # where the covariances are diagonal
+    a, b = shape_to(mean_a, np.diag(deviations_a ** 2)), shape_to(mean_b, np.diag(deviations_b ** 2), n=80, seed=1)
+    np.testing.assert_allclose(judge_digits.frechet(a, b), expected)
+    np.testing.assert_allclose(judge_digits.frechet(b, a), expected)
+
+
+def test_frechet_against_the_root_of_a_matrix():
+    a, b = some_covariance(8, 1), some_covariance(8, 2)
+    expected = 8 + np.trace(a + b - 2 * scipy.linalg.sqrtm(a @ b).real)
+    np.testing.assert_allclose(judge_digits.frechet(shape_to(np.ones(8), a), shape_to(np.zeros(8), b)), expected)
+
+
+def test_frechet_where_a_feature_never_varies():
+    x = np.random.RandomState(0).normal(size=(100, 4))
+    x[:, 2] = 0
+    assert abs(judge_digits.frechet(x, x)) < 1e-6
+
+
+def test_coverage_and_confidence():
+    probabilities = np.full((100, 10), 0.01)
+    classes = [3] * 97 + [5] * 2 + [9]
+    probabilities[np.arange(100), classes] = 0.91
+    assert judge_digits.class_counts(probabilities).tolist() == [0, 0, 0, 97, 0, 2, 0, 0, 0, 1]
+    assert judge_digits.coverage(probabilities) == 2  # 1 % is too little
+    assert judge_digits.confidence(probabilities) == pytest.approx(0.91)
+    assert judge_digits.coverage(np.eye(10)) == 10
+
+
+def test_what_is_no_run_is_one_line(tmp_path):
+    (tmp_path / "generator.keras").write_text("no model")
+    for argument, message in ((f"mnist_gan={tmp_path}", "holds no generator of mnist_gan"),
+                              ("keras_gan=nowhere", "holds no generator of keras_gan"),
+                              ("runs/mnist_gan", "LESSON=FOLDER"), (f"faces={tmp_path}", "LESSON one of mnist_gan")):
+        with pytest.raises(UserError, match=message) as error:
+            judge_digits.parse_runs([argument])
+        assert "\n" not in str(error.value)
+    with pytest.raises(UserError, match="no digits from keras_gan: [^\n]+$"):
+        judge_digits.generate("keras_gan", str(tmp_path), 3)
+
+
+def test_the_command(tmp_path):
+    make = ("import sys; sys.path.insert(0, sys.argv[1]); import mnist, keras_gan; "
+            "keras_gan.get_generator().save('generator.keras')")
+    subprocess.run([sys.executable, "-c", make, os.path.join(ROOT, "variants")], cwd=tmp_path, check=True)
+    process = run_script("benchmarks/judge_digits.py", "keras_gan=.", "--json", "figures.json", cwd=tmp_path)
+    assert process.returncode == 0 and process.stderr == "", process.stderr
+    assert process.stdout.splitlines()[2] == "| 1000 samples | classes of ten | mean confidence | Fréchet distance |"
+
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["accuracy"] >= 0.95 and "cpu" in figures["machine"]
+    real, noise, untrained = (figures["samples"][name] for name in ("training digits", "noise", "."))
+    assert real["classes"] == 10 and real["confidence"] > 0.97 and real["frechet"] < 30
+    assert sum(real["of each class"]) == sum(untrained["of each class"]) == 1000
+    assert noise["classes"] < 5 and untrained["classes"] < 5
+    assert noise["frechet"] > 5 * real["frechet"] and untrained["frechet"] > 5 * real["frechet"]
