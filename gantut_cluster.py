@@ -148,12 +148,9 @@ class WorkersDCGAN(DevicesDCGAN):
     def train(self, config):
         try:
             super().train(config)
+            self.workers.part(self.sess)
         except tf.errors.OpError as error:
             raise self.workers.explain(error) from None
-        except Stopped:
-            self.workers.part(self.sess)
-            raise
-        self.workers.part(self.sess)
 
     def check(self, checkpoint_dir, run):
         self.workers.compare(self.sess, run)
@@ -175,6 +172,13 @@ class WorkersDCGAN(DevicesDCGAN):
     def share(self, rows):
         rows = np.split(rows, len(self.workers.hosts))
         return rows[self.workers.index]
+
+    def next_batch(self, *args):
+        try:
+            return super().next_batch(*args)
+        except (Stopped, UserError):  # all workers have agreed to end here
+            self.workers.part(self.sess)
+            raise
 
     def agree(self, ending):
         return self.workers.agree(self.sess, ending)

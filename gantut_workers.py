@@ -124,7 +124,7 @@ class Workers(object):
         self.keys = 0
         self.over = threading.Event()
         os.environ["no_grpc_proxy"] = ",".join(host.rsplit(":", 1)[0] for host in hosts)
-        check_address(hosts[index], index)
+        check_address(hosts[index], index, start_timeout)
         config.experimental.collective_group_leader = "/job:worker/replica:0/task:0"
         config.device_filters.append("/job:worker/task:{}".format(index))
         self.server = tf.train.Server(tf.train.ClusterSpec({"worker": hosts}), "worker", index, config=config)
@@ -254,11 +254,22 @@ def why_not_there(address, patience, tries):
     return reason
 
 
-def check_address(address, index):
-    """Raise UserError if this worker's address is not this machine's, or is taken: gRPC itself would share the port."""
+def check_address(address, index, seconds=0):
+    """Raise UserError if this worker's address is not this machine's, or is taken: gRPC itself would share the port.
+
+    seconds: how long to wait until the name of the host is known; in Kubernetes it becomes so while a pod starts.
+    """
     host, port = address.rsplit(":", 1)
+    end = time.monotonic() + seconds
     try:
-        family, kind, _, _, place = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+        while True:
+            try:
+                family, kind, _, _, place = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+                break
+            except socket.gaierror:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(1)
         with socket.socket(family, kind) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # of a run that has just ended
             listener.bind(place)

@@ -13,6 +13,7 @@ TINY = ["--image_size", 16, "--gf_dim", 4]
     ("scale", ["--quick"], "| files |"),
     ("sample", [*TINY, "--count", 130, "--rounds", 1], "| images/s |"),
     ("loader", ["--count", 1000, "--rounds", 1, "--only", "cold"], "gantut"),
+    ("cluster", [*TINY, "--batch_size", 4, "--rounds", 1], "| 2 workers, 1 core each |"),
     ("profile_step", [*TINY, "--batch_size", 4], "| together |"),
     ("align", ["--count", 10, "--workers", 1], "pictures/s"),
 ])

@@ -111,7 +111,7 @@ def test_a_killed_worker_ends_the_others_and_all_go_on(tmp_path, pictures, round
     saved = 0
     for i in range(rounds):
         team.start("--epoch", 10000)
-        team.steps(rng.randint(4, 12))
+        team.steps(rng.randint(6, 12))  # at least one checkpoint
         killed = i % 3
         time.sleep(rng.uniform(0, 0.2))
         at = time.monotonic()
@@ -121,7 +121,8 @@ def test_a_killed_worker_ends_the_others_and_all_go_on(tmp_path, pictures, round
         assert codes[killed] == -signal.SIGKILL and sorted(codes) == [-signal.SIGKILL, 1, 1]
         for j in {0, 1, 2} - {killed}:
             line, = team.stderr(j).splitlines()
-            assert re.fullmatch(r"error: lost worker {} \(.*: start all workers again to go on".format(killed), line)
+            assert re.fullmatch(r"error: lost .*: start all workers again to go on", line)
+            assert "worker {} (".format(killed) in line  # and perhaps another one that has ended because of it
         assert saved < team.saved()
         saved = team.saved()
     if rounds == 1:

@@ -1,0 +1,133 @@
+"""Two workers against one process: images per second, what the exchange of gradients costs, how many bytes it sends.
+
+  python benchmarks/cluster.py --rounds 5 --json cluster.json
+
+All processes run on this machine, each worker on a core of its own. Every round asks each contender for one step, one
+after the other, since the machine's speed drifts; what counts is the ratio within a round. Two processes that do not
+know of each other do the same work as two workers, without the exchange. The bytes are those of the loopback device.
+"""
+import argparse
+import json
+import os
+import socket
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import numpy as np
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [ROOT, os.path.dirname(os.path.abspath(__file__))]
+
+from machine import describe, table  # noqa: E402
+from step import ask, our_step, start  # noqa: E402
+
+CONTENDERS = {"one core": [[0]], "two cores": [[0, 1]], "two workers": [[0], [1]], "two strangers": [[0], [1]],
+              "three workers": [[0], [1], [0]]}  # the cores of each process
+WORDS = {"one core": "1 process, 1 core", "two cores": "1 process, 2 cores", "two workers": "2 workers, 1 core each",
+         "two strangers": "2 processes, 1 core each, no exchange"}
+
+
+def serve(task, args):
+    """Do one step for each line on stdin, and print its seconds. task: cores, hosts and index, as JSON."""
+    cores, hosts, index = json.loads(task)
+    os.sched_setaffinity(0, cores)  # before TensorFlow counts them
+    import gantut_console  # noqa: F401  (before TensorFlow, which it keeps quiet)
+    import tensorflow.compat.v1 as tf
+
+    from gantut_cluster import join
+    config = tf.ConfigProto(intra_op_parallelism_threads=len(cores))
+    flags = SimpleNamespace(num_gpus=1, num_devices=1, start_timeout=120, worker_timeout=600)
+    target, make = join(hosts, index, flags, config)
+    rng = np.random.RandomState(index)
+    images = rng.uniform(-1, 1, (args.batch_size, args.image_size, args.image_size, 3)).astype(np.float32)
+    z = rng.uniform(-1, 1, (args.batch_size, 100)).astype(np.float32)
+    with tf.Session(target, config=config) as sess:
+        dcgan = make(sess, image_size=args.image_size, gf_dim=args.gf_dim, df_dim=args.gf_dim)
+        step = our_step(dcgan, summaries=False)
+        sess.run(tf.global_variables_initializer())
+        d, g = (sum(var.shape.num_elements() for var in some) for some in (dcgan.d_vars, dcgan.g_vars))
+        print("parameters", d, g, flush=True)
+        for _ in sys.stdin:
+            before = time.perf_counter()
+            step(images, z)
+            dcgan.agree(None)
+            print("seconds", time.perf_counter() - before, flush=True)
+
+
+def start_all(name):
+    """Start the processes of a contender."""
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in CONTENDERS[name]]
+    hosts = ["127.0.0.1:{}".format(listener.getsockname()[1]) for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    return [start(json.dumps([cores, hosts if "workers" in name else [], i]))
+            for i, cores in enumerate(CONTENDERS[name])]
+
+
+def sent():
+    """Bytes that the loopback device has sent."""
+    with open("/proc/net/dev") as file:
+        return next(int(line.split()[9]) for line in file if line.split()[0] == "lo:")
+
+
+def step_of_all(processes):
+    """The seconds of one step of all processes at once, the slowest one's; and the bytes that it sent."""
+    before = sent()
+    with ThreadPoolExecutor(len(processes)) as pool:
+        seconds = max(pool.map(ask, processes))
+    return seconds, sent() - before
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--image_size", type=int, default=64)
+    parser.add_argument("--gf_dim", type=int, default=64, help="filters of both networks")
+    parser.add_argument("--batch_size", type=int, default=64)
+    parser.add_argument("--json", help="file for the figures")
+    parser.add_argument("--serve", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.serve:
+        return serve(args.serve, args)
+    running = {name: start_all(name) for name in CONTENDERS}
+    d, g = (int(n) for n in running["one core"][0].stdout.readline().split()[1:])
+    for processes in running.values():  # one after the other: starting is not measured
+        step_of_all(processes)
+    found = {name: [] for name in CONTENDERS}
+    for _ in range(args.rounds):
+        for name, processes in running.items():
+            found[name].append(step_of_all(processes))
+    for process in sum(running.values(), []):
+        process.kill()
+    report(args, {name: np.array(steps) for name, steps in found.items()}, d, g)
+
+
+def report(args, found, d, g):
+    """Print the tables, and write the JSON. found: [rounds, 2] of each contender, seconds and bytes."""
+    rows = []
+    for name, words in WORDS.items():
+        rate = len(CONTENDERS[name]) * args.batch_size / found[name][:, 0]
+        ratio = rate / (args.batch_size / found["one core"][:, 0])
+        rows.append([words, "{:.2f}".format(np.median(found[name][:, 0])), "{:.1f}".format(np.median(rate)),
+                     "{:.2f}".format(np.median(ratio)), "{:.2f} to {:.2f}".format(ratio.min(), ratio.max())])
+    table(["", "seconds a step, median", "images/s", "to 1 process, 1 core", "in the rounds"], rows)
+    share = 1 - found["two strangers"][:, 0] / found["two workers"][:, 0]
+    print("\nThe exchange takes {:.0f} % of a step (median; {:.0f} to {:.0f} % in the rounds)\n".format(
+        100 * np.median(share), 100 * share.min(), 100 * share.max()))
+    gradients = 4 * (d + 2 * g)
+    print("{:,} + {:,} parameters of D and G; gradients of a step, D once and G twice: {:.1f} MB".format(
+        d, g, gradients / 1e6))
+    table(["workers", "MB a step of all, measured", "2 (n - 1) times the gradients, MB", "ratio"],
+          [[n, "{:.2f}".format(np.median(found[name][:, 1]) / 1e6), "{:.2f}".format(2 * (n - 1) * gradients / 1e6),
+            "{:.3f}".format(np.median(found[name][:, 1]) / (2 * (n - 1) * gradients))]
+           for name, n in (("two workers", 2), ("three workers", 3))])
+    if args.json:
+        with open(args.json, "w") as file:
+            json.dump({"machine": describe(), "flags": vars(args), "parameters": [d, g],
+                       "seconds and bytes": {name: steps.tolist() for name, steps in found.items()}}, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()
