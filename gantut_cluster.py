@@ -8,6 +8,9 @@ docs/cluster.md.
 
 Of all replicas together, a step takes the pictures and the noise that one process with their batches' sum would take.
 """
+import contextlib
+import os
+import sys
 from functools import partial
 
 import numpy as np
@@ -146,11 +149,12 @@ class WorkersDCGAN(DevicesDCGAN):
         self.take_over = self.workers.from_chief(self.saved_vars)
 
     def train(self, config):
-        try:
-            super().train(config)
-            self.workers.part(self.sess)
-        except tf.errors.OpError as error:
-            raise self.workers.explain(error) from None
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(sys.stdout if self.chief else nowhere):
+            try:
+                super().train(config)
+                self.workers.part(self.sess)
+            except tf.errors.OpError as error:
+                raise self.workers.explain(error) from None
 
     def check(self, checkpoint_dir, run):
         self.workers.compare(self.sess, run)

@@ -76,16 +76,13 @@ def leave(signum, _):
 class ProgressBar(object):
     """How far a training is: on a terminal a bar with images/s and the time left, elsewhere the tutorial's lines."""
 
-    def __init__(self, done, total, batch_size, loud=True):
+    def __init__(self, done, total, batch_size):
         self.batch_size = batch_size
-        self.loud = loud  # of several processes only one says how far they are
         self.bar = tqdm(initial=done * batch_size, total=total * batch_size, unit=" images", file=sys.stdout,
-                        disable=None if loud else True, dynamic_ncols=True)
+                        disable=None, dynamic_ncols=True)
 
     def report(self, where, when, losses):
         """Report one step."""
-        if not self.loud:
-            return
         if self.bar.disable:
             print("{} {}, {}".format(where, when, losses))
         else:
@@ -95,8 +92,7 @@ class ProgressBar(object):
 
     def write(self, line):
         """Print a line, above the bar if there is one."""
-        if self.loud:
-            self.bar.write(line, file=sys.stdout)
+        self.bar.write(line, file=sys.stdout)
 
     def __enter__(self):
         return self

@@ -225,8 +225,7 @@ class DCGAN(object):
             return
         self.keep(config, run, counter)
 
-        with Stop() as stop, \
-                ProgressBar(counter - first, config.epoch * batch_idxs, step_size, self.chief) as progress, \
+        with Stop() as stop, ProgressBar(counter - first, config.epoch * batch_idxs, step_size) as progress, \
                 contextlib.closing(data.batches(counter - first)) as batches:
             for epoch in xrange((counter - first) // batch_idxs, config.epoch):
                 for idx in xrange((counter - first) % batch_idxs, batch_idxs):

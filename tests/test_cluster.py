@@ -3,16 +3,19 @@ import os
 import re
 import subprocess
 import sys
+from itertools import islice
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 from cluster_checks import BATCH, train
-from conftest import ROOT, free_ports
+from conftest import ROOT, free_ports, write_pictures
 
-from gantut_cluster import join
+from gantut_batches import Pictures, random_state
+from gantut_cluster import WorkersDCGAN, join
 from gantut_console import UserError
+from gantut_gan import dataset_files
 
 SCRIPT = os.path.join(ROOT, "tests", "cluster_checks.py")
 
@@ -109,6 +112,29 @@ def test_every_device_has_its_part_of_the_work():
                                  if re.search(r"= \w*Conv2D\w*\(", node.timeline_label)]
             for device in trace.step_stats.dev_stats if "CPU:" in device.device}
     assert len(done["CPU:0"]) == len(done["CPU:1"]) > 10, done
+
+
+def test_the_shares_of_an_epoch_are_what_one_process_would_see(tmp_path):
+    """Each worker its part of every batch and of its noise, no picture twice."""
+    files = dataset_files(write_pictures(tmp_path, n=26))
+    config = SimpleNamespace(crop_size=0, skip_bad_images=False, seed=3, train_size=np.inf, dataset=".", cache_mb=0)
+
+    def orders(replicas, share, batch_size):
+        dcgan = SimpleNamespace(image_size=16, is_crop=False, c_dim=3, batch_size=batch_size, replicas=replicas,
+                                share=share)
+        return list(islice(Pictures(list(files), dcgan, config).orders(), 2 * (26 // 12)))
+
+    workers = [object.__new__(WorkersDCGAN) for _ in range(3)]
+    for i, worker in enumerate(workers):
+        worker.workers = SimpleNamespace(hosts=["a", "b", "c"], index=i)
+    shares = [orders(3, worker.share, 4) for worker in workers]
+    together = [np.concatenate(step) for step in zip(*shares)]
+    assert [step.tolist() for step in together] == [step.tolist() for step in orders(1, lambda rows: rows, 12)]
+    assert len(set(np.concatenate(together[:2]))) == 24
+
+    alone, of_all = (random_state(3, "z", 7).uniform(-1, 1, [4 * n, 5]) for n in (1, 3))
+    np.testing.assert_array_equal(workers[0].share(of_all), alone)  # whatever the number of replicas
+    assert len({workers[i].share(of_all).tobytes() for i in range(3)}) == 3
 
 
 def test_gpus_that_are_not_there():
