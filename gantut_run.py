@@ -226,7 +226,7 @@ def writing(what):
 
 def without_places(error):
     """The message of an error, in one line; of TensorFlow's, without the places in the code."""
-    message = re.search(r"^Node: .*\n(.*)", str(error), re.MULTILINE)
+    message = re.search(r"^Node: .*\n(?:From /job:.*\n)?(.*)", str(error), re.MULTILINE)
     return " ".join((message[1] if message else str(error)).split())
 
 

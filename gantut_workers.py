@@ -189,8 +189,8 @@ class Workers(object):
         note = np.frombuffer(json.dumps(mine).encode().ljust(NOTE), np.uint8)
         told = sess.run(self.notes, {self.note: note}).reshape(len(self.hosts), NOTE)
         notes = [json.loads(bytes(note.astype(np.uint8))) for note in told]
-        differs = ["{} of worker {} is {}, of worker 0 {}".format(name, i, note[name], value)
-                   for i, note in enumerate(notes) for name, value in notes[0].items() if note[name] != value]
+        differs = ["{} of worker {} is {}, of worker 0 {}".format(name, i, note.get(name), value)
+                   for i, note in enumerate(notes) for name, value in notes[0].items() if note.get(name) != value]
         if differs:
             self.part(sess)
             raise UserError("the workers do not agree: {}; start all with the same flags, versions and data".format(
@@ -223,7 +223,7 @@ class Workers(object):
         """A thread: end this process when another worker is gone; the main thread may wait for it in vain."""
         while not self.over.wait(LOOK_EVERY):
             gone = self.gone()
-            if gone and not self.over.is_set():
+            if gone and not self.over.wait(1):  # it may have come to the end a moment before this one
                 print("error: {}".format(self.lost(gone)), file=sys.stderr, flush=True)
                 os._exit(1)
 
@@ -235,9 +235,9 @@ class Workers(object):
         gone = self.gone(tries=1)
         if gone:
             return UserError(self.lost(gone))
-        return UserError("a step with the other workers failed ({}); what was saved before is intact: start all "
-                         "workers again to go on; if one was only slow, with a longer --worker_timeout".format(
-                             without_places(error)[:300]))
+        return UserError("a step with the other workers failed ({}); what was saved before is intact: start all again, "
+                         "with the same --worker_hosts, to go on; if one was only slow, with a longer "
+                         "--worker_timeout".format(without_places(error)[:300]))
 
 
 def why_not_there(address, patience, tries):

@@ -164,9 +164,18 @@ def test_a_worker_that_hangs(tmp_path, pictures):
     team.steps(5)
     team.processes[1].send_signal(signal.SIGSTOP)
     assert team.processes[0].wait(60) == 1
-    assert "if one was only slow, with a longer --worker_timeout" in team.errors()[0]
+    assert team.errors()[0].startswith("error: a step with the other workers failed (Collective has timed out")
     team.processes[1].send_signal(signal.SIGCONT)
     assert team.end(60) == [1, 1] and team.saved()
+
+
+@pytest.mark.slow
+def test_lists_of_different_lengths(tmp_path, pictures):
+    team = Team(tmp_path, 3, pictures)
+    hosts = ["127.0.0.1:{}".format(port) for port in free_ports(3)]
+    team.start("--worker_hosts", ",".join(hosts), w0=["--worker_hosts", ",".join(hosts[:2])])
+    assert team.end() == [1, 1, 1]
+    assert any("is joining a group with size" in line for line in team.errors())
 
 
 def listening(pid):
