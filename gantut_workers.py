@@ -211,9 +211,13 @@ class Workers(object):
         return ["{}: {}".format(*one) for one in reasons if one[1]]
 
     def wait_for_all(self, seconds):
-        end = time.monotonic() + seconds
+        start, silent = time.monotonic(), True
         while gone := self.gone(patience=1, tries=1):
-            if time.monotonic() > end:
+            waited = time.monotonic() - start
+            if waited > 3 and silent:
+                print(" [*] Waiting for {}".format(", ".join(gone)))
+                silent = False
+            if waited > seconds:
                 raise UserError("after {} s this worker, {}, still waits for {}: start all workers with the same "
                                 "addresses, or give them more time with --start_timeout".format(
                                     seconds, self.index, ", ".join(gone)))
