@@ -28,13 +28,17 @@ def join(hosts, index, flags, config):
     hosts, index: from find_workers(). config: the tf.ConfigProto for the session, to which it adds what it needs.
     Alone and on one device: ("", DCGAN). Raises UserError, also if the others have not come in time.
     """
-    kind, count = ("GPU", flags.num_gpus) if flags.num_gpus > 1 else ("CPU", flags.num_devices)
-    if kind == "CPU":
-        config.device_count["CPU"] = count
-    elif len(tf.config.list_physical_devices("GPU")) < count:
-        raise UserError("--num_gpus {}, but TensorFlow sees {} here: see nvidia-smi and pip install '.[gpu]'".format(
-            count, len(tf.config.list_physical_devices("GPU"))))
-    devices = ["/{}:{}".format(kind, i) for i in range(count)] if count > 1 else []
+    devices = []
+    if flags.num_devices > 1:
+        config.device_count["CPU"] = flags.num_devices
+        devices = ["/CPU:{}".format(i) for i in range(flags.num_devices)]
+    elif flags.num_gpus > 1:
+        found = len(tf.config.list_physical_devices("GPU"))
+        if found < flags.num_gpus:
+            raise UserError("--num_gpus {}, but TensorFlow sees {} here: see nvidia-smi, and pip install '.[gpu]'"
+                            .format(flags.num_gpus, found))
+        config.allow_soft_placement = True  # what GPUs cannot do is done by the CPU
+        devices = ["/GPU:{}".format(i) for i in range(flags.num_gpus)]
     if len(hosts) < 2:
         return "", partial(DevicesDCGAN, devices) if devices else DCGAN
     workers = Workers(hosts, index, config, flags.start_timeout, flags.worker_timeout)
