@@ -145,12 +145,8 @@ class WorkersDCGAN(DevicesDCGAN):
         return self.workers.average(x)
 
     def build_updates(self, learning_rate, beta1):
-        moving = [var for var in tf.global_variables() if var.op.name.rsplit("/")[-1].startswith("moving_")]
+        moving = [var for var in self.model_vars if not var.trainable]
         return [self.workers.average_after(update, moving) for update in super().build_updates(learning_rate, beta1)]
-
-    def build_saver(self, max_to_keep=1):
-        super().build_saver(max_to_keep)
-        self.take_over = self.workers.from_chief(self.saved_vars)
 
     def train(self, config):
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(sys.stdout if self.chief else nowhere):
@@ -174,7 +170,7 @@ class WorkersDCGAN(DevicesDCGAN):
         if self.chief:
             super().load(checkpoint_dir)
         self.saved_step = self.workers.number_of_chief(self.sess, self.saved_step or 0) or None
-        self.sess.run(self.take_over)
+        self.sess.run(self.workers.from_chief(self.saved_vars))
         return self.saved_step is not None
 
     def share(self, rows):

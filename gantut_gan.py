@@ -217,21 +217,20 @@ class DCGAN(object):
         else:
             print(" No model found - initializing a new one")
 
-        step_size = self.batch_size * self.replicas
-        batch_idxs = len(data.files) // step_size
+        batch_idxs = len(data.files) // data.step_size
         first = 1 + run["ahead"]  # the counter's value at the first step of the first epoch
         if counter - first >= config.epoch * batch_idxs:
             print(" All {} epochs are done - ask for more with --epoch".format(config.epoch))
             return
         self.keep(config, run, counter)
 
-        with Stop() as stop, ProgressBar(counter - first, config.epoch * batch_idxs, step_size) as progress, \
+        with Stop() as stop, ProgressBar(counter - first, config.epoch * batch_idxs, data.step_size) as progress, \
                 contextlib.closing(data.batches(counter - first)) as batches:
             for epoch in xrange((counter - first) // batch_idxs, config.epoch):
                 for idx in xrange((counter - first) % batch_idxs, batch_idxs):
                     batch_images = self.next_batch(batches, stop, config.checkpoint_dir, counter)
                     batch_z = self.share(random_state(config.seed, "z", counter).uniform(
-                        -1, 1, [step_size, self.z_dim])).astype(np.float32)
+                        -1, 1, [data.step_size, self.z_dim])).astype(np.float32)
                     step = counter if counter % config.summary_every == 0 else None
 
                     # update D network, then G network, on the same images of G

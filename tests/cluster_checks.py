@@ -34,13 +34,13 @@ def train(hosts, index, devices, batch=BATCH):
             dcgan = make(sess, image_size=SIZE, batch_size=batch, z_dim=Z_DIM, gf_dim=4, df_dim=4)
             dg_optim, g_optim = dcgan.build_updates(0.0002, 0.5)
             dcgan.build_saver()
+            take_over = dcgan.workers.from_chief(dcgan.saved_vars) if hosts else []
             sharper = [var.assign(8 * var) for var in tf.trainable_variables() if var.shape.ndims > 1]
             found = {}
             for mode in ("averages", "statistics"):
                 sess.run(tf.global_variables_initializer())
                 sess.run(sharper)  # else the gradients are near Adam's epsilon, and rounding decides
-                if hosts:
-                    sess.run(dcgan.take_over)
+                sess.run(take_over)
                 for images, z in batches(dcgan.replicas * batch // BATCH):
                     feed = {dcgan.images: dcgan.share(images), dcgan.z: dcgan.share(z),
                             dcgan.is_training: mode == "statistics"}

@@ -64,6 +64,12 @@ def test_two_workers_are_one_process_with_the_double_batch(two):
     assert moved  # 1e-5 is little beside what the steps do
 
 
+def test_two_workers_with_two_devices_are_one_process_with_four_batches(tmp_path):
+    found = in_processes(tmp_path / "both", 2, devices=2)
+    assert all(found[0][name].tobytes() == found[1][name].tobytes() for name in found[0])
+    assert_close(in_mode("averages", found[0]), in_mode("averages", train([], 0, 1, batch=4 * BATCH)))
+
+
 def test_two_devices_are_two_workers(two):
     """Also where each replica normalises by its own batch.
 

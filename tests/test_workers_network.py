@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import SMALL, script_command, variables, wait_until, write_pictures
+from conftest import SMALL, script_command, steps_done, variables, wait_until, write_pictures
 from test_workers import FLAGS
 
 NAMES = ["gantut{}-{}".format(i, os.getpid()) for i in (0, 1)]
@@ -55,7 +55,7 @@ def test_a_cut_link_ends_both_and_they_go_on(tmp_path, machines, silent):
     pictures = write_pictures(tmp_path / "pictures")
     folders = [tmp_path / str(i) for i in (0, 1)]
     processes = [start(folder, i, "--dataset", pictures, "--epoch", 10000) for i, folder in enumerate(folders)]
-    wait_until(lambda: (folders[0] / "stdout").read_text().count("Epoch [") > 8, processes[0])
+    wait_until(lambda: steps_done(folders[0]) > 8, processes[0])
     at = time.monotonic()
     cut() if silent else ip("-n", NAMES[1], "link", "set", "link1", "down")
     assert [process.wait(60) for process in processes] == [1, 1]
@@ -71,7 +71,7 @@ def test_a_cut_link_ends_both_and_they_go_on(tmp_path, machines, silent):
     else:
         ip("-n", NAMES[1], "link", "set", "link1", "up")
     processes = [start(folder, i, "--dataset", pictures, "--epoch", 10000) for i, folder in enumerate(folders)]
-    wait_until(lambda: (folders[0] / "stdout").read_text().count("Epoch [") > 3, processes[0])
+    wait_until(lambda: steps_done(folders[0]) > 3, processes[0])
     processes[1].send_signal(signal.SIGINT)
     assert [process.wait(60) for process in processes] == [130, 130]
     assert "An existing model was found" in (folders[0] / "stdout").read_text()
