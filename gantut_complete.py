@@ -10,9 +10,9 @@ loss), and put its pixels into the hole. It extends the graph from outside, thro
 import csv
 import os
 import zlib
-from functools import partial
 
-import gantut_console  # before TensorFlow, which it keeps quiet
+import gantut.console  # before TensorFlow, which it keeps quiet
+
 import imageio.v3 as iio
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -21,11 +21,15 @@ from scipy import ndimage, sparse
 from scipy.sparse.linalg import splu
 from tqdm import tqdm
 
-from gantut_batches import check_number, find_dataset, load_image, random_state
-from gantut_console import UserError
+import gantut_imgfuncs
+from gantut.checkpoints import model_sizes
+from gantut.dice import random_state
+from gantut.errors import UserError, writing
+from gantut.flags import define
+from gantut.images import grid_size, pixels, reason, save_film, to_uint8
+from gantut.loading import Loader, check_number, find_dataset
 from gantut_gan import DCGAN, dataset_files
-from gantut_imgfuncs import grid_size, imread, inverse_transform, merge, pixels, reason, save_film, to_uint8
-from gantut_run import checkpoint_sizes, writing
+from gantut_imgfuncs import imread, inverse_transform, merge
 
 flags = tf.app.flags
 FLAGS = flags.FLAGS
@@ -37,9 +41,7 @@ def define_flags():
     flags.DEFINE_string("out_dir", "completions", "Directory name to save the completions [completions]")
     flags.DEFINE_string("mask", "center", "random, center, left, full, grid or lowres; or a picture, white = keep; or "
                         "a folder with one for each picture, of the same name [center]")
-    flags.DEFINE_boolean("is_crop", False, "Take the centre of every picture and scale it to the model's size [False]")
-    flags.DEFINE_integer("crop_size", 0, "With is_crop: width of the centre in pixels; 0 = the largest square [0]",
-                         lower_bound=0)
+    define("is_crop", "crop_size", "seed", "threads")
     flags.DEFINE_enum("approach", "adam", ["adam", "hmc"], "Descend in z, or sample z [adam]")
     flags.DEFINE_integer("n_iter", 1000, "Iterations [1000]", lower_bound=1)
     flags.DEFINE_integer("restarts", 1, "How many z each picture starts from; the best is kept [1]", lower_bound=1)
@@ -55,8 +57,6 @@ def define_flags():
     flags.DEFINE_enum("blend", "none", ["none", "poisson"], "How the fill joins the picture [none]")
     flags.DEFINE_integer("film_every", 50, "Iterations between the film's pictures; 0 = no film [50]", lower_bound=0)
     flags.DEFINE_integer("batch_size", 64, "How many z are computed at once [64]", lower_bound=1)
-    flags.DEFINE_integer("seed", 1, "Seed of the first z and of masks [1]", lower_bound=0, upper_bound=2**32 - 1)
-    flags.DEFINE_integer("threads", 0, "CPU threads for each operation; 0 = all cores [0]", lower_bound=0)
 
 
 class Completion(object):
@@ -66,7 +66,7 @@ class Completion(object):
     to the picture, weighted pixel by pixel, and of those at low resolution. Perceptual: the generator's loss.
     """
 
-    def __init__(self, dcgan, lam=0.1):
+    def __init__(self, dcgan):
         self.dcgan = dcgan
         self.weights = tf.placeholder(tf.float32, [None, dcgan.image_size, dcgan.image_size, 1], name="weights")
         self.lowres_weight = tf.placeholder(tf.float32, [], name="lowres_weight")
@@ -75,7 +75,7 @@ class Completion(object):
             + self.lowres_weight * tf.reduce_sum(abs(dcgan.lowres_G - dcgan.lowres_images), [1, 2, 3]))
         self.perceptual = tf.nn.sigmoid_cross_entropy_with_logits(
             logits=dcgan.D_logits_, labels=tf.ones_like(dcgan.D_logits_))[:, 0]
-        self.loss = self.contextual + lam * self.perceptual
+        self.loss = self.contextual + dcgan.lam * self.perceptual
         self.gradient = tf.gradients(self.loss, dcgan.z)[0]
 
     def energy(self, images, weights, lowres_weight):
@@ -317,19 +317,18 @@ def picture_names(files, root):
 def main():
     root = FLAGS.dataset if os.path.isfile(FLAGS.dataset) else find_dataset(FLAGS.dataset)
     files = dataset_files(root) if os.path.isdir(root) else [root]
-    check_number(files, root, batch_size=1)
-    sizes = checkpoint_sizes(FLAGS.checkpoint_dir)
+    check_number(files, root)
+    sizes = model_sizes(FLAGS.checkpoint_dir)
     size = sizes["image_size"]
-    load = partial(load_image, image_size=size, is_crop=FLAGS.is_crop, crop_size=FLAGS.crop_size, c_dim=sizes["c_dim"])
-    pictures = np.array([load(path) for path in files])
+    pictures = Loader(gantut_imgfuncs, size, FLAGS.is_crop, FLAGS.crop_size, sizes["c_dim"]).load_all(files)
     masks = np.array([find_mask(FLAGS.mask, path, size, FLAGS.seed) for path in files])
     names = picture_names(files, root)
     with writing(FLAGS.out_dir):
         os.makedirs(FLAGS.out_dir, exist_ok=True)
 
     with tf.Session(config=tf.ConfigProto(intra_op_parallelism_threads=FLAGS.threads)) as sess:
-        dcgan = DCGAN(sess, **sizes)
-        completion = Completion(dcgan, FLAGS.lam)
+        dcgan = DCGAN(sess, lam=FLAGS.lam, **sizes)
+        completion = Completion(dcgan)
         dcgan.load(FLAGS.checkpoint_dir)
         at_once = max(FLAGS.batch_size // FLAGS.restarts, 1)
         films, losses = zip(*(complete(completion, pictures[i:i + at_once], masks[i:i + at_once],
@@ -346,4 +345,4 @@ def main():
 
 if __name__ == "__main__":
     define_flags()
-    gantut_console.run(main)
+    gantut.console.run(main)

@@ -52,11 +52,6 @@ class batch_norm(object):
         return tf.group(self.moving_mean.assign_sub((self.moving_mean - mean) * (1 - self.momentum)),
                         self.moving_variance.assign_sub((self.moving_variance - variance) * (1 - self.momentum)))
 
-    def move_again(self):
-        """An op: the moving averages take the step of the latest call once more, after it."""
-        with tf.control_dependencies([self.mean, self.variance]):
-            return self.move(self.mean, self.variance)
-
 
 def conv2d(input_, output_dim, k_h=5, k_w=5, d_h=2, d_w=2, stddev=0.02, name="conv2d"):
     """Convolve input_ [N, h, w, channels] with output_dim kernels of k_h x k_w (Part 4).

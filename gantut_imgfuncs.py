@@ -2,20 +2,14 @@
 
 In:  imread -> (center_crop) -> transform gives what the discriminator sees, in [-1, 1].
 Out: inverse_transform -> merge -> imsave writes a grid of what the generator draws.
-imageio and Pillow stand where the tutorial had scipy.misc, which is gone.
+imageio and Pillow (in gantut/images.py) stand where the tutorial had scipy.misc, which is gone.
 """
-import logging
 import os
-import warnings
 
 import imageio.v3 as iio
 import numpy as np
-from PIL import Image, ImageOps
 
-FORMATS = ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"]  # by content, whatever the ending; none that runs a program
-Image.MAX_IMAGE_PIXELS = 25_000_000  # Pillow refuses a header that claims twice as many: more takes over 1 GB
-warnings.filterwarnings("ignore", module="PIL")  # what matters about a broken file is raised
-logging.getLogger("PIL").setLevel(logging.CRITICAL)
+from gantut.images import read, resize, to_uint8
 
 
 def imread(path):
@@ -28,31 +22,13 @@ def imread(path):
     return read(path).astype(np.float64)
 
 
-def read(path):
-    """What imread() returns, but uint8 unless it is 16-bit gray: a large picture takes an eighth of the memory."""
-    with Image.open(path, formats=FORMATS) as image:
-        ImageOps.exif_transpose(image, in_place=True)
-        if image.mode.startswith("I"):  # 16-bit gray: Pillow's convert() would clip it at 255, not scale it
-            gray = np.asarray(image, dtype=np.float64) / 257
-            return np.stack([gray.clip(0, 255)] * 3, axis=-1)
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
-
-
-def reason(error):
-    """What is wrong with a picture, in a few words."""
-    if isinstance(error, Image.UnidentifiedImageError):
-        return "is no picture"
-    return " ".join(str(error).split()) or type(error).__name__
-
-
 def transform(image, npx=64, is_crop=True):
     """Scale a picture from 0..255 to [-1, 1]; with is_crop, first take its central npx x npx window (Part 3)."""
     if is_crop:
-        image = center_crop(image, npx, resize_w=npx)
-    return np.array(image) / 127.5 - 1.0
+        cropped_image = center_crop(image, npx, resize_w=npx)
+    else:
+        cropped_image = image
+    return np.array(cropped_image) / 127.5 - 1.0
 
 
 def center_crop(x, crop_h, crop_w=None, resize_w=64):
@@ -69,15 +45,7 @@ def center_crop(x, crop_h, crop_w=None, resize_w=64):
             w, h, crop_w, crop_h))
     j = int(round((h - crop_h) / 2.0))
     i = int(round((w - crop_w) / 2.0))
-    window = to_uint8(x[j:j + crop_h, i:i + crop_w])
-    if window.ndim == 3 and window.shape[2] == 1:
-        return np.array(resize(window[:, :, 0], resize_w))[:, :, np.newaxis]
-    return np.array(resize(window, resize_w))
-
-
-def resize(x, resize_w):
-    """Resize a uint8 array, [height, width] or [height, width, 3], to a square picture resize_w wide."""
-    return Image.fromarray(x).resize((resize_w, resize_w), Image.Resampling.BILINEAR)
+    return resize(to_uint8(x[j:j + crop_h, i:i + crop_w]), resize_w)
 
 
 def get_image(image_path, image_size, is_crop=True):
@@ -96,14 +64,13 @@ def merge(images, size):
     images: [N, h, w, channels], size: [rows, columns]. Returns [rows * h, columns * w, channels].
     Raises ValueError if the images do not fit into the grid.
     """
-    rows, columns = size
-    n, h, w, channels = images.shape
-    if n > rows * columns:
-        raise ValueError("{} images do not fit into a grid of {} x {}".format(n, rows, columns))
-    img = np.zeros((h * rows, w * columns, channels))
+    h, w = images.shape[1], images.shape[2]
+    if len(images) > size[0] * size[1]:
+        raise ValueError("{} images do not fit into a grid of {} x {}".format(len(images), *size))
+    img = np.zeros((h * size[0], w * size[1], images.shape[3]))
     for idx, image in enumerate(images):
-        i = idx % columns
-        j = idx // columns
+        i = idx % size[1]
+        j = idx // size[1]
         img[j * h:j * h + h, i * w:i * w + w] = image
     return img
 
@@ -119,27 +86,3 @@ def imsave(images, size, path):
 def save_images(images, size, image_path):
     """Write the generator's images, [N, h, w, 1 or 3] in [-1, 1], as one grid of size [rows, columns] (Part 3)."""
     return imsave(inverse_transform(images), size, image_path)
-
-
-def save_film(frames, path, seconds=0.2):
-    """Write frames, uint8 arrays [h, w, 1 or 3] of one size, as an animated GIF that repeats; seconds: of each."""
-    images = [Image.fromarray(np.uint8(frame).squeeze()).convert("RGB") for frame in frames]
-    images[0].save(path, save_all=True, append_images=images[1:], duration=int(seconds * 1000), loop=0)
-
-
-def grid_size(n):
-    """The [rows, columns] of a nearly square grid that holds n images: [8, 8] for 64."""
-    columns = int(np.ceil(np.sqrt(n)))
-    return [int(np.ceil(n / columns)), columns]
-
-
-def to_uint8(x):
-    """Round an array in 0..255 to uint8, clipping what lies outside."""
-    if x.dtype == np.uint8:
-        return x
-    return (np.clip(x, 0, 255) + 0.5).astype(np.uint8)
-
-
-def pixels(images):
-    """The generator's images, in [-1, 1], as uint8."""
-    return to_uint8(inverse_transform(images) * 255)

@@ -9,21 +9,25 @@ same picture in every mode, alone or among others.
 """
 import os
 import re
-from types import SimpleNamespace
 
-import gantut_console  # before TensorFlow, which it keeps quiet
+import gantut.console  # before TensorFlow, which it keeps quiet
+
 import numpy as np
 import tensorflow.compat.v1 as tf
 from scipy.special import ndtr, ndtri
 from tqdm import tqdm
 
-from gantut_batches import check_number, find_dataset, load_image, look_over, random_state
-from gantut_console import UserError
+import gantut_imgfuncs
+from gantut.checkpoints import model_sizes, newest_checkpoint
+from gantut.dice import random_state
+from gantut.errors import UserError, writing
+from gantut.flags import define
+from gantut.images import grid_size, pixels, read, reason, save_film
+from gantut.loading import Loader, check_number, find_dataset
+from gantut.quiz import make_quiz
 from gantut_datafuncs import batch_norm
 from gantut_gan import DCGAN, dataset_files
-from gantut_imgfuncs import grid_size, inverse_transform, merge, pixels, read, reason, save_film, save_images
-from gantut_quiz import make_quiz
-from gantut_run import checkpoint_sizes, newest_checkpoint, writing
+from gantut_imgfuncs import inverse_transform, merge, save_images
 
 flags = tf.app.flags
 FLAGS = flags.FLAGS
@@ -39,7 +43,7 @@ def define_flags():
     flags.DEFINE_integer("count", None, "How many samples; rows of interpolate and nearest, of either kind in the quiz "
                          "[{}]".format(", ".join("{} {}".format(mode, count) for mode, (_, _, count) in MODES.items()
                                                  if count)), lower_bound=1)
-    flags.DEFINE_integer("seed", 1, "Seed of z, and of the quiz's order [1]", lower_bound=0, upper_bound=2**32 - 1)
+    define("seed", "threads")
     flags.DEFINE_enum("path", "straight", ["straight", "spherical"], "interpolate: the way from z to z [straight]")
     flags.DEFINE_integer("steps", 8, "interpolate: pictures in a row, with both ends [8]", lower_bound=2)
     flags.DEFINE_list("a", [], "arithmetic, mean z of A - B + C: the samples A, by number as --mode grid shows them, "
@@ -53,11 +57,8 @@ def define_flags():
     flags.DEFINE_float("seconds", None, "walk, film: of each frame [0.05 or 0.2]", lower_bound=0.02)
     flags.DEFINE_string("sample_dir", "samples", "film: where the training left epoch_NN.png [samples]")
     flags.DEFINE_string("dataset", None, "nearest, quiz: folder of training pictures, or the name of one under data/.")
-    flags.DEFINE_boolean("is_crop", False, "nearest, quiz: as in the training [False]")
-    flags.DEFINE_integer("crop_size", 0, "nearest, quiz: as in the training [0]", lower_bound=0)
-    flags.DEFINE_boolean("skip_bad_images", False, "nearest, quiz: go on without pictures that cannot be read [False]")
+    define("is_crop", "crop_size", "skip_bad_images", where="nearest, quiz, as in the training: ")
     flags.DEFINE_integer("neighbours", 5, "nearest: training pictures beside each sample [5]", lower_bound=1)
-    flags.DEFINE_integer("threads", 0, "CPU threads for each operation; 0 = all cores [0]", lower_bound=0)
 
     flags.register_multi_flags_validator(["mode", "dataset"], lambda f: f["dataset"] or f["mode"] not in (
         "nearest", "quiz"), "--mode nearest and quiz need --dataset, the pictures of the training")
@@ -69,7 +70,7 @@ class Sampler(object):
     """The generator of the newest checkpoint in a folder, with batch norm in evaluation mode, and its noise."""
 
     def __init__(self, sess, checkpoint_dir, seed):
-        self.sizes = checkpoint_sizes(checkpoint_dir)
+        self.sizes = model_sizes(checkpoint_dir)
         self.dcgan = DCGAN(sess, **self.sizes)
         self.dcgan.load(checkpoint_dir)
         self.seed = seed
@@ -232,12 +233,12 @@ def list_folder(folder):
 
 def nearest(sampler, config):
     """Each sample, and beside it the training pictures that are nearest to it, pixel by pixel (root mean square)."""
-    files = training_files(sampler, config, needed=1)
+    files, loader = training_pictures(sampler, config, needed=1)
     samples = sampler.draw_all(sampler.noise(range(config.count)))
     found = [[] for _ in samples]  # the nearest so far of each sample: (distance, path, picture)
     for start in tqdm(range(0, len(files), BATCH), "comparing", disable=None, leave=False):
         paths = files[start:start + BATCH]
-        pictures = load_pictures(sampler, config, paths)
+        pictures = loader.load_all(paths)
         for i, sample in enumerate(samples):
             distances = np.sqrt(((pictures - sample)**2).mean(axis=(1, 2, 3)))
             found[i] = sorted([*found[i], *zip(distances, paths, pictures)], key=lambda one: one[0])[:config.neighbours]
@@ -249,28 +250,25 @@ def nearest(sampler, config):
         save_images(sheet, [len(samples), len(sheet) // len(samples)], config.out)
 
 
-def training_files(sampler, config, needed):
-    """The pictures of the training; raises UserError if there are fewer than needed, or some that do not fit."""
+def training_pictures(sampler, config, needed):
+    """The pictures of the training: their paths, and a Loader that reads them as the training did.
+
+    Raises UserError if there are fewer than needed, or some that do not fit.
+    """
     root = find_dataset(config.dataset)
-    files, _ = look_over(dataset_files(root), sampler.dcgan.image_size, config.is_crop, config.crop_size,
-                         config.skip_bad_images)
-    check_number(files, root, batch_size=1)
+    loader = Loader(gantut_imgfuncs, sampler.dcgan.image_size, config.is_crop, config.crop_size, sampler.dcgan.c_dim)
+    files, _ = loader.look_over(dataset_files(root), config.skip_bad_images)
+    check_number(files, root)
     if len(files) < needed:
         raise UserError("{} picture(s) in {}: use --count {} or less".format(len(files), root, len(files)))
-    return files
-
-
-def load_pictures(sampler, config, paths):
-    """Read pictures as the model's training saw them: float32 [N, size, size, c_dim] in [-1, 1]."""
-    return np.array([load_image(path, sampler.dcgan.image_size, config.is_crop, config.crop_size, sampler.dcgan.c_dim)
-                     for path in paths])
+    return files, loader
 
 
 def quiz(sampler, config):
     """The quiz, real or fake? A page that works in any browser, without a network."""
-    files = training_files(sampler, config, needed=config.count)
+    files, loader = training_pictures(sampler, config, needed=config.count)
     rng = random_state(config.seed, "quiz")
-    real = load_pictures(sampler, config, [files[i] for i in rng.permutation(len(files))[:config.count]])
+    real = loader.load_all([files[i] for i in rng.permutation(len(files))[:config.count]])
     fake = sampler.draw_all(sampler.noise(range(config.count)))
     with writing(config.out), open(config.out, "w", encoding="utf-8") as file:
         file.write(make_quiz(pixels(real), pixels(fake), rng))
@@ -281,19 +279,28 @@ def export(sampler, config):
     z, float32 [N, z_dim] in [-1, 1], to images, float32 [N, size, size, c_dim] in [0, 1]."""
     path = newest_checkpoint(config.checkpoint_dir)
     with tf.Graph().as_default(), tf.Session() as sess:
-        z = tf.placeholder(tf.float32, [None, sampler.dcgan.z_dim], name="z")
-        images = inverse_transform(frozen_generator(z, tf.train.load_checkpoint(path), sampler.sizes))
+        dcgan = FrozenDCGAN(sess, tf.train.load_checkpoint(path), **sampler.sizes)
+        images = tf.identity(inverse_transform(dcgan.G), name="images")
         with writing(config.out):
-            tf.saved_model.simple_save(sess, config.out, {"z": z}, {"images": tf.identity(images, name="images")})
+            tf.saved_model.simple_save(sess, config.out, {"z": dcgan.z}, {"images": images})
 
 
-def frozen_generator(z, checkpoint, sizes):
-    """DCGAN's generator with the checkpoint's numbers as constants in place of variables, in evaluation mode."""
-    norms = [frozen_norm(name="g_bn{}".format(i)) for i in range(len(bin(sizes["image_size"])))]
-    model = SimpleNamespace(**sizes, g_bns=norms, is_training=False)  # all that generator() asks of a DCGAN
-    with tf.variable_scope(tf.get_variable_scope(),
-                           custom_getter=lambda getter, name, **_: tf.constant(checkpoint.get_tensor(name))):
-        return DCGAN.generator(model, z)
+class FrozenDCGAN(DCGAN):
+    """The generator alone, in evaluation mode, with a checkpoint's numbers as constants in place of variables."""
+
+    def __init__(self, sess, checkpoint, **sizes):
+        self.checkpoint = checkpoint
+        super().__init__(sess, **sizes)
+
+    def build_model(self):
+        self.is_training = False
+        self.g_bns = [frozen_norm(name=bn.name) for bn in self.g_bns]
+        self.z = tf.placeholder(tf.float32, [None, self.z_dim], name="z")
+        with tf.variable_scope(tf.get_variable_scope(), custom_getter=self.constant):
+            self.G = self.generator(self.z)
+
+    def constant(self, getter, name, **_):
+        return tf.constant(self.checkpoint.get_tensor(name))
 
 
 class frozen_norm(batch_norm):
@@ -332,4 +339,4 @@ def main():
 
 if __name__ == "__main__":
     define_flags()
-    gantut_console.run(main)
+    gantut.console.run(main)

@@ -1,4 +1,4 @@
-"""Installs the front rooms of the tutorial: pip install .  (with [test] what the tests need, with [gpu] CUDA)"""
+"""Installs the front rooms and the machinery: pip install .  (with [test] what the tests need, with [gpu] CUDA)"""
 from glob import glob
 
 from setuptools import setup
@@ -10,6 +10,8 @@ setup(
     license="MIT",
     python_requires=">=3.10,<3.14",
     py_modules=sorted(name[:-3] for name in glob("gantut_*.py")),
+    packages=["gantut"],
+    package_data={"gantut": ["*.html"]},
     install_requires=[
         "tensorflow>=2.21,<2.22",
         "tensorboard>=2.21,<2.22",

@@ -23,6 +23,7 @@ sys.path[:0] = [ROOT, os.path.join(ROOT, "data")]
 
 import align_faces  # noqa: E402
 import make_faces  # noqa: E402
+
 from gantut_imgfuncs import merge  # noqa: E402
 
 PLACES = align_faces.template_places(align_faces.TEMPLATE)

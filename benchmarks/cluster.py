@@ -13,7 +13,6 @@ import socket
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -21,7 +20,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT, os.path.dirname(os.path.abspath(__file__))]
 
 from machine import describe, table  # noqa: E402
-from step import ask, our_step, start  # noqa: E402
+from step import BareRun, ask, start  # noqa: E402
 
 CONTENDERS = {"one core": [[0]], "two cores": [[0, 1]], "two workers": [[0], [1]], "two strangers": [[0], [1]],
               "three workers": [[0], [1], [0]]}  # the cores of each process
@@ -33,26 +32,30 @@ def serve(task, args):
     """Do one step for each line on stdin, and print its seconds. task: cores, hosts and index, as JSON."""
     cores, hosts, index = json.loads(task)
     os.sched_setaffinity(0, cores)  # before TensorFlow counts them
-    import gantut_console  # noqa: F401  (before TensorFlow, which it keeps quiet)
+    import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
+
     import tensorflow.compat.v1 as tf
 
-    from gantut_cluster import join
+    from gantut.faster import faster
+    from gantut.processes import Alone
+    from gantut.workers import Workers
+    from gantut_gan import DCGAN
     config = tf.ConfigProto(intra_op_parallelism_threads=len(cores))
-    flags = SimpleNamespace(num_gpus=1, num_devices=1, start_timeout=120, worker_timeout=600)
-    target, make = join(hosts, index, flags, config)
+    processes = Workers(hosts, index, config, 120, 600) if hosts else Alone()
     rng = np.random.RandomState(index)
     images = rng.uniform(-1, 1, (args.batch_size, args.image_size, args.image_size, 3)).astype(np.float32)
     z = rng.uniform(-1, 1, (args.batch_size, 100)).astype(np.float32)
-    with tf.Session(target, config=config) as sess:
-        dcgan = make(sess, image_size=args.image_size, gf_dim=args.gf_dim, df_dim=args.gf_dim)
-        step = our_step(dcgan, summaries=False)
+    with tf.Session(processes.target, config=config) as sess:
+        dcgan = faster(DCGAN)(sess, image_size=args.image_size, gf_dim=args.gf_dim, df_dim=args.gf_dim)
+        run = BareRun(dcgan, processes, summaries=False)
         sess.run(tf.global_variables_initializer())
+        processes.begin(sess, tf.global_variables(), [var for var in dcgan.saver.variables if not var.trainable])
         d, g = (sum(var.shape.num_elements() for var in some) for some in (dcgan.d_vars, dcgan.g_vars))
         print("parameters", d, g, flush=True)
         for _ in sys.stdin:
             before = time.perf_counter()
-            step(images, z)
-            dcgan.agree(None)
+            run.step(images, z)
+            processes.agree(sess, None)
             print("seconds", time.perf_counter() - before, flush=True)
 
 

@@ -17,16 +17,19 @@ from types import SimpleNamespace
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT, os.path.join(ROOT, "data")]
 
-import gantut_console  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
+import gantut.console  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
+
 import imageio.v3 as iio  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow.compat.v1 as tf  # noqa: E402
 from make_faces import draw_face  # noqa: E402
 
-from gantut_batches import load_image, random_state  # noqa: E402
+import gantut_imgfuncs  # noqa: E402
+from gantut.checkpoints import model_sizes  # noqa: E402
+from gantut.dice import random_state  # noqa: E402
+from gantut.loading import Loader  # noqa: E402
 from gantut_complete import Completion, complete, join, make_mask, strip  # noqa: E402
 from gantut_gan import DCGAN, dataset_files  # noqa: E402
-from gantut_run import checkpoint_sizes  # noqa: E402
 
 MASKS = ["center", "left", "random", "grid", "lowres", "full"]
 
@@ -80,11 +83,11 @@ def main():
     parser.add_argument("--out_dir", default="completion_benchmark", help="for the results and pictures")
     args = parser.parse_args()
     os.makedirs(args.out_dir, exist_ok=True)
-    sizes = checkpoint_sizes(args.checkpoint_dir)
+    sizes = model_sizes(args.checkpoint_dir)
     size = sizes["image_size"]
     pictures = np.array([draw_face(2, i, size) for i in range(args.count)]) / 127.5 - 1
     faces = dataset_files(os.path.join(ROOT, "data", "aligned"))
-    mean = np.mean([load_image(path, size, is_crop=True) for path in faces], axis=0)
+    mean = Loader(gantut_imgfuncs, size, is_crop=True).load_all(faces).mean(axis=0)
     results = {}
     with tf.Session() as sess:
         dcgan = DCGAN(sess, **sizes)

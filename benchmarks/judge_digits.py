@@ -19,13 +19,15 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VARIANTS = os.path.join(ROOT, "variants")
 sys.path[:0] = [ROOT, VARIANTS]
 
-import gantut_console  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
+import gantut.console  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
+
 import machine  # noqa: E402
 import mnist  # noqa: E402
 import numpy as np  # noqa: E402
-from gantut_console import UserError  # noqa: E402
 from tensorflow import keras  # noqa: E402
 from tensorflow.keras import layers  # noqa: E402
+
+from gantut.errors import UserError  # noqa: E402
 
 GENERATORS = {"mnist_gan": "checkpoints/checkpoint", "mnist_dcgan": "checkpoints/checkpoint",
               "keras_gan": "generator.keras", "keras_dcgan": "generator.keras"}

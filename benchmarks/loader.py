@@ -62,11 +62,11 @@ def gantut(folder, workers, cached):
 
 
 def pictures(folder, cache_mb):
-    from gantut_batches import Pictures
-    dcgan = SimpleNamespace(image_size=64, is_crop=False, c_dim=3, batch_size=BATCH, replicas=1,
-                            share=lambda rows: rows)
-    return Pictures(paths(folder), dcgan, SimpleNamespace(crop_size=0, skip_bad_images=False, seed=1, dataset=folder,
-                                                          train_size=np.inf, cache_mb=cache_mb))
+    import gantut_imgfuncs
+    from gantut.loading import Loader
+    from gantut.pictures import Pictures
+    config = SimpleNamespace(skip_bad_images=False, seed=1, dataset=folder, train_size=np.inf, cache_mb=cache_mb)
+    return Pictures(paths(folder), Loader(gantut_imgfuncs, image_size=64), config, BATCH)
 
 
 def pytorch(folder, workers, cached):
@@ -137,12 +137,16 @@ def speed(folder, name, workers, cached):
 
 def waiting(folder, steps):
     """Train the full-size model with nothing cached; returns the seconds of each step and those it waited in."""
-    import gantut_console  # noqa: F401  (before TensorFlow, which it keeps quiet)
-    import gantut_gan
+    import gantut.console
+
     import tensorflow.compat.v1 as tf
+
+    import gantut.run
+    from gantut.faster import faster
+    from gantut_gan import DCGAN
     marks = []
 
-    class Timed(gantut_gan.Pictures):
+    class Timed(gantut.run.Pictures):
         def batches(self, step=0):
             batches = super().batches(step)
             while True:
@@ -151,12 +155,12 @@ def waiting(folder, steps):
                 marks.append((start, time.perf_counter() - start))
                 yield batch
 
-    gantut_gan.Pictures = Timed
+    gantut.run.Pictures = Timed
     out = os.path.join(os.path.dirname(folder), "waiting")
     config = SimpleNamespace(epoch=1, learning_rate=0.0002, beta1=0.5, train_size=(steps + 1) * BATCH, dataset=folder,
                              checkpoint_dir=out, sample_dir=out, logs_dir=out, cache_mb=0)
     with tf.Session() as sess:
-        gantut_gan.DCGAN(sess, batch_size=BATCH, checkpoint_dir=out).train(config)
+        faster(DCGAN)(sess, batch_size=BATCH, checkpoint_dir=out).train(config)
     starts, waits = zip(*marks)
     return {"steps": np.diff(starts).tolist(), "waits": waits[:-1]}
 

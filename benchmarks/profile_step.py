@@ -15,14 +15,15 @@ import numpy as np
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT, os.path.dirname(os.path.abspath(__file__))]
 
-import gantut_console  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
-import as_written  # noqa: E402
+import gantut.console  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
+
 import tensorflow.compat.v1 as tf  # noqa: E402
 from machine import table  # noqa: E402
+from step import BareRun, lrelu  # noqa: E402
 from tensorflow.python.client import timeline  # noqa: E402
 
 import gantut_gan  # noqa: E402
-from step import our_step  # noqa: E402
+from gantut.faster import faster  # noqa: E402
 
 KINDS = {"Conv2DBackpropFilter": "gradients of kernels", "Conv2DBackpropInput": "transposed convolutions and gradients",
          "Conv2D": "convolutions", "MatMul": "matrix products"}
@@ -48,10 +49,11 @@ def profile(name, args):
     ours = gantut_gan.lrelu
     with tf.Graph().as_default(), tf.Session() as sess:
         if name == "written":
-            gantut_gan.lrelu = as_written.lrelu
-        dcgan = gantut_gan.DCGAN(sess, image_size=args.image_size, gf_dim=args.gf_dim, df_dim=args.gf_dim)
+            gantut_gan.lrelu = lrelu
+        Model = faster(gantut_gan.DCGAN) if name == "ours" else gantut_gan.DCGAN
+        dcgan = Model(sess, image_size=args.image_size, gf_dim=args.gf_dim, df_dim=args.gf_dim)
         gantut_gan.lrelu = ours
-        step = our_step(dcgan) if name == "ours" else as_written.AsWritten(dcgan).step
+        step = BareRun(dcgan).step
         sess.run(tf.global_variables_initializer())
         step(images, z)
         dcgan.sess = Traced(sess)

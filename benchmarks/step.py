@@ -35,13 +35,14 @@ def make_step(name, args):
     if name in ("torch", "compile"):
         from other_frameworks import Torch
         return Torch(compiled=name == "compile", **sizes).step
-    import gantut_console  # noqa: F401  (before TensorFlow, which it keeps quiet)
+    import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
+
     import tensorflow.compat.v1 as tf
     if name == "keras":
         from other_frameworks import Keras
         return Keras(**sizes).step
-    import as_written
     import gantut_gan
+    from gantut.faster import faster
     sess = tf.Session()
     if name == "product":
         matrix = tf.Variable(tf.random_uniform([3000, 3000]))
@@ -49,27 +50,44 @@ def make_step(name, args):
         sess.run(tf.global_variables_initializer())
         return lambda images, z: sess.run(product)
     if name == "written":
-        gantut_gan.lrelu = as_written.lrelu
-    dcgan = gantut_gan.DCGAN(sess, **sizes)
-    step = our_step(dcgan, name == "ours") if name in ("ours", "plain") else as_written.AsWritten(dcgan).step
+        gantut_gan.lrelu = lrelu
+    Model = faster(gantut_gan.DCGAN) if name in ("ours", "plain") else gantut_gan.DCGAN
+    run = BareRun(Model(sess, **sizes), summaries=name != "plain")
     sess.run(tf.global_variables_initializer())
-    return step
+    return run.step
 
 
-def our_step(dcgan, summaries=True):
-    """What the loop of DCGAN.train() runs in a step, with its summaries (--summary_every 1) or without."""
+def lrelu(x, leak=0.2, name="lrelu"):
+    """Part 4's text, four operations: the only layer that the project computes in another way."""
     import tensorflow.compat.v1 as tf
-    dg_optim, g_optim = dcgan.build_updates(0.0002, 0.5)
-    g_sum = tf.summary.merge([dcgan.z_sum, dcgan.d__sum, dcgan.G_sum, dcgan.d_loss_fake_sum, dcgan.g_loss_sum])
-    d_sum = tf.summary.merge([dcgan.z_sum, dcgan.d_sum, dcgan.d_loss_real_sum, dcgan.d_loss_sum])
-    first, second = ([dg_optim, d_sum], [g_optim, g_sum]) if summaries else (dg_optim, g_optim)
+    with tf.variable_scope(name):
+        f1 = 0.5 * (1 + leak)
+        f2 = 0.5 * (1 - leak)
+        return f1 * x + f2 * abs(x)
 
-    def step(images, z):
-        dcgan.sess.run(first, {dcgan.images: images, dcgan.z: z, dcgan.is_training: True})
-        dcgan.sess.run(second, {dcgan.z: z, dcgan.is_training: True})
-        return dcgan.sess.run([dcgan.d_loss_fake, dcgan.d_loss_real, dcgan.g_loss],
-                              {dcgan.images: images, dcgan.z: z, dcgan.is_training: False})
-    return step
+
+class BareRun(object):
+    """What DCGAN.step() asks of a run, and nothing that would keep one: for a model whose graph is built."""
+
+    def __init__(self, dcgan, processes=None, summaries=True):
+        import tensorflow.compat.v1 as tf
+
+        from gantut.processes import Alone, AveragingAdam
+        self.dcgan, self.processes, self.summaries = dcgan, processes or Alone(), summaries
+        self.adams = [AveragingAdam(self.processes.average, 0.0002, beta1=0.5) for _ in range(2)]
+        self.d_optim = self.adams[0].minimize(dcgan.d_loss, var_list=dcgan.d_vars)
+        self.g_optim = self.adams[1].minimize(dcgan.g_loss, var_list=dcgan.g_vars)
+        dcgan.g_sum = tf.summary.merge([dcgan.z_sum, dcgan.d__sum, dcgan.G_sum, dcgan.d_loss_fake_sum,
+                                        dcgan.g_loss_sum])
+        dcgan.d_sum = tf.summary.merge([dcgan.z_sum, dcgan.d_sum, dcgan.d_loss_real_sum, dcgan.d_loss_sum])
+
+    def update(self, optim, summary, feed_dict, counter=1):
+        self.dcgan.sess.run([optim, summary] if self.summaries else optim, feed_dict)
+        self.processes.average_moving(self.dcgan.sess)
+
+    def step(self, images, z):
+        """One step; returns the three losses: D's of the fakes, D's of the real ones, G's."""
+        return self.dcgan.step(self, self.d_optim, self.g_optim, images, z, 1)
 
 
 def serve(name, args):

@@ -33,11 +33,12 @@ from tqdm import tqdm
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from gantut_imgfuncs import read, reason, to_uint8  # noqa: E402
+from gantut.errors import whole  # noqa: E402
+from gantut.images import ENDINGS, read, reason, to_uint8  # noqa: E402
+from gantut.signals import Stop  # noqa: E402
 
 TEMPLATE = '.28,.15 .72,.15 .31,.635 .70,.635'  # left eye, right eye, mouth's corners in the tutorial's Figure 2
 POINTS = ['left_eye', 'right_eye', 'mouth_left', 'mouth_right']
-ENDINGS = ('.png', '.jpg', '.jpeg', '.bmp', '.gif', '.webp', '.tif', '.tiff')
 COLUMNS = ['file', 'output', 'reason', 'confidence', 'box_x', 'box_y', 'box_width', 'box_height',
            *[point + axis for point in POINTS for axis in ('_x', '_y')]]
 SMALLEST = 20  # pixels of a face below which mtcnn finds nothing, and of a picture below which it is not asked
@@ -101,7 +102,8 @@ class Finder:
     """Finds faces with mtcnn, on a copy of the picture scaled down to `look_size` pixels if it is larger."""
 
     def __init__(self, look_size, min_face, min_confidence):
-        import gantut_console  # noqa: F401  (before TensorFlow, which it keeps quiet)
+        import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
+
         from mtcnn import MTCNN
         self.mtcnn = MTCNN()
         self.look_size, self.min_face, self.min_confidence = look_size, min_face, min_confidence
@@ -191,8 +193,8 @@ def write(crop, name):
     name = f'{name}.{work.format}'
     path = os.path.join(work.out, name)
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    Image.fromarray(crop).save(path + '.part', {'png': 'PNG', 'jpg': 'JPEG'}[work.format], quality=95)
-    os.replace(path + '.part', path)
+    with whole(path) as part:
+        Image.fromarray(crop).save(part, {'png': 'PNG', 'jpg': 'JPEG'}[work.format], quality=95)
     return name
 
 
@@ -216,11 +218,10 @@ def done_before(path):
 
 def open_table(path, rows):
     """Write the table anew with these rows; returns the open file and the writer for more."""
-    with open(path + '.part', 'w', newline='', encoding='utf-8', errors='surrogateescape') as table:
+    with whole(path) as part, open(part, 'w', newline='', encoding='utf-8', errors='surrogateescape') as table:
         writer = csv.DictWriter(table, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
-    os.replace(path + '.part', path)
     table = open(path, 'a', newline='', encoding='utf-8', errors='surrogateescape')
     return table, csv.DictWriter(table, COLUMNS)
 
@@ -255,19 +256,6 @@ def in_order(pool, jobs, ahead):
         yield running.popleft().result()
 
 
-def catch_signals():
-    """From now on Ctrl-C and SIGTERM put their number into the returned list; the second one ends the process."""
-    stopped = []
-
-    def note(signum, _):
-        if stopped:
-            os._exit(128 + signum)
-        stopped.append(signum)
-    signal.signal(signal.SIGINT, note)
-    signal.signal(signal.SIGTERM, note)
-    return stopped
-
-
 def align(args):
     """Do the work that the flags ask for, and that is not yet done; returns the signal that stopped it, or 0."""
     jobs = pictures_in(args.raw)
@@ -280,21 +268,20 @@ def align(args):
             if not row['output'] or os.path.exists(os.path.join(args.out, row['output']))]
     done = {row['file'] for row in rows}
     todo = [job for job in jobs if job[0] not in done]
-    stopped = catch_signals()
     context = multiprocessing.get_context('spawn')  # TensorFlow does not survive a fork
     table, writer = open_table(csv_path, rows)
-    with table, ProcessPoolExecutor(args.workers, context, start_worker, (args,)) as pool, \
+    with table, Stop() as stop, ProcessPoolExecutor(args.workers, context, start_worker, (args,)) as pool, \
             tqdm(initial=len(jobs) - len(todo), total=len(jobs), unit=' pictures', disable=None) as bar:
         for answer in in_order(pool, todo, 4 * args.workers):
             writer.writerows(answer)
             table.flush()
             rows += answer
             bar.update()
-            if stopped:
+            if stop.signum:
                 pool.shutdown(cancel_futures=True)
                 break
     report(args, rows, len(jobs))
-    return stopped[0] if stopped else 0
+    return stop.signum or 0
 
 
 def report(args, rows, total):

@@ -32,7 +32,10 @@ from tqdm import tqdm
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
-from gantut_imgfuncs import center_crop, read, reason, to_uint8  # noqa: E402
+from gantut.errors import whole  # noqa: E402
+from gantut.idx import read_idx  # noqa: E402
+from gantut.images import ENDINGS, read, reason, to_uint8  # noqa: E402
+from gantut_imgfuncs import center_crop  # noqa: E402
 
 MARKER = "source.txt"  # says what a folder was made from; only such a folder is added to
 PART = ".part"  # the file being written, until it is whole
@@ -99,7 +102,8 @@ def download(name):
         with contextlib.suppress(ValueError):  # nobody has 500 pictures: unpacking was broken off, make() says so
             fetch_lfw_people(min_faces_per_person=500)  # reads those of one person only
         return os.path.join(get_data_home(), "lfw_home", "lfw_funneled")
-    import gantut_console  # noqa: F401  (before TensorFlow, which it keeps quiet)
+    import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
+
     from tensorflow import keras
     with contextlib.suppress(EOFError, zlib.error, gzip.BadGzipFile):  # a damaged file: check_file() says which
         getattr(keras.datasets, name).load_data()
@@ -179,7 +183,7 @@ def photographs(path, depth):
     for name, opener in members(path):
         parts = [part for part in re.split(r"[/\\:]+", name) if part not in ("", ".", "..")]
         stem, ending = os.path.splitext(parts[-1]) if parts else ("", "")
-        if ending.lower() in (".png", ".jpg", ".jpeg") and not stem.startswith("."):
+        if ending.lower() in ENDINGS and not stem.startswith("."):
             yield "/".join([*parts[-depth:-1], stem + ".png"]), partial(decode, opener)
 
 
@@ -203,7 +207,11 @@ def digits(path):
 def arrays(path):
     """Read an .npz, or the IDX files in a folder: a dict with x_train, y_train, x_test, y_test, or some of them."""
     if os.path.isdir(path):
-        return {key: read_idx(file) for key, file in idx_files(path).items()}
+        found = {}
+        for key, file in idx_files(path).items():
+            with reading(file):
+                found[key] = read_idx(file)
+        return found
     if not zipfile.is_zipfile(path):
         raise ValueError(f"neither an .npz nor a folder of {IDX['x_train']}.gz and so on")
     with np.load(path) as file:
@@ -214,17 +222,6 @@ def idx_files(folder):
     """The paths of the IDX files in a folder, gzipped or not, by their keys in IDX."""
     paths = [(key, os.path.join(folder, name + ending)) for key, name in IDX.items() for ending in ("", ".gz")]
     return {key: path for key, path in paths if os.path.isfile(path)}
-
-
-def read_idx(path):
-    """Read an IDX file, MNIST's own format: a uint8 array."""
-    with reading(path):
-        with open(path, "rb") as file:
-            data = file.read()
-        if data.startswith(b"\x1f\x8b"):
-            data = gzip.decompress(data)
-        sizes = np.frombuffer(data, ">i4", data[3], offset=4)
-        return np.frombuffer(data, np.uint8, offset=4 + 4 * len(sizes)).reshape(sizes)
 
 
 def check_output(out, source):
@@ -248,9 +245,8 @@ def save(out, name, data):
     path = os.path.join(out, name)
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(os.path.join(out, PART), "wb") as file:
+        with whole(path, os.path.join(out, PART)) as part, open(part, "wb") as file:
             file.write(data)
-        os.replace(os.path.join(out, PART), path)
     except OSError as error:
         fail(f"cannot write {path}: {error.strerror}; what is there is whole, mend this and run the same command")
 

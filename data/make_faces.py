@@ -20,6 +20,10 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from tqdm import tqdm
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from gantut.images import ENDINGS
+
 CANVAS = 192  # faces are drawn at this size in pixels, then scaled to the size asked for
 TEMPLATE = {'left_eye': (.28, .15), 'right_eye': (.72, .15), 'mouth_left': (.31, .635), 'mouth_right': (.70, .635)}
 SKINS = [(244, 214, 196), (236, 196, 170), (226, 178, 146), (196, 144, 108), (154, 104, 74), (112, 72, 50),
@@ -27,7 +31,6 @@ SKINS = [(244, 214, 196), (236, 196, 170), (226, 178, 146), (196, 144, 108), (15
 HAIRS = {'black': (24, 20, 20), 'brown': (66, 42, 28), 'chestnut': (108, 64, 36), 'blond': (222, 182, 120),
          'red': (160, 72, 30), 'grey': (168, 166, 164)}
 IRISES = [(62, 36, 20), (96, 60, 30), (90, 110, 60), (80, 125, 165), (110, 130, 140)]
-IMAGE_TYPES = ('.jpg', '.jpeg', '.png', '.bmp', '.gif', '.webp')
 
 
 def planes(*rgb):
@@ -348,7 +351,7 @@ def check_output(folder):
     if os.path.exists(folder) and not os.path.isdir(folder):
         sys.exit(f'make_faces: {folder} exists and is not a folder')
     for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
-        if name.lower().endswith(IMAGE_TYPES) and not re.fullmatch(r'face_\d{5,}\.jpg', name):
+        if name.lower().endswith(ENDINGS) and not re.fullmatch(r'face_\d{5,}\.jpg', name):
             sys.exit(f'make_faces: {folder} holds other pictures ({name}); choose an empty or a new folder')
 
 

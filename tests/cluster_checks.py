@@ -3,17 +3,25 @@
 Trains a small model for some steps by its moving averages, and from the same start by its batches' statistics, and
 leaves what every variable then is in OUT_DIR/INDEX.npz.
 """
+import os
 import sys
 from types import SimpleNamespace
 
-import conftest  # noqa: F401  (finds the project, and keeps TensorFlow quiet)
+import conftest
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from gantut_cluster import join
+sys.path.insert(0, os.path.join(conftest.ROOT, "benchmarks"))
+
+from step import BareRun
+
+from gantut.devices import find_devices, on_devices
+from gantut.faster import update_both
+from gantut.processes import Alone
+from gantut.workers import Workers
+from gantut_gan import DCGAN
 
 STEPS, BATCH, SIZE, Z_DIM = 5, 4, 8, 8
-FLAGS = SimpleNamespace(num_gpus=1, num_devices=1, start_timeout=120, worker_timeout=60)
 
 
 def batches(replicas):
@@ -23,33 +31,39 @@ def batches(replicas):
         yield rng.uniform(-1, 1, (BATCH * replicas, SIZE, SIZE, 3)), rng.uniform(-1, 1, (BATCH * replicas, Z_DIM))
 
 
+def on(devices, config):
+    """The class of a DCGAN on so many devices of the CPU."""
+    if devices == 1:
+        return DCGAN
+    return on_devices(DCGAN, find_devices(SimpleNamespace(num_gpus=1, num_devices=devices), config))
+
+
 def train(hosts, index, devices, batch=BATCH):
     """What every variable is after the steps, by "mode/name"."""
     config = tf.ConfigProto()
     with tf.Graph().as_default():
         tf.set_random_seed(1)
-        flags = SimpleNamespace(**{**vars(FLAGS), "num_devices": devices})
-        target, make = join(hosts, index, flags, config)
-        with tf.Session(target, config=config) as sess:
-            dcgan = make(sess, image_size=SIZE, batch_size=batch, z_dim=Z_DIM, gf_dim=4, df_dim=4)
-            dg_optim, g_optim = dcgan.build_updates(0.0002, 0.5)
-            dcgan.build_saver()
-            take_over = dcgan.workers.from_chief(dcgan.saved_vars) if hosts else []
+        Model = on(devices, config)
+        processes = Workers(hosts, index, config, 120, 60) if hosts else Alone()
+        with tf.Session(processes.target, config=config) as sess:
+            dcgan = Model(sess, image_size=SIZE, batch_size=batch, z_dim=Z_DIM, gf_dim=4, df_dim=4)
+            run = BareRun(dcgan, processes, summaries=False)
+            dg_optim = update_both(dcgan, run.d_optim, run.adams[-1])
+            moving = [var for var in dcgan.saver.variables if not var.trainable]
+            rows = processes.rows(batch * devices)
             sharper = [var.assign(8 * var) for var in tf.trainable_variables() if var.shape.ndims > 1]
             found = {}
             for mode in ("averages", "statistics"):
                 sess.run(tf.global_variables_initializer())
                 sess.run(sharper)  # else the gradients are near Adam's epsilon, and rounding decides
-                sess.run(take_over)
-                for images, z in batches(dcgan.replicas * batch // BATCH):
-                    feed = {dcgan.images: dcgan.share(images), dcgan.z: dcgan.share(z),
-                            dcgan.is_training: mode == "statistics"}
-                    sess.run(dg_optim, feed)
-                    sess.run(g_optim, feed)
-                values = sess.run({var.op.name: var for var in dcgan.saved_vars})
+                processes.begin(sess, tf.global_variables(), moving)
+                for images, z in batches(processes.count * devices * batch // BATCH):
+                    feed = {dcgan.images: images[rows], dcgan.z: z[rows], dcgan.is_training: mode == "statistics"}
+                    run.update(dg_optim, None, feed)
+                    run.update(run.g_optim, None, feed)
+                values = sess.run({var.op.name: var for var in tf.global_variables()})
                 found.update({"{}/{}".format(mode, name): value for name, value in values.items()})
-            if hosts:
-                dcgan.workers.part(sess)
+            processes.leave(sess)
             return found
 
 

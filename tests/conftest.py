@@ -13,11 +13,24 @@ import pytest
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-import gantut_console  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
+import gantut.console  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
+
 import imageio.v3 as iio  # noqa: E402
 import tensorflow.compat.v1 as tf  # noqa: E402
 
+import gantut_imgfuncs  # noqa: E402
+from gantut.loading import Loader  # noqa: E402
+
+QUICK = {"test_datafuncs.py", "test_gan.py", "test_imgfuncs.py", "test_make_faces.py",
+         "test_pictures.py", "test_readers.py", "test_reference.py", "test_step.py", "test_tutorial.py"}
 SMALL = ["--image_size", "16", "--gf_dim", "4", "--df_dim", "4", "--z_dim", "8", "--batch_size", "8"]
+
+
+def pytest_collection_modifyitems(items):
+    """The quick lane: python -m pytest -m quick."""
+    for item in items:
+        if item.path.name in QUICK and not item.get_closest_marker("slow"):
+            item.add_marker("quick")
 
 
 def write_pictures(folder, n=24, size=16, channels=3, seed=0):
@@ -29,6 +42,19 @@ def write_pictures(folder, n=24, size=16, channels=3, seed=0):
         picture = np.kron(coarse, np.ones((size // 4, size // 4, 1))).astype(np.uint8)
         iio.imwrite(os.path.join(folder, "{:03d}.png".format(i)), picture[:, :, 0] if channels == 1 else picture)
     return str(folder)
+
+
+def load_image(path, *args, **kwargs):
+    """Read one picture as a Loader with these arguments does."""
+    return Loader(gantut_imgfuncs, *args, **kwargs).load(path)
+
+
+def look_over(files, *args):
+    return Loader(gantut_imgfuncs, *args).look_over(files)
+
+
+def examine(path, *args):
+    return Loader(gantut_imgfuncs, *args).examine(path)
 
 
 def free_ports(n):

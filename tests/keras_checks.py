@@ -7,11 +7,11 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "variants"))
 
-import mnist  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
-import keras_dcgan  # noqa: E402
-import keras_gan  # noqa: E402
-import numpy as np  # noqa: E402
-from tensorflow.keras.optimizers import Adam  # noqa: E402
+import keras_dcgan
+import keras_gan
+import mnist  # noqa: F401  (before TensorFlow, which it keeps quiet)
+import numpy as np
+from tensorflow.keras.optimizers import Adam
 
 
 def shapes(model):

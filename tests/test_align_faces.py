@@ -15,8 +15,8 @@ from scipy import ndimage
 
 sys.path.insert(0, os.path.join(ROOT, "data"))
 
-import align_faces  # noqa: E402
-import make_faces  # noqa: E402
+import align_faces
+import make_faces
 
 skdata = pytest.importorskip("skimage.data")
 PLACES = align_faces.template_places(align_faces.TEMPLATE)

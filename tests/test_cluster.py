@@ -1,4 +1,4 @@
-"""gantut_cluster.py: several devices and several workers train the model that one process would."""
+"""gantut/devices.py, gantut/workers.py: several devices and several workers train the model that one process would."""
 import os
 import re
 import subprocess
@@ -9,12 +9,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from cluster_checks import BATCH, train
+from cluster_checks import BATCH, BareRun, on, train
 from conftest import ROOT, free_ports, write_pictures
 
-from gantut_batches import Pictures, random_state
-from gantut_cluster import WorkersDCGAN, join
-from gantut_console import UserError
+import gantut_imgfuncs
+from gantut.devices import find_devices
+from gantut.dice import random_state
+from gantut.errors import UserError
+from gantut.faster import update_both
+from gantut.loading import Loader
+from gantut.pictures import Pictures
+from gantut.processes import Alone
+from gantut.workers import Workers
 from gantut_gan import dataset_files
 
 SCRIPT = os.path.join(ROOT, "tests", "cluster_checks.py")
@@ -86,9 +92,9 @@ def test_two_devices_are_two_workers(two):
 def test_moving_averages_move_to_the_mean_over_the_devices():
     """Of the generator's first layer, with NumPy: z times its matrix, as the bias is 0 in the first step."""
     config = tf.ConfigProto()
-    _, make = join([], 0, SimpleNamespace(num_gpus=1, num_devices=3), config)
+    Model = on(3, config)
     with tf.Graph().as_default(), tf.Session(config=config) as sess:
-        dcgan = make(sess, image_size=8, batch_size=BATCH, z_dim=8, gf_dim=4, df_dim=4)
+        dcgan = Model(sess, image_size=8, batch_size=BATCH, z_dim=8, gf_dim=4, df_dim=4)
         sess.run(tf.global_variables_initializer())
         z = np.random.RandomState(3).uniform(-1, 1, (3 * BATCH, 8))
         sess.run(dcgan.G, {dcgan.z: z, dcgan.is_training: True})
@@ -106,10 +112,11 @@ def test_moving_averages_move_to_the_mean_over_the_devices():
 
 def test_every_device_has_its_part_of_the_work():
     config = tf.ConfigProto()
-    _, make = join([], 0, SimpleNamespace(num_gpus=1, num_devices=2), config)
+    Model = on(2, config)
     with tf.Graph().as_default(), tf.Session(config=config) as sess:
-        dcgan = make(sess, image_size=8, batch_size=BATCH, z_dim=8, gf_dim=4, df_dim=4)
-        dg_optim, _ = dcgan.build_updates(0.0002, 0.5)
+        dcgan = Model(sess, image_size=8, batch_size=BATCH, z_dim=8, gf_dim=4, df_dim=4)
+        run = BareRun(dcgan)
+        dg_optim = update_both(dcgan, run.d_optim, run.adams[-1])
         sess.run(tf.global_variables_initializer())
         trace = tf.RunMetadata()
         sess.run(dg_optim, {dcgan.images: np.zeros([8, 8, 8, 3]), dcgan.z: np.zeros([8, 8]), dcgan.is_training: True},
@@ -123,26 +130,26 @@ def test_every_device_has_its_part_of_the_work():
 def test_the_shares_of_an_epoch_are_what_one_process_would_see(tmp_path):
     """Each worker its part of every batch and of its noise, no picture twice."""
     files = dataset_files(write_pictures(tmp_path, n=26))
-    config = SimpleNamespace(crop_size=0, skip_bad_images=False, seed=3, train_size=np.inf, dataset=".", cache_mb=0)
+    config = SimpleNamespace(skip_bad_images=False, seed=3, train_size=np.inf, dataset=".", cache_mb=0)
 
-    def orders(replicas, share, batch_size):
-        dcgan = SimpleNamespace(image_size=16, is_crop=False, c_dim=3, batch_size=batch_size, replicas=replicas,
-                                share=share)
-        return list(islice(Pictures(list(files), dcgan, config).orders(), 2 * (26 // 12)))
+    def orders(replicas, process, batch_size):
+        loader = Loader(gantut_imgfuncs, 16)
+        data = Pictures(list(files), loader, config, batch_size, replicas, process.rows(batch_size))
+        return list(islice(data.orders(), 2 * (26 // 12)))
 
-    workers = [object.__new__(WorkersDCGAN) for _ in range(3)]
+    workers = [object.__new__(Workers) for _ in range(3)]
     for i, worker in enumerate(workers):
-        worker.workers = SimpleNamespace(hosts=["a", "b", "c"], index=i)
-    shares = [orders(3, worker.share, 4) for worker in workers]
+        worker.index = i
+    shares = [orders(3, worker, 4) for worker in workers]
     together = [np.concatenate(step) for step in zip(*shares)]
-    assert [step.tolist() for step in together] == [step.tolist() for step in orders(1, lambda rows: rows, 12)]
+    assert [step.tolist() for step in together] == [step.tolist() for step in orders(1, Alone(), 12)]
     assert len(set(np.concatenate(together[:2]))) == 24
 
     alone, of_all = (random_state(3, "z", 7).uniform(-1, 1, [4 * n, 5]) for n in (1, 3))
-    np.testing.assert_array_equal(workers[0].share(of_all), alone)  # whatever the number of replicas
-    assert len({workers[i].share(of_all).tobytes() for i in range(3)}) == 3
+    np.testing.assert_array_equal(of_all[workers[0].rows(4)], alone)  # whatever the number of replicas
+    assert len({of_all[workers[i].rows(4)].tobytes() for i in range(3)}) == 3
 
 
 def test_gpus_that_are_not_there():
     with pytest.raises(UserError, match="--num_gpus 99, but TensorFlow sees"):
-        join([], 0, SimpleNamespace(num_gpus=99, num_devices=1), tf.ConfigProto())
+        find_devices(SimpleNamespace(num_gpus=99, num_devices=1), tf.ConfigProto())

@@ -299,12 +299,12 @@ OUT_OF_RANGE = [
     "--cache_mb=-1", "--num_gpus=0", "--num_devices=x", "--task_index=-1", "--worker_timeout=0",
     "--start_timeout=-1"]
 PARSE = """
-import sys, gantut_console, gantut_trainer
+import sys, gantut.console, gantut_trainer
 from absl.testing import flagsaver
 for argument in sys.argv[1:]:
     with flagsaver.flagsaver():
         try:
-            gantut_console.parse_flags(["gantut_trainer.py", argument])
+            gantut.console.parse_flags(["gantut_trainer.py", argument])
             print("took " + argument)
         except SystemExit as error:
             print(error)

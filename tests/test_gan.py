@@ -7,11 +7,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import write_pictures
+from conftest import load_image, write_pictures
 from reference import Reference, random_params
 
-from gantut_batches import load_image, random_state
-from gantut_console import UserError
+from gantut.checkpoints import newest_checkpoint, step_of
+from gantut.dice import random_state
+from gantut.errors import UserError
 from gantut_gan import DCGAN, dataset_files
 
 SIZES = dict(z_dim=6, gf_dim=4, df_dim=4)
@@ -83,7 +84,7 @@ def test_three_sharp_rounds_give_the_reference_weights(sess):
         for optim in (d_optim, g_optim, g_optim):
             sess.run(optim, {dcgan.images: images, dcgan.z: z, dcgan.is_training: True})
         reference.round(z, images)
-    for var in dcgan.model_vars:
+    for var in dcgan.saver.model:
         if not before_batch_norm(var):
             np.testing.assert_allclose(sess.run(var), reference.params[var.op.name], rtol=1e-5, atol=1e-5)
 
@@ -112,7 +113,7 @@ def test_train_prints_the_reference_losses(tmp_path, capsys):
         dcgan = DCGAN(sess, image_size=16, batch_size=8, **SIZES)
         sess.run(tf.global_variables_initializer())
         params = {var.op.name: value.astype(np.float64) for var, value in zip(
-            dcgan.model_vars, sess.run(dcgan.model_vars))}
+            dcgan.saver.model, sess.run(dcgan.saver.model))}
     with tf.Graph().as_default(), tf.Session() as sess:
         tf.set_random_seed(1)
         DCGAN(sess, image_size=16, batch_size=8, checkpoint_dir=flags.checkpoint_dir, **SIZES).train(flags)
@@ -172,7 +173,7 @@ def test_the_moving_averages_see_the_real_batch_first(sess):
     rng = np.random.RandomState(0)
     feed = {dcgan.z: rng.uniform(-1, 1, [16, 6]), dcgan.images: rng.uniform(-1, 1, [16, 32, 32, 3]),
             dcgan.is_training: True}
-    moving = [var for var in dcgan.model_vars if "discriminator" in var.name and "moving" in var.name]
+    moving = [var for var in dcgan.saver.model if "discriminator" in var.name and "moving" in var.name]
     start = sess.run(moving)
     results = []
     for _ in range(20):
@@ -189,14 +190,14 @@ def test_a_checkpoint_brings_back_everything_also_from_a_moved_folder(tmp_path):
     with tf.Graph().as_default(), tf.Session() as sess:
         dcgan = DCGAN(sess, image_size=16, batch_size=8, checkpoint_dir=flags.checkpoint_dir, **SIZES)
         dcgan.train(flags)
-        saved = {var.op.name: value for var, value in zip(dcgan.saved_vars, sess.run(dcgan.saved_vars))}
+        saved = {var.op.name: value for var, value in zip(dcgan.saver.variables, sess.run(dcgan.saver.variables))}
     assert any("Adam" in name for name in saved) and "beta1_power" in saved
     shutil.move(flags.checkpoint_dir, tmp_path / "elsewhere")
     with tf.Graph().as_default(), tf.Session() as sess:
         dcgan = DCGAN(sess, image_size=16, **SIZES)
         assert dcgan.load(str(tmp_path / "elsewhere"))
-        assert dcgan.saved_step == 4  # the counter after 3 steps
-        for var in dcgan.model_vars:
+        assert step_of(newest_checkpoint(str(tmp_path / "elsewhere"))) == 4  # the counter after 3 steps
+        for var in dcgan.saver.model:
             np.testing.assert_array_equal(sess.run(var), saved[var.op.name])
 
 

@@ -20,8 +20,9 @@ from PIL import Image
 
 sys.path.insert(0, os.path.join(ROOT, "data"))
 
-import get_dataset  # noqa: E402
-from gantut_gan import dataset_files  # noqa: E402
+import get_dataset
+
+from gantut_gan import dataset_files
 
 SCRIPT = "data/get_dataset.py"
 PEOPLE = ["Ann_A/Ann_A_0001.jpg", "Ann_A/Ann_A_0002.jpg", "Bo/Bo_0001.jpg"]

@@ -4,9 +4,10 @@ import zlib
 
 import numpy as np
 import pytest
-from gantut_imgfuncs import (center_crop, get_image, grid_size, imread, imsave, inverse_transform, merge, save_images,
-                             transform)
 from PIL import Image
+
+from gantut.images import grid_size
+from gantut_imgfuncs import center_crop, get_image, imread, imsave, inverse_transform, merge, save_images, transform
 
 RGB = np.random.RandomState(0).randint(0, 256, (5, 7, 3)).astype(np.uint8)  # 5 high, 7 wide
 GRAY = RGB[:, :, 0]

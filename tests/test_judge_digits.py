@@ -11,8 +11,9 @@ from conftest import ROOT, run_script
 
 sys.path.insert(0, os.path.join(ROOT, "benchmarks"))
 
-import judge_digits  # noqa: E402
-from gantut_console import UserError  # noqa: E402
+import judge_digits
+
+from gantut.errors import UserError
 
 
 def shape_to(mean, covariance, n=50, seed=0):

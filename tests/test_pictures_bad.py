@@ -9,11 +9,10 @@ import zlib
 
 import numpy as np
 import pytest
-from conftest import start, steps_done, the_error, train, wait_until, write_pictures
+from conftest import examine, load_image, look_over, start, steps_done, the_error, train, wait_until, write_pictures
 from PIL import Image
 
-from gantut_batches import examine, load_image, look_over
-from gantut_console import UserError
+from gantut.errors import UserError
 
 BASE = ["--image_size", 8]
 SECONDS, MEGABYTES = 8, 1100  # what one file may take; seconds of the processor

@@ -17,8 +17,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import (losses, script_command, snapshot, start, steps_done, the_error, train, two_at_a_time, variables,
-                      wait_until, write_pictures)
+from conftest import (
+    losses,
+    script_command,
+    snapshot,
+    start,
+    steps_done,
+    the_error,
+    train,
+    two_at_a_time,
+    variables,
+    wait_until,
+    write_pictures,
+)
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 BASE = ["--image_size", 8, "--sample_every", 5]  # on 24 pictures: 3 steps an epoch
@@ -206,7 +217,7 @@ LARGE = ["--image_size", 64, "--gf_dim", 64, "--df_dim", 64, "--batch_size", 64,
 def test_a_second_ctrl_c_stops_at_once(tmp_path):
     write_pictures(tmp_path / "pictures", n=64, size=64)
     process = start(tmp_path, *LARGE, "--epoch", 1000, "--save_every", 1)
-    wait_until(lambda: (tmp_path / "checkpoint" / "checkpoint").exists(), process)
+    wait_until((tmp_path / "checkpoint" / "checkpoint").exists, process)
     state = (tmp_path / "checkpoint" / "checkpoint").read_text()
     time.sleep(0.5)  # into the next step, which takes seconds
     process.send_signal(signal.SIGINT)

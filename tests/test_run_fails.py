@@ -13,12 +13,23 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import (ROOT, SMALL, snapshot, start, steps_done, the_error, train, two_at_a_time, variables, wait_until,
-                      write_pictures)
+from conftest import (
+    ROOT,
+    SMALL,
+    snapshot,
+    start,
+    steps_done,
+    the_error,
+    train,
+    two_at_a_time,
+    variables,
+    wait_until,
+    write_pictures,
+)
 
-import gantut_run
-from gantut_console import UserError
-from gantut_run import Watch
+from gantut import health, logs
+from gantut.errors import UserError
+from gantut.health import Watch
 
 BASE = ["--image_size", 8]
 PLACES = ["checkpoint", "samples", "logs"]
@@ -75,14 +86,14 @@ def test_a_full_disk_ends_the_run_in_one_line(begun, tmp_path, place, room):
 def test_logs_that_do_not_reach_the_disk_are_missed(tmp_path):
     """TensorFlow loses some in silence, some with an error of its thread."""
     with tf.Graph().as_default() as graph:
-        writer = gantut_run.open_writer(str(tmp_path), graph, 1)
-    assert gantut_run.flush(writer, 1)
+        writer = logs.open_writer(str(tmp_path), graph, 1)
+    assert logs.flush(writer, 1)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20000, before[1]))
     try:
         for step in range(30):
             writer.add_summary(tf.Summary(value=[tf.Summary.Value(tag="x" * 20000, simple_value=1)]), step)
-        written = gantut_run.flush(writer, 30)
+        written = logs.flush(writer, 30)
     except UserError:
         written = False
     finally:
@@ -233,15 +244,15 @@ def test_a_collapse_is_said_once_with_its_numbers(sess, capsys):
                         r".*--learning_rate\n", said)
     watch.check_samples(501, collapsed, images)
     assert capsys.readouterr().err == ""
-    assert gantut_run.COLLAPSED == (0.05, 500)
+    assert health.COLLAPSED == (0.05, 500)
 
 
 NEARER = """
 import sys
-import gantut_console, gantut_run
-gantut_run.D_HAS_WON, gantut_run.COLLAPSED = (3.0, 5), (2.0, 3)
+import gantut.console, gantut.health
+gantut.health.D_HAS_WON, gantut.health.COLLAPSED = (3.0, 5), (2.0, 3)
 import gantut_trainer
-gantut_console.run(gantut_trainer.main)
+gantut.console.run(gantut_trainer.main)
 """
 
 

@@ -10,16 +10,16 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import ROOT, run_script, the_error, train, two_at_a_time, write_pictures
+from conftest import ROOT, load_image, run_script, the_error, train, two_at_a_time, write_pictures
 from PIL import Image
 from reference import Reference, random_params
 from scipy import stats
 
 import gantut_sample
-from gantut_batches import load_image, random_state
-from gantut_console import UserError
+from gantut.checkpoints import model_sizes
+from gantut.dice import random_state
+from gantut.errors import UserError
 from gantut_gan import DCGAN
-from gantut_run import checkpoint_sizes
 from gantut_sample import Sampler
 
 SIZES = dict(image_size=16, c_dim=3, gf_dim=4, df_dim=4, z_dim=8)
@@ -99,7 +99,7 @@ def same(pictures, images):
     dict(image_size=128, c_dim=3, z_dim=7, gf_dim=2, df_dim=2)])
 def test_sizes_come_from_the_checkpoint(tmp_path, sizes):
     make_checkpoint(tmp_path, **sizes)
-    assert checkpoint_sizes(str(tmp_path / "checkpoint")) == sizes
+    assert model_sizes(str(tmp_path / "checkpoint")) == sizes
     with open_sampler(tmp_path) as sampler:
         images = sampler.draw_all(sampler.noise(range(2)))
     assert images.shape == (2, sizes["image_size"], sizes["image_size"], sizes["c_dim"])

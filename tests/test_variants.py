@@ -17,7 +17,8 @@ sys.path.insert(0, VARIANTS)
 import mnist  # noqa: E402
 import mnist_dcgan  # noqa: E402
 import mnist_gan  # noqa: E402
-from gantut_console import UserError  # noqa: E402
+
+from gantut.errors import UserError  # noqa: E402
 
 RESTORE = """
 import sys
@@ -137,7 +138,7 @@ def test_a_wrong_flag_is_one_line(tmp_path, monkeypatch, flags):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()
     monkeypatch.setattr(sys, "argv", ["mnist_gan.py", *flags])
-    monkeypatch.setattr(mnist.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(mnist, "leave_at_once", lambda: None)
     with pytest.raises(SystemExit, match="^error: [^\n]+$"):
         mnist.run(mnist_gan.main)
 

@@ -1,4 +1,4 @@
-"""gantut_workers.py: trainings in several processes, which start, stop, die and go on; who they are and where."""
+"""gantut/workers.py: trainings in several processes, which start, stop, die and go on; who they are and where."""
 import json
 import os
 import re
@@ -12,12 +12,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import (free_ports, losses, start, steps_done, the_error, train, variables, wait_until,
-                      write_pictures)
+from conftest import free_ports, losses, start, steps_done, the_error, train, variables, wait_until, write_pictures
 
-from gantut_console import Stopped, UserError
-from gantut_run import MAY_CHANGE, MUST_MATCH
-from gantut_workers import NOTE, Workers, check_address, find_workers
+from gantut.addresses import check_address, find_workers
+from gantut.errors import Stopped, UserError
+from gantut.record import MAY_CHANGE, MUST_MATCH
+from gantut.workers import NOTE, Workers
 
 FLAGS = ["--batch_size", 4, "--save_every", 4, "--sample_every", 5]  # 24 pictures: 3 steps for two
 
@@ -351,14 +351,14 @@ class FakeSession(object):
 
 def worker(index, hosts=3):
     one = object.__new__(Workers)
-    one.hosts, one.index = ["h:{}".format(i) for i in range(hosts)], index
+    one.hosts, one.index, one.chief = ["h:{}".format(i) for i in range(hosts)], index, index == 0
     one.note, one.notes, one.number, one.largest = "abcd"
-    one.part = lambda _: None
+    one.leave = lambda _: None
     return one
 
 
 def run():
-    return {"flags": {name: "1" for name in MUST_MATCH + MAY_CHANGE}, "replicas": 3, "ahead": 0,
+    return {"flags": dict.fromkeys(MUST_MATCH + MAY_CHANGE, "1"), "replicas": 3, "ahead": 0,
             "versions": {"tensorflow": "2.21.0", "numpy": "2.0"}, "data": {"pictures": 9, "fingerprint": "f"}}
 
 

@@ -21,8 +21,16 @@ import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 from tensorflow import keras
-from tensorflow.keras.layers import (BatchNormalization, Conv2D, Conv2DTranspose, Dense, Flatten, Input, LeakyReLU,
-                                     Reshape)
+from tensorflow.keras.layers import (
+    BatchNormalization,
+    Conv2D,
+    Conv2DTranspose,
+    Dense,
+    Flatten,
+    Input,
+    LeakyReLU,
+    Reshape,
+)
 from tensorflow.keras.losses import BinaryCrossentropy
 from tensorflow.keras.models import Sequential
 from tensorflow.keras.optimizers import Adam

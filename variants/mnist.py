@@ -8,10 +8,8 @@ The lessons' texts all take MNIST. Here --data may be
     FOLDER         MNIST's own IDX files (train-images-idx3-ubyte and so on), gzipped or not
 """
 import argparse
-import gzip
 import os
 import pickle as pkl
-import signal
 import sys
 import zlib
 
@@ -22,8 +20,11 @@ from PIL import Image
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-import gantut_console  # noqa: E402  (before TensorFlow, which it keeps quiet)
-from gantut_console import UserError  # noqa: E402
+import gantut.console  # noqa: E402  (before TensorFlow, which it keeps quiet)
+
+from gantut.errors import UserError, one_line  # noqa: E402
+from gantut.idx import read_idx  # noqa: E402
+from gantut.signals import leave_at_once  # noqa: E402
 
 DIGITS = os.path.join(ROOT, "data", "digits.npz")
 IDX = {"train": "train", "test": "t10k"}
@@ -44,13 +45,13 @@ def load(data="digits", part="train"):
         if data == "mnist":
             images, labels = download(part)
         elif os.path.isdir(data):
-            images, labels = (read_idx(data, f"{IDX[part]}-{name}-ubyte") for name in ("images-idx3", "labels-idx1"))
+            images, labels = (read_file(data, f"{IDX[part]}-{name}-ubyte") for name in ("images-idx3", "labels-idx1"))
         else:
             images, labels = read_npz(data, part)
         images, labels = np.asarray(images), np.asarray(labels)
         return check(images, labels), labels.astype(np.int64)
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise UserError(f"--data {data}: {' '.join(str(error).split()) or 'cannot be read'}") from None
+        raise UserError(f"--data {data}: {one_line(error)}") from None
 
 
 def scale(images):
@@ -67,17 +68,16 @@ def download(part):
         raise ValueError(f"cannot be downloaded; without a network take --data digits ({error})") from None
 
 
-def read_idx(folder, name):
-    """Read an IDX file, MNIST's own format: two zeros, the type, how many dimensions, each as four bytes; the bytes."""
-    path = os.path.join(folder, name)
-    if not os.path.exists(path) and not os.path.exists(path + ".gz"):
+def read_file(folder, name):
+    """Read one of the IDX files in a folder, gzipped or not."""
+    paths = [os.path.join(folder, name + ending) for ending in ("", ".gz")]
+    path = next((path for path in paths if os.path.exists(path)), None)
+    if path is None:
         raise ValueError(f"no {name} or {name}.gz in that folder")
-    with open(path, "rb") if os.path.exists(path) else gzip.open(path + ".gz", "rb") as file:
-        content = file.read()
-    if content[:3] != b"\0\0\x08" or len(content) < 4:
-        raise ValueError(f"{name} is not an IDX file of bytes")
-    shape = np.frombuffer(content, ">u4", content[3], 4)
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
+    try:
+        return read_idx(path)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from None
 
 
 def read_npz(path, part):
@@ -166,8 +166,8 @@ def save_losses(losses, out_dir, unit):
 
 def run(main):
     """Call main(); how it ends becomes one line at most on stderr and an exit code."""
-    signal.signal(signal.SIGINT, gantut_console.leave)
+    leave_at_once()
     try:
-        gantut_console.call(main)
+        gantut.console.call(main)
     except OSError as error:
         sys.exit(f"error: {error.filename or 'writing'}: {error.strerror}")

@@ -1,4 +1,4 @@
-"""What a terminal sees of the scripts: no noise from TensorFlow, and one line for an error. Beyond the tutorial.
+"""What a terminal sees of the scripts: no noise from TensorFlow, one line for an error, how far a training is.
 
 Import this before TensorFlow. To see TensorFlow's own messages, set TF_CPP_MIN_LOG_LEVEL=0 in the environment.
 """
@@ -7,6 +7,9 @@ import shlex
 import signal
 import sys
 import threading
+
+from gantut.errors import Stopped, UserError, one_line
+from gantut.signals import leave_at_once
 
 QUIET = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "0"
 
@@ -41,19 +44,10 @@ if QUIET:
     tf.logging.set_verbosity(tf.logging.FATAL)  # an error is raised as well, and becomes one line
 
 
-class UserError(ValueError):
-    """Something that the user can mend; the message is one line that says what is wrong, where, and what to do."""
-
-
-class Stopped(Exception):
-    """A training was stopped by a signal, and saved; the argument is the signal's number."""
-
-
 def run(main):
     """Parse the flags and call main(); how it ends becomes one line at most on stderr and an exit code."""
     sys.stdout.reconfigure(line_buffering=True)  # also in a pipe, a line is seen when it is written
-    signal.signal(signal.SIGINT, leave)
-    signal.signal(signal.SIGTERM, leave)
+    leave_at_once()
     app.run(lambda _: call(main), flags_parser=parse_flags)
 
 
@@ -67,10 +61,17 @@ def call(main):
         sys.exit(128 + stopped.args[0])
 
 
-def leave(signum, _):
-    """End the process: outside the training loop there is nothing to save, and an exception might be swallowed."""
-    print("stopped", file=sys.stderr, flush=True)
-    os._exit(128 + signum)
+def parse_flags(argv):
+    """absl's flag parser, but what it refuses is one line, --help exits with 0, and no word is left over."""
+    try:
+        rest = flags.FLAGS(argv)
+    except flags.Error as error:
+        sys.exit("error: {} (see --help)".format(one_line(error)))
+    except SystemExit:
+        sys.exit(0)
+    if len(rest) > 1:
+        sys.exit("error: what is '{}' for? Every argument is a --flag (see --help)".format(rest[1]))
+    return rest
 
 
 class ProgressBar(object):
@@ -99,16 +100,3 @@ class ProgressBar(object):
 
     def __exit__(self, *_):
         self.bar.close()
-
-
-def parse_flags(argv):
-    """absl's flag parser, but what it refuses is one line, --help exits with 0, and no word is left over."""
-    try:
-        rest = flags.FLAGS(argv)
-    except flags.Error as error:
-        sys.exit("error: {} (see --help)".format(" ".join(str(error).split())))
-    except SystemExit:
-        sys.exit(0)
-    if len(rest) > 1:
-        sys.exit("error: what is '{}' for? Every argument is a --flag (see --help)".format(rest[1]))
-    return rest

@@ -9,11 +9,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import write_pictures
-from gantut_batches import MAX_THREADS, Pictures, check_number, load_image, look_over, normalise, random_state
-from gantut_console import UserError
-from gantut_gan import dataset_files
+from conftest import load_image, look_over, write_pictures
 from PIL import Image
+
+import gantut_imgfuncs
+from gantut.dice import random_state
+from gantut.errors import UserError
+from gantut.loading import Loader, check_number
+from gantut.pictures import MAX_THREADS, Pictures
+from gantut_gan import dataset_files
 
 
 def saved(folder, height, width, name="picture.png", seed=0, channels=3):
@@ -247,10 +251,9 @@ def test_look_over_names_a_file_that_is_no_picture(pictures, tmp_path, is_crop):
 
 def pictures_in(folder, batch_size=4, image_size=16, c_dim=3, **changes):
     """The Pictures of a folder, with the trainer's defaults but for the changes."""
-    dcgan = SimpleNamespace(image_size=image_size, is_crop=False, c_dim=c_dim, batch_size=batch_size, replicas=1,
-                            share=lambda rows: rows)
-    config = dict(crop_size=0, skip_bad_images=False, seed=0, train_size=np.inf, dataset=folder, cache_mb=1)
-    return Pictures(dataset_files(folder), dcgan, SimpleNamespace(**{**config, **changes}))
+    config = dict(skip_bad_images=False, seed=0, train_size=np.inf, dataset=folder, cache_mb=1)
+    return Pictures(dataset_files(folder), Loader(gantut_imgfuncs, image_size, c_dim=c_dim),
+                    SimpleNamespace(**{**config, **changes}), batch_size)
 
 
 class MadeUp(Pictures):
@@ -259,7 +262,8 @@ class MadeUp(Pictures):
     def __init__(self, n, batch_size, seed):
         self.files = range(n)
         self.step_size, self.seed, self.threads = batch_size, seed, 2
-        self.share = lambda rows: rows
+        self.batch_idxs = n // batch_size
+        self.rows = slice(None)
         self.loaded = []
 
     def load(self, numbers):
@@ -287,8 +291,8 @@ def room_for(data, n):
 
 def count_decoded(data):
     """Returns a list to which every path is appended that data decodes from now on."""
-    decoded, decode_one = [], data.decode_one
-    data.decode_one = lambda path: decoded.append(path) or decode_one(path)
+    decoded, decode_one = [], data.loader.decode
+    data.loader.decode = lambda path: decoded.append(path) or decode_one(path)
     return decoded
 
 
@@ -343,7 +347,7 @@ def test_all_pictures_come_equally_often():
 
 
 @pytest.mark.parametrize("n, batch_size", [(10, 3), (12, 3), (4, 4)])
-@pytest.mark.parametrize("step", range(0, 12))
+@pytest.mark.parametrize("step", range(12))
 def test_batches_from_a_later_step_go_on_with_the_same_sequence(n, batch_size, step):
     assert first(9, n, batch_size, step=step) == first(9 + step, n, batch_size)[step:]
 
@@ -403,7 +407,7 @@ def test_batches_of_pictures_go_on_at_any_step(pictures, room, step):
 
 def test_every_value_is_scaled_as_part_3_does():
     pixels = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 16, 16, 3)
-    assert normalise(pixels).tobytes() == (pixels / 127.5 - 1).astype(np.float32).tobytes()
+    assert Loader(gantut_imgfuncs, 16).normalise(pixels).tobytes() == (pixels / 127.5 - 1).astype(np.float32).tobytes()
 
 
 @pytest.mark.parametrize("threads", [1, 8])

@@ -1,0 +1,31 @@
+"""The machinery behind the tutorial's front rooms, gantut_gan.py and its neighbours: one room a file, one topic a room.
+
+errors       what the user can mend, in one line; what is written whole or not at all
+signals      Ctrl-C and SIGTERM: a step is finished first
+console      what a terminal sees: no noise, one line for an error, how far it is
+flags        the flags beyond Part 5's, each defined once, and their defaults
+
+images       picture files, in and out, beyond Part 3's eight functions
+idx          MNIST's own file format
+loading      pictures as one model wants them; looking them over before the first step
+dice         random numbers that depend on the seed and the step alone
+pictures     the order of the pictures in a training, read ahead and kept in memory
+
+checkpoints  which is the newest, what is in it, the saver that looks before it restores
+record       run.json: what a run is made with, and whether it may go on
+logs         TensorBoard's event files
+health       numbers that are not finite, a discriminator that has won, samples that have collapsed
+run          the one object that DCGAN.train() talks to: it brings the rooms above together
+
+faster       the trainer's step: Part 4's numbers in fewer passes
+devices      the networks on several devices of a machine
+processes    one process, or several: what the run asks of either
+addresses    where the workers of a cluster are
+workers      what they do together
+
+quiz         the page of the quiz, real or fake?
+
+Imports run one way, downwards in this list to upwards. Nothing here imports a gantut_*.py: what a room needs of the
+model or of the image functions it is handed, so that a reader's own files serve as well. Every room keeps this rule;
+the scripts in the root, gantut_complete.py and gantut_sample.py, are there since people call them by name.
+"""

@@ -1,0 +1,139 @@
+"""Where the workers of a cluster are: by the trainer's flags, else by TF_CONFIG, Slurm or Kubernetes.
+
+The last three through TensorFlow's own cluster resolvers.
+"""
+import os
+import socket
+import time
+
+import tensorflow.compat.v1 as tf
+
+from gantut.errors import UserError, one_line
+
+PORT = 8470  # where nothing says another one
+
+
+def find_workers(flags):
+    """Where the workers of this training are: returns (their addresses "host:port", the number of this one).
+
+    By the trainer's flags, else by TF_CONFIG, else by Slurm's variables. None of them: ([], 0), this process is alone.
+    Raises UserError if they make no sense.
+    """
+    if flags.kubernetes_label:
+        source, find = "--kubernetes_label", by_kubernetes
+    elif not flags.worker_hosts and "TF_CONFIG" in os.environ:
+        source, find = "TF_CONFIG", by_tf_config
+    elif not flags.worker_hosts and int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+        source, find = "Slurm's variables", by_slurm
+    else:
+        source, find = "--worker_hosts", by_flags
+    try:
+        hosts, index = find(flags)
+        for host, _, port in (address.rpartition(":") for address in hosts):
+            if not host or not port.isdigit() or not 0 < int(port) < 2**16:
+                raise ValueError("{}:{} is no address host:port".format(host, port))
+        if len(set(hosts)) < len(hosts):
+            raise ValueError("an address stands there twice: {}".format(",".join(hosts)))
+        if index >= max(1, len(hosts)):
+            raise ValueError("there is no worker {} among {}, counted from 0".format(index, len(hosts)))
+    except (ValueError, RuntimeError, LookupError, TypeError, AttributeError) as error:
+        raise UserError("who are the workers, by {}? {}".format(source, one_line(error))) from None
+    return hosts, index
+
+
+def by_flags(flags):
+    return flags.worker_hosts, flags.task_index
+
+
+def by_tf_config(_):
+    resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    jobs = resolver.cluster_spec().as_dict()
+    if set(jobs) - {"chief", "master", "worker"}:
+        raise ValueError("TF_CONFIG names {}; here there are only workers, and a chief perhaps".format(", ".join(jobs)))
+    tasks = [(job, i) for job in ("chief", "master", "worker") for i in range(len(jobs.get(job, [])))]
+    own = (resolver.task_type, resolver.task_id)
+    if tasks and own not in tasks:
+        raise ValueError("TF_CONFIG's task {} {} is none of its cluster {}".format(*own, jobs))
+    return [jobs[job][i] for job, i in tasks], tasks.index(own) if tasks else 0
+
+
+def by_slurm(_):
+    """The tasks of a Slurm step, one worker each; Slurm itself gives each its GPU (--gpus-per-task)."""
+    count = int(os.environ["SLURM_STEP_NUM_TASKS"])
+    resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
+        port_base=PORT, gpus_per_node=count, gpus_per_task=1, auto_set_gpu=False)  # it cannot count to no GPUs
+    hosts = resolver.cluster_spec().as_dict()["worker"]
+    _, index = resolver.get_task_info()
+    node = os.environ.get("SLURMD_NODENAME")
+    if node and hosts[index].rpartition(":")[0] != node:
+        raise ValueError("Slurm runs task {} on {}, TensorFlow's resolver expects it on {}, since it sorts the nodes "
+                         "by name: use --worker_hosts".format(index, node, hosts[index]))
+    return hosts, index
+
+
+def by_kubernetes(flags):
+    """The pods with a label, one worker each, on the network of their nodes; HOST_IP says which one this is."""
+    try:
+        from kubernetes import client, config
+    except ImportError:
+        raise ValueError("it needs Kubernetes's client: pip install '.[kubernetes]'") from None
+    own = "{}:{}".format(os.environ.get("HOST_IP"), PORT)
+    hosts, reason, end = [], None, time.monotonic() + flags.start_timeout
+    try:
+        config.load_incluster_config() if "KUBERNETES_SERVICE_HOST" in os.environ else config.load_kube_config()
+        resolver = tf.distribute.cluster_resolver.KubernetesClusterResolver(
+            {"worker": [flags.kubernetes_label]}, PORT, override_client=client.CoreV1Api())
+        while len(hosts) < flags.num_workers and (reason is None or time.monotonic() < end):
+            time.sleep(1 if reason else 0)
+            try:
+                hosts = resolver.cluster_spec().as_dict().get("worker", [])
+                reason = "{} of {} pods with the label {}".format(len(hosts), flags.num_workers, flags.kubernetes_label)
+            except RuntimeError as error:  # a pod is not running (yet)
+                reason = str(error)
+    except Exception as error:  # Kubernetes's client raises many kinds
+        raise ValueError("Kubernetes does not answer: {}".format(error)) from None
+    if len(hosts) < flags.num_workers:
+        raise ValueError("after {} s there are not enough: {}".format(flags.start_timeout, reason))
+    if own not in hosts:
+        raise ValueError("HOST_IP, {}, is none of {}; it comes from status.hostIP: docs/cluster.md".format(
+            os.environ.get("HOST_IP"), ",".join(hosts)))
+    return hosts, hosts.index(own)
+
+
+def why_not_there(address, patience, tries):
+    """Why the worker at an address "host:port" does not accept a connection, in words; None if it does."""
+    host, port = address.rsplit(":", 1)
+    for _ in range(tries):
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), patience).close()
+            return None
+        except ConnectionRefusedError:
+            return "no process listens there"
+        except OSError as error:
+            reason = error.strerror or str(error)
+    return reason
+
+
+def check_address(address, index, seconds=0):
+    """Raise UserError if this worker's address is not this machine's, or is taken: gRPC itself would share the port.
+
+    seconds: how long to wait until the name of the host is known; in Kubernetes it becomes so while a pod starts.
+    """
+    host, port = address.rsplit(":", 1)
+    end = time.monotonic() + seconds
+    try:
+        while True:
+            try:
+                family, kind, _, _, place = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+                break
+            except socket.gaierror:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(1)
+        with socket.socket(family, kind) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # of a run that has just ended
+            listener.bind(place)
+            listener.listen()
+    except OSError as error:
+        raise UserError("worker {} cannot listen at {}: {}; does it run already, or should this be another "
+                        "--task_index?".format(index, address, error.strerror)) from None

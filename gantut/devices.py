@@ -1,0 +1,80 @@
+"""The networks on several devices of a machine: every one draws and judges a batch of its own.
+
+The gradients are then those of all batches' mean, and the moving averages of batch norm move towards the mean of the
+devices' statistics. A step takes the pictures and the noise that one device with the batches' sum would take.
+"""
+import contextlib
+from functools import partial
+
+import tensorflow.compat.v1 as tf
+
+from gantut.errors import UserError
+from gantut.faster import in_use, move_again
+from gantut.processes import check_class
+
+
+def find_devices(flags, config):
+    """The names of the devices that the trainer's flags ask for. config: the tf.ConfigProto for the session."""
+    if flags.num_devices > 1:
+        config.device_count["CPU"] = flags.num_devices
+        return ["/CPU:{}".format(i) for i in range(flags.num_devices)]
+    found = len(tf.config.list_physical_devices("GPU"))
+    if found < flags.num_gpus:
+        raise UserError("--num_gpus {}, but TensorFlow sees {} here: see nvidia-smi, and pip install '.[gpu]'"
+                        .format(flags.num_gpus, found))
+    config.allow_soft_placement = True  # what GPUs cannot do is done by the CPU
+    return ["/GPU:{}".format(i) for i in range(flags.num_gpus)]
+
+
+def on_devices(DCGAN, devices):
+    """A DCGAN whose networks run on several devices of this process, on each for its part of the batch."""
+    check_class(DCGAN)
+
+    class DevicesDCGAN(DCGAN):
+        def generator(self, z):
+            network = super().generator
+            (images,) = on_each(devices, lambda part: [network(part)], z, self.g_bns, self.is_training)
+            return images
+
+        def discriminator(self, image, reuse=False):
+            network = partial(super().discriminator, reuse=reuse)
+            return on_each(devices, network, image, self.d_bns, self.is_training)
+
+    return DevicesDCGAN
+
+
+def on_each(devices, network, x, bns, train):
+    """Apply a network to x [N, ...] in parts; returns its results of all parts, each [N, ...].
+
+    bns: what it may normalise with; if train, their moving averages take one step towards the mean over the devices.
+    """
+    n, size = len(devices), tf.shape(x)[0]
+    parts = tf.split(x, [(size + i) // n for i in range(n)], num=n)
+    results, statistics = [], []
+    for i, (device, part) in enumerate(zip(devices, parts)):
+        part.set_shape([None] + x.shape.as_list()[1:])
+        with tf.device(device), tf.variable_scope(tf.get_variable_scope(), reuse=i > 0 or None), not_moving(bns):
+            results.append(network(part))
+        statistics.append([(bn.mean, bn.variance) for bn in in_use(bns)])
+    moves = [move_to_mean(bn, of_devices, train) for bn, of_devices in zip(in_use(bns), zip(*statistics))]
+    with tf.control_dependencies(moves):
+        return [tf.concat(of_parts, 0) for of_parts in zip(*results)]
+
+
+@contextlib.contextmanager
+def not_moving(bns):
+    """While it is entered, the moving averages do not follow what one device alone has seen."""
+    for bn in bns:
+        bn.move = lambda mean, variance: tf.no_op()
+    yield
+    for bn in bns:
+        del bn.move
+
+
+def move_to_mean(bn, of_devices, train):
+    """An op: if train, one step towards the mean of the devices' (mean, variance), which bn then has."""
+    bn.mean, bn.variance = (tf.add_n(values) / len(values) for values in zip(*of_devices))
+    moved = tf.cond(tf.convert_to_tensor(train), lambda: move_again(bn), tf.no_op)
+    with tf.control_dependencies([moved]):
+        bn.mean, bn.variance = tf.identity(bn.mean), tf.identity(bn.variance)
+    return moved

@@ -1,0 +1,13 @@
+"""Random numbers that depend on the seed and the step alone, so that a stopped training goes on as if it had not."""
+import zlib
+
+import numpy as np
+
+
+def random_state(seed, purpose, *numbers):
+    """A NumPy RandomState that depends on its arguments alone, for example random_state(seed, "z", step).
+
+    Drawing from one of these for each step, instead of from one long stream, means that a stopped run can go on
+    from the number of its step. RandomState, because NumPy froze its streams for good.
+    """
+    return np.random.RandomState([seed, zlib.crc32(purpose.encode()), *numbers])

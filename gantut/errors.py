@@ -1,0 +1,39 @@
+"""What the user can mend, in one line; and what is written whole or not at all."""
+import contextlib
+import os
+import re
+
+
+class UserError(ValueError):
+    """Something that the user can mend; the message is one line that says what is wrong, where, and what to do."""
+
+
+class Stopped(Exception):
+    """A training was stopped by a signal, and saved; the argument is the signal's number."""
+
+
+def one_line(error):
+    """The message of an error in one line; of TensorFlow's, without the places in the code."""
+    message = re.search(r"^Node: .*\n(?:From /job:.*\n)?(.*)", str(error), re.MULTILINE)
+    return " ".join((message[1] if message else str(error)).split()) or type(error).__name__
+
+
+@contextlib.contextmanager
+def writing(what):
+    """Turn the failure to write something into a UserError: a full disk, a folder that cannot be written to."""
+    try:
+        yield
+    except Exception as error:  # TensorFlow's writers raise OpError, but also ValueError, IndexError, RuntimeError
+        raise UserError("cannot write {}: {}; what was saved before is intact, mend this and run the same command to "
+                        "go on".format(what, one_line(error)[:300])) from None
+
+
+@contextlib.contextmanager
+def whole(path, part=None):
+    """Yield the path of a file to write; once that has gone well it takes the place of path: whole or not at all.
+
+    part: what it is called until then, path + ".part" if not given.
+    """
+    part = part or path + ".part"
+    yield part
+    os.replace(part, path)

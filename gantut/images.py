@@ -1,0 +1,68 @@
+"""Picture files, in and out, beyond Part 3's eight functions. Pillow reads and writes them."""
+import logging
+import warnings
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from gantut.errors import one_line
+
+FORMATS = ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"]  # by content, whatever the ending; none that runs a program
+ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
+Image.MAX_IMAGE_PIXELS = 25_000_000  # Pillow refuses a header that claims twice as many: more takes over 1 GB
+warnings.filterwarnings("ignore", module="PIL")  # what matters about a broken file is raised
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
+
+
+def read(path):
+    """Read a picture file as RGB: [height, width, 3], uint8, or float64 in 0..255 if it is 16-bit gray.
+
+    Gray, palette, CMYK and 16-bit files are converted, transparency is laid over white, and the EXIF orientation is
+    applied. Raises OSError or another of Pillow's errors if the file is no picture, is cut short, or claims to be
+    absurdly large.
+    """
+    with Image.open(path, formats=FORMATS) as image:
+        ImageOps.exif_transpose(image, in_place=True)
+        if image.mode.startswith("I"):  # 16-bit gray: Pillow's convert() would clip it at 255, not scale it
+            gray = np.asarray(image, dtype=np.float64) / 257
+            return np.stack([gray.clip(0, 255)] * 3, axis=-1)
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def reason(error):
+    """What is wrong with a picture, in a few words."""
+    return "is no picture" if isinstance(error, Image.UnidentifiedImageError) else one_line(error)
+
+
+def resize(x, resize_w):
+    """Resize a uint8 array, [height, width] or [height, width, 1 or 3], to a square one resize_w wide, bilinearly."""
+    if x.ndim == 3 and x.shape[2] == 1:
+        return resize(x[:, :, 0], resize_w)[:, :, np.newaxis]
+    return np.array(Image.fromarray(x).resize((resize_w, resize_w), Image.Resampling.BILINEAR))
+
+
+def to_uint8(x):
+    """Round an array in 0..255 to uint8, clipping what lies outside."""
+    if x.dtype == np.uint8:
+        return x
+    return (np.clip(x, 0, 255) + 0.5).astype(np.uint8)
+
+
+def pixels(images):
+    """The generator's images, in [-1, 1], as uint8."""
+    return to_uint8((images + 1.0) / 2.0 * 255)
+
+
+def grid_size(n):
+    """The [rows, columns] of a nearly square grid that holds n images: [8, 8] for 64."""
+    columns = int(np.ceil(np.sqrt(n)))
+    return [int(np.ceil(n / columns)), columns]
+
+
+def save_film(frames, path, seconds=0.2):
+    """Write frames, uint8 arrays [h, w, 1 or 3] of one size, as an animated GIF that repeats; seconds: of each."""
+    images = [Image.fromarray(np.uint8(frame).squeeze()).convert("RGB") for frame in frames]
+    images[0].save(path, save_all=True, append_images=images[1:], duration=int(seconds * 1000), loop=0)

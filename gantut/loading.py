@@ -1,0 +1,146 @@
+"""Pictures as one model wants them: finding their folder, looking them over before the first step, reading them."""
+import collections
+import hashlib
+import os
+import sys
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from gantut.errors import UserError
+from gantut.images import FORMATS, read, reason, to_uint8
+
+HEAD = 4096  # bytes of each file that its checksum covers: all of a small picture, the beginning of a photograph
+LUMINANCE = [[0.299], [0.587], [0.114]]  # ITU-R 601
+DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data")
+
+Examined = collections.namedtuple("Examined", "size crc broken misfit", defaults=[None, None])
+
+
+def find_dataset(name):
+    """Return the folder called name, or else the one of that name under data/. Raises UserError if there is none."""
+    for folder in (os.path.expanduser(name), os.path.join(DATA, name)):
+        if os.path.isdir(folder):
+            return folder
+    raise UserError("no folder {}, and none of that name under {}: give --dataset a folder of pictures (try "
+                    "--dataset aligned)".format(name, DATA))
+
+
+class Loader(object):
+    """Reads pictures as one model wants them.
+
+    imgfuncs: Part 3's functions, of which it takes center_crop and transform. image_size: width and height in pixels.
+    is_crop: scale the central window of crop_size x crop_size (0: the largest square) to that size; otherwise every
+    picture must have it. c_dim: 3, or 1 for the luminance (ITU-R 601).
+    """
+
+    def __init__(self, imgfuncs, image_size, is_crop=False, crop_size=0, c_dim=3):
+        self.center_crop = imgfuncs.center_crop
+        self.scaled = imgfuncs.transform(np.arange(256), is_crop=False)  # each of the 256 values in [-1, 1], float64
+        self.image_size, self.is_crop, self.crop_size, self.c_dim = image_size, is_crop, crop_size, c_dim
+
+    def load(self, path):
+        """Read one picture: float32 [image_size, image_size, c_dim] in [-1, 1]. Raises UserError that names it."""
+        return self.normalise(self.decode(path))
+
+    def load_all(self, paths):
+        """Read pictures: float32 [N, image_size, image_size, c_dim] in [-1, 1]."""
+        return np.array([self.load(path) for path in paths])
+
+    def decode(self, path):
+        """The first half of load(): uint8 [image_size, image_size, 3]. Raises UserError that names the file."""
+        size = self.image_size
+        try:
+            image = read(path)
+            if self.is_crop:
+                image = self.center_crop(image, self.crop_size or min(image.shape[:2]), resize_w=size)
+            elif image.shape[:2] != (size, size):
+                raise ValueError("is {}x{}, not {}x{}: --is_crop takes the centre and scales it".format(
+                    image.shape[1], image.shape[0], size, size))
+        except Exception as error:  # whatever a broken file makes Pillow raise
+            raise UserError("{}: {}".format(path, reason(error))) from None
+        return to_uint8(image)  # rounds 16-bit gray to 8 bits, as the crop does
+
+    def normalise(self, pixels):
+        """The second half: uint8 [..., 3] -> float32 [..., c_dim] in [-1, 1], of one picture or a whole batch."""
+        if self.c_dim == 1:
+            return (self.scaled.take(pixels) @ LUMINANCE).astype(np.float32)
+        return self.scaled.astype(np.float32).take(pixels)
+
+    def look_over(self, files, skip_bad=False):
+        """Look at the header of every file before the first step.
+
+        Returns (the files that can be trained on, a fingerprint of their names and contents). Pictures that cannot be
+        read are listed on stderr and left out if skip_bad; otherwise, and for a picture whose size does not fit,
+        raises UserError.
+        """
+        blocks = [files[i:i + 256] for i in range(0, len(files), 256)]  # a task for each file takes longer than it
+        results = []
+        with ThreadPoolExecutor(os.cpu_count()) as threads, \
+                tqdm(desc="looking at the pictures", total=len(files), disable=None, leave=False, unit=" files") as bar:
+            for block in threads.map(lambda block: [self.examine(path) for path in block], blocks):
+                results += block
+                bar.update(len(block))
+        misfit = next((result.misfit for result in results if result.misfit), None)
+        if misfit:
+            raise UserError(misfit)
+        bad = [(path, result.broken) for path, result in zip(files, results) if result.broken]
+        if bad and (skip_bad or len(bad) > 1):
+            print("\n".join(" [!] {}: {}".format(*one) for one in bad), file=sys.stderr)
+        if bad and not skip_bad:
+            raise UserError("{}: {}{}; remove or replace such a file, or leave it out with --skip_bad_images".format(
+                *bad[0], " ({} such files, listed above)".format(len(bad)) if len(bad) > 1 else ""))
+        good = [(path, result) for path, result in zip(files, results) if not result.broken]
+        return [path for path, _ in good], fingerprint(good)
+
+    def examine(self, path):
+        """Look at one file: its size, a checksum of its beginning, and what is broken or does not fit, in words."""
+        try:
+            with open(path, "rb") as file:
+                start = file.read(HEAD)
+                found = Examined(os.fstat(file.fileno()).st_size, zlib.crc32(start))
+                file.seek(0)
+                with Image.open(file, formats=FORMATS) as image:
+                    width, height = image.size
+        except Exception as error:  # whatever a broken file makes Pillow raise
+            return Examined(0, 0, broken=reason(error))
+        if not self.is_crop and (width, height) != (self.image_size, self.image_size):
+            return found._replace(misfit="{0} is {1}x{2}, but the model wants {3}x{3}: add --is_crop to take the "
+                                  "centre of every picture and scale it".format(path, width, height, self.image_size))
+        if self.is_crop and min(width, height) < self.crop_size:
+            return found._replace(misfit="{} is {}x{}, smaller than --crop_size {}: use a smaller one, or 0 for the "
+                                  "largest square of each picture".format(path, width, height, self.crop_size))
+        return found
+
+
+def fingerprint(examined):
+    """A short hash of the names, sizes and beginnings of the files, wherever their folder lies."""
+    folders = {os.path.dirname(path) for path, _ in examined}
+    root = os.path.commonpath(folders) if folders else ""
+    inside = {folder: os.path.relpath(folder, root) for folder in folders}
+    lines = []
+    for path, found in examined:
+        folder, name = os.path.split(path)
+        name = name if inside[folder] == "." else os.path.join(inside[folder], name)
+        lines.append("{} {} {}".format(name, found.size, found.crc))
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def check_number(files, root, batch_size=1, train_size=np.inf, replicas=1):
+    """Raise UserError unless there are pictures, and enough for a batch of each replica. root: where they should be."""
+    if not files:
+        endings = collections.Counter(
+            os.path.splitext(name)[1].lower() or "no ending" for _, _, names in os.walk(root) for name in names)
+        found = ", ".join("{} ({})".format(*pair) for pair in endings.most_common(5)) or "no files at all"
+        raise UserError("no pictures in {}: files that end in .png, .jpg or .jpeg count, in subfolders too; "
+                        "found {}".format(root, found))
+    batches = "one batch of {}".format(batch_size) if replicas == 1 else "{} batches of {}".format(replicas, batch_size)
+    if train_size < batch_size * replicas:
+        raise UserError("--train_size {:g} is less than {}: use --batch_size {:g} or less".format(
+            train_size, batches, train_size // replicas))
+    if len(files) < batch_size * replicas:
+        raise UserError("{} picture(s) in {} are fewer than {}: use --batch_size {} or less, or add "
+                        "pictures".format(len(files), root, batches, len(files) // replicas))

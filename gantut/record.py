@@ -1,0 +1,111 @@
+"""run.json, beside the checkpoints: what a run is made with, and whether it may go on with what there is now.
+
+Since the order of the pictures and the noise depend on (seed, step) alone, run.json and the newest checkpoint are all
+it takes to go on as if the run had never stopped.
+"""
+import json
+import os
+import platform
+import sys
+
+import numpy as np
+import PIL
+import tensorflow.compat.v1 as tf
+
+from gantut.checkpoints import newest_checkpoint, step_of
+from gantut.errors import UserError, whole
+
+OF_THE_MODEL = ["image_size", "c_dim", "z_dim", "gf_dim", "df_dim", "batch_size", "is_crop"]
+MUST_MATCH = OF_THE_MODEL + ["seed", "crop_size"]
+MAY_CHANGE = ["learning_rate", "beta1", "epoch", "threads", "skip_bad_images"]
+
+
+def describe(dcgan, config, data, replicas):
+    """What a run is made with: its flags, the versions of what computes it, its data. A dict for run.json.
+
+    ahead: by how many steps the checkpoint's number is ahead of the place in the data, after
+    check(). The flags are words, as the command line has them.
+    """
+    return {
+        "flags": {name: str(getattr(dcgan if name in OF_THE_MODEL else config, name))
+                  for name in MUST_MATCH + MAY_CHANGE},
+        "versions": {"python": platform.python_version(), "tensorflow": tf.__version__, "numpy": np.__version__,
+                     "pillow": PIL.__version__},
+        "data": {"folder": config.dataset, "pictures": len(data), "fingerprint": data.fingerprint},
+        "replicas": replicas,
+        "ahead": 0,
+    }
+
+
+def check(checkpoint_dir, run, saver, skip_bad=False):
+    """Compare a run with the one whose checkpoint lies in checkpoint_dir, if any.
+
+    Says which of the flags and versions that may change have done so. Raises UserError if another one has, or the data.
+    With another number of replicas the epoch goes on at the same place: sets run["ahead"]. saver: the model's.
+    skip_bad: --skip_bad_images, with which other data are no error.
+    """
+    path = os.path.join(checkpoint_dir, "run.json")
+    newest = newest_checkpoint(checkpoint_dir)
+    if not (os.path.exists(path) and newest):
+        return
+    before = read(path)
+    flags, flags_before, data, data_before = run["flags"], before["flags"], run["data"], before["data"]
+    other = [name for name in MUST_MATCH if flags_before.get(name, flags[name]) != flags[name]]
+    if other:
+        _, misfit = saver.compare(newest)
+        raise UserError("the run in {} was made with {}, not {}{}: use its flags to go on, or another --checkpoint_dir "
+                        "for a new run".format(checkpoint_dir, as_flags(flags_before, other),
+                                               as_flags(flags, other), " ({})".format(misfit) if misfit else ""))
+    if any(data_before[name] != data[name] for name in ("pictures", "fingerprint")):
+        differs = "the run in {} was made with other data: {} pictures in {}, now {} in {}, or other contents".format(
+            checkpoint_dir, data_before["pictures"], data_before["folder"], data["pictures"], data["folder"])
+        if not skip_bad:
+            raise UserError("{}; bring them back, or use another --checkpoint_dir for a new run; to go on with the new "
+                            "data all the same, delete {}".format(differs, path))
+        print(" [!] {}; going on with them, because of --skip_bad_images".format(differs), file=sys.stderr)
+    run["ahead"] = steps_ahead(before, run, step_of(newest) - 1)
+    replicas_before = before.get("replicas", 1)
+    if replicas_before != run["replicas"]:
+        size = flags["batch_size"]
+        print(" [*] going on with {} x {} pictures a step (it was {} x {})".format(
+            run["replicas"], size, replicas_before, size))
+    for kind in ("flags", "versions"):
+        for name, value in run[kind].items():
+            value_before = before.get(kind, {}).get(name, value)
+            if name != "epoch" and value_before != value:
+                print(" [*] going on with {} {} (it was {})".format(name, value, value_before))
+
+
+def read(path):
+    try:
+        with open(path) as file:
+            before = json.load(file)
+        before["flags"].get, before["data"]["pictures"], before["data"]["folder"], before["data"]["fingerprint"]
+        return before
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise UserError("{} cannot be read ({}): delete it to go on without the comparison".format(path, error)) \
+            from None
+
+
+def write(checkpoint_dir, run):
+    with whole(os.path.join(checkpoint_dir, "run.json")) as path, open(path, "w") as file:
+        json.dump(run, file, indent=1)
+
+
+def steps_ahead(before, run, done):
+    """By how many steps `done`, the steps of the run so far, is ahead of its place in the data, counted as it goes on.
+
+    Between two steps of the run before that are one step now, the place is the first one's: no picture is left out.
+    """
+    def in_an_epoch(replicas):
+        return run["data"]["pictures"] // (int(run["flags"]["batch_size"]) * replicas)
+
+    then, now, ahead = before.get("replicas", 1), run["replicas"], before.get("ahead", 0)
+    if then == now:
+        return ahead
+    epoch, idx = divmod(done - ahead, in_an_epoch(then))
+    return done - (epoch * in_an_epoch(now) + idx * then // now)
+
+
+def as_flags(values, names):
+    return " ".join("--{}={}".format(name, values[name]) for name in names)

@@ -1,0 +1,176 @@
+"""What the workers of a cluster do together: the twin of Alone in gantut/processes.py.
+
+Every process is a tf.train.Server, and averages with the others by the collective operations of TensorFlow's runtime.
+That runtime trusts whoever can reach its port: docs/cluster.md.
+"""
+import contextlib
+import json
+import os
+import sys
+import threading
+import time
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from gantut.addresses import check_address, why_not_there
+from gantut.errors import Stopped, UserError, one_line
+from gantut.record import MAY_CHANGE, MUST_MATCH
+
+LOOK_EVERY = 2  # seconds between two looks at whether the other workers are there
+PATIENCE = 5  # seconds that a worker may take to accept a connection
+TRIES = 3  # how often it may fail to, unless it refuses: then its process has ended
+NOTE = 4096  # bytes of the longest note that a worker tells the others
+MAY_DIFFER = ["threads", "skip_bad_images"]  # from worker to worker
+
+
+class Workers(object):
+    """The processes of one training, seen from this one. Worker 0, the chief, alone reads and writes what is kept.
+
+    hosts: the address "host:port" of each. index: this one's number. config: the tf.ConfigProto for server and session.
+    start_timeout, timeout: how many seconds to wait for the others at the start, and later.
+    Raises UserError if the port is taken, or the others do not come.
+    """
+
+    def __init__(self, hosts, index, config, start_timeout, timeout):
+        self.hosts, self.index, self.timeout = hosts, index, timeout
+        self.count, self.chief = len(hosts), index == 0
+        self.keys = 0
+        self.over = threading.Event()
+        os.environ["no_grpc_proxy"] = ",".join(host.rsplit(":", 1)[0] for host in hosts)
+        check_address(hosts[index], index, start_timeout)
+        config.experimental.collective_group_leader = "/job:worker/replica:0/task:0"
+        config.device_filters.append("/job:worker/task:{}".format(index))
+        self.server = tf.train.Server(tf.train.ClusterSpec({"worker": hosts}), "worker", index, config=config)
+        self.target = self.server.target
+        self.wait_for_all(start_timeout)
+        threading.Thread(target=self.watch, daemon=True).start()
+
+        self.number = tf.placeholder(tf.int32, [1])
+        self.largest = self.reduce(self.number, "Max", "Id")
+        self.note = tf.placeholder(tf.int32, [NOTE])
+        self.notes = tf.raw_ops.CollectiveGatherV2(
+            input=self.note, ordering_token=[], timeout_seconds=max(1, start_timeout), **self.group())
+
+    def group(self):
+        """What tells a collective operation from the others; each worker builds the same ones in the same order."""
+        self.keys += 1
+        return dict(group_size=len(self.hosts), group_key=1, instance_key=self.keys)
+
+    def reduce(self, x, merge, final):
+        return tf.raw_ops.CollectiveReduceV2(input=x, merge_op=merge, final_op=final, ordering_token=[],
+                                             timeout_seconds=self.timeout, **self.group())
+
+    def average(self, x):
+        """The mean of x over the workers, the same bits on each."""
+        return self.reduce(x, "Add", "Div")
+
+    @contextlib.contextmanager
+    def session(self, config):
+        """The session to train in, to be entered; of the workers the chief alone prints."""
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(sys.stdout if self.chief else nowhere), \
+                tf.Session(self.target, config=config) as sess:
+            try:
+                yield sess
+            except tf.errors.OpError as error:
+                raise self.explain(error) from None
+
+    def rows(self, size):
+        """Which rows of a batch for all are this worker's, a slice. size: how many those of one worker are."""
+        return slice(self.index * size, (self.index + 1) * size)
+
+    def begin(self, sess, variables, averages):
+        """Take the chief's value of all variables. averages: those of them that average_moving() averages."""
+        mean = self.average(tf.concat([tf.reshape(var, [-1]) for var in averages], 0))
+        means = tf.split(mean, [var.shape.num_elements() for var in averages])
+        self.averaged = tf.group(*[var.assign(tf.reshape(mean, var.shape)) for var, mean in zip(averages, means)])
+        sess.run(self.from_chief(variables))
+
+    def average_moving(self, sess):
+        """After an update: the moving averages become their mean over the workers."""
+        sess.run(self.averaged)
+
+    def from_chief(self, variables):
+        """An op: each variable takes the chief's value."""
+        if self.chief:
+            return tf.group(*[tf.raw_ops.CollectiveBcastSendV2(input=var, timeout_seconds=self.timeout, **self.group())
+                              for var in variables])
+        return tf.group(*[var.assign(tf.raw_ops.CollectiveBcastRecvV2(
+            T=var.dtype.base_dtype, shape=var.shape.as_list(), timeout_seconds=self.timeout, **self.group()))
+            for var in variables])
+
+    def number_of_chief(self, sess, number):
+        """The chief's number, an integer."""
+        return int(sess.run(self.largest, {self.number: [number if self.chief else -2**31]})[0])
+
+    def agree(self, sess, ending):
+        """What ends the training: None if no worker's ending is an exception, else an exception for each worker."""
+        own = 0 if not ending else ending.args[0] if isinstance(ending, Stopped) else 1000 + self.index
+        code = int(sess.run(self.largest, {self.number: [own]})[0])
+        if code == own:
+            return ending
+        return Stopped(code) if code < 1000 else UserError(
+            "{} has come to an end, see what it says; the training is saved".format(self.name(code - 1000)))
+
+    def compare(self, sess, run):
+        """Raise UserError if a worker's run, the dict for run.json, differs from the chief's where it must not."""
+        flags = {name: run["flags"][name] for name in MUST_MATCH + MAY_CHANGE if name not in MAY_DIFFER}
+        mine = {"--" + name: value for name, value in flags.items()}
+        mine.update(run["versions"], workers=len(self.hosts), replicas=run["replicas"],
+                    **{name: run["data"][name] for name in ("pictures", "fingerprint")})
+        note = np.frombuffer(json.dumps(mine).encode().ljust(NOTE), np.uint8)
+        told = sess.run(self.notes, {self.note: note}).reshape(len(self.hosts), NOTE)
+        notes = [json.loads(bytes(note.astype(np.uint8))) for note in told]
+        differs = ["{} of worker {} is {}, of worker 0 {}".format(name, i, note.get(name), value)
+                   for i, note in enumerate(notes) for name, value in notes[0].items() if note.get(name) != value]
+        if differs:
+            self.leave(sess)
+            raise UserError("the workers do not agree: {}; start all with the same flags, versions and data".format(
+                ", ".join(differs)))
+
+    def leave(self, sess):
+        """Wait until all have come to the end, so that none takes another's for a death."""
+        sess.run(self.largest, {self.number: [0]})
+        self.over.set()
+
+    def name(self, i):
+        return "worker {} ({})".format(i, self.hosts[i])
+
+    def gone(self, patience=PATIENCE, tries=TRIES):
+        """Names and reasons of the workers that do not accept a connection."""
+        others = [i for i in range(len(self.hosts)) if i != self.index]
+        reasons = [(self.name(i), why_not_there(self.hosts[i], patience, tries)) for i in others]
+        return ["{}: {}".format(*one) for one in reasons if one[1]]
+
+    def wait_for_all(self, seconds):
+        start, silent = time.monotonic(), True
+        while gone := self.gone(patience=1, tries=1):
+            waited = time.monotonic() - start
+            if waited > 3 and silent:
+                print(" [*] Waiting for {}".format(", ".join(gone)))
+                silent = False
+            if waited > seconds:
+                raise UserError("after {} s this worker, {}, still waits for {}: start all workers with the same "
+                                "addresses, or give them more time with --start_timeout".format(
+                                    seconds, self.index, ", ".join(gone)))
+            time.sleep(0.2)
+
+    def watch(self):
+        """A thread: end this process when another worker is gone; the main thread may wait for it in vain."""
+        while not self.over.wait(LOOK_EVERY):
+            gone = self.gone()
+            if gone and not self.over.wait(1):  # it may have come to the end a moment before this one
+                print("error: {}".format(self.lost(gone)), file=sys.stderr, flush=True)
+                os._exit(1)
+
+    def lost(self, gone):
+        return "lost {}; what was saved before is intact: start all workers again to go on".format(", ".join(gone))
+
+    def explain(self, error):
+        """What a failed collective operation means, a UserError."""
+        gone = self.gone(tries=1)
+        if gone:
+            return UserError(self.lost(gone))
+        return UserError("a step with the other workers failed ({}); what was saved before is intact: start all again, "
+                         "with the same --worker_hosts, to go on; if one was only slow, with a longer "
+                         "--worker_timeout".format(one_line(error)[:300]))
