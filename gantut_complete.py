@@ -25,7 +25,7 @@ import gantut_imgfuncs
 from gantut.checkpoints import model_sizes
 from gantut.dice import random_state
 from gantut.errors import UserError, writing
-from gantut.flags import define
+from gantut.flags import define, forget
 from gantut.images import grid_size, pixels, reason, save_film, to_uint8
 from gantut.loading import Loader, check_number, find_dataset
 from gantut_gan import DCGAN, dataset_files
@@ -36,6 +36,7 @@ FLAGS = flags.FLAGS
 
 
 def define_flags():
+    forget()
     flags.DEFINE_string("dataset", None, "Picture, folder of pictures, or the name of one under data/.", required=True)
     flags.DEFINE_string("checkpoint_dir", "checkpoint", "Directory of the trained model [checkpoint]")
     flags.DEFINE_string("out_dir", "completions", "Directory name to save the completions [completions]")

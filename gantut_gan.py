@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 import gantut_imgfuncs
-from gantut.checkpoints import Saver, newest_checkpoint
+from gantut.checkpoints import Saver, check_graph, newest_checkpoint
 from gantut.flags import settings
 from gantut.run import Run
 from gantut_datafuncs import batch_norm, conv2d, conv2d_transpose, linear, lrelu
@@ -71,6 +71,7 @@ class DCGAN(object):
         self.g_bns = [batch_norm(name="g_bn{}".format(i)) for i in range(log_size)]
 
         self.checkpoint_dir = checkpoint_dir
+        check_graph()
         self.build_model()
 
         self.model_name = "DCGAN.model"

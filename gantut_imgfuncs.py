@@ -78,7 +78,8 @@ def merge(images, size):
 def imsave(images, size, path):
     """Write images [N, h, w, 1 or 3] in [0, 1] as one picture file, a grid of size [rows, columns] (Part 3)."""
     img = to_uint8(merge(images, size) * 255)
-    data = iio.imwrite("<bytes>", img[:, :, 0] if img.shape[2] == 1 else img, extension=os.path.splitext(path)[1])
+    ending = os.path.splitext(path)[1].lower()
+    data = iio.imwrite("<bytes>", img[:, :, 0] if img.shape[2] == 1 else img, extension=ending)
     with open(path, "wb") as file:  # not by imageio, which leaves a traceback on a full disk
         file.write(data)
 

@@ -20,8 +20,8 @@ from tqdm import tqdm
 import gantut_imgfuncs
 from gantut.checkpoints import model_sizes, newest_checkpoint
 from gantut.dice import random_state
-from gantut.errors import UserError, writing
-from gantut.flags import define
+from gantut.errors import UserError, check_outside, writing
+from gantut.flags import define, forget
 from gantut.images import grid_size, pixels, read, reason, save_film
 from gantut.loading import Loader, check_number, find_dataset
 from gantut.quiz import make_quiz
@@ -36,6 +36,7 @@ BATCH = 64  # samples, or training pictures, that are in memory at once
 
 
 def define_flags():
+    forget()
     flags.DEFINE_enum("mode", "grid", list(MODES), "What to make [grid]")
     flags.DEFINE_string("checkpoint_dir", "checkpoint", "Directory of the trained model [checkpoint]")
     flags.DEFINE_string("out", None, "File to write; a folder for images and export [{}]".format(
@@ -256,6 +257,7 @@ def training_pictures(sampler, config, needed):
     Raises UserError if there are fewer than needed, or some that do not fit.
     """
     root = find_dataset(config.dataset)
+    check_outside(config.out, root, "out")
     loader = Loader(gantut_imgfuncs, sampler.dcgan.image_size, config.is_crop, config.crop_size, sampler.dcgan.c_dim)
     files, _ = loader.look_over(dataset_files(root), config.skip_bad_images)
     check_number(files, root)
@@ -324,7 +326,7 @@ def main():
     FLAGS.out = FLAGS.out or out
     FLAGS.count = FLAGS.count or count
     ending = os.path.splitext(out)[1]
-    if not FLAGS.out.endswith(ending):
+    if not FLAGS.out.lower().endswith(ending):
         raise UserError("--mode {} writes a {} file: --out {} should end in that".format(
             FLAGS.mode, ending, FLAGS.out))
     with writing(FLAGS.out):

@@ -14,15 +14,16 @@ import gantut.console  # before TensorFlow, which it keeps quiet
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from gantut.errors import writing
+from gantut.errors import check_outside, writing
 from gantut.faster import faster
-from gantut.flags import define, settings
+from gantut.flags import define, forget, settings
 from gantut.loading import find_dataset
 from gantut.processes import join
 from gantut_gan import DCGAN
 
 # ARG1 = name of the flag, ARG2 = default value, ARG3 = description
 flags = tf.app.flags
+forget()  # those of an earlier run in the same notebook
 flags.DEFINE_integer("epoch", 20, "Number of epochs to train, in all [20]", lower_bound=1)
 flags.DEFINE_float("learning_rate", 0.0002, "Learning rate for adam optimiser [0.0002]")
 flags.DEFINE_float("beta1", 0.5, "Momentum term for adam optimiser [0.5]")
@@ -47,6 +48,7 @@ flags.register_multi_flags_validator(["num_gpus", "num_devices"], lambda f: min(
 
 def main():
     FLAGS.dataset = find_dataset(FLAGS.dataset)
+    check_outside(FLAGS.sample_dir, FLAGS.dataset, "sample_dir")
     config = tf.ConfigProto(intra_op_parallelism_threads=FLAGS.threads)
     tf.set_random_seed(FLAGS.seed)
 

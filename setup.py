@@ -22,10 +22,12 @@ setup(
         "pillow>=10.1,<14",
         "tqdm>=4.60,<5",
         "matplotlib>=3.8,<4",
+        "filelock>=3.12,<4",
     ],
     extras_require={
         "test": ["pytest>=8,<10", "scikit-image>=0.22,<1", "selenium>=4.20,<5", "ruff",
-                 "mtcnn==1.0.0", "scikit-learn>=1.4,<2", "pytest-xdist>=3.5,<4", "kubernetes>=29"],
+                 "mtcnn==1.0.0", "scikit-learn>=1.4,<2", "pytest-xdist>=3.5,<4", "kubernetes>=29", "nbclient>=0.10,<1",
+                 "ipykernel>=6.29,<8"],
         "variants": ["matplotlib>=3.8,<4"],
         "faces": ["mtcnn==1.0.0", "scikit-learn>=1.4,<2"],
         "kubernetes": ["kubernetes>=29"],

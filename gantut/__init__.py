@@ -1,7 +1,8 @@
 """The machinery behind the tutorial's front rooms, gantut_gan.py and its neighbours: one room a file, one topic a room.
 
 errors       what the user can mend, in one line; what is written whole or not at all
-signals      Ctrl-C and SIGTERM: a step is finished first
+signals      Ctrl-C, SIGTERM and their like: a step is finished first
+streams      stdout and stderr that nobody reads end nothing
 console      what a terminal sees: no noise, one line for an error, how far it is
 flags        the flags beyond Part 5's, each defined once, and their defaults
 
@@ -14,6 +15,7 @@ pictures     the order of the pictures in a training, read ahead and kept in mem
 checkpoints  which is the newest, what is in it, the saver that looks before it restores
 record       run.json: what a run is made with, and whether it may go on
 logs         TensorBoard's event files
+lock         one run in a checkpoint folder at a time
 health       numbers that are not finite, a discriminator that has won, samples that have collapsed
 run          the one object that DCGAN.train() talks to: it brings the rooms above together
 

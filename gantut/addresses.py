@@ -21,9 +21,9 @@ def find_workers(flags):
     """
     if flags.kubernetes_label:
         source, find = "--kubernetes_label", by_kubernetes
-    elif not flags.worker_hosts and "TF_CONFIG" in os.environ:
+    elif not flags.worker_hosts and os.environ.get("TF_CONFIG"):
         source, find = "TF_CONFIG", by_tf_config
-    elif not flags.worker_hosts and int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+    elif not flags.worker_hosts and int(os.environ.get("SLURM_STEP_NUM_TASKS") or 1) > 1:
         source, find = "Slurm's variables", by_slurm
     else:
         source, find = "--worker_hosts", by_flags

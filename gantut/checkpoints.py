@@ -1,19 +1,93 @@
 """Checkpoints: which is the newest, what is in it, and a saver that looks at one before it restores it."""
+import json
 import os
 import re
 import shutil
+import sys
 
 import tensorflow.compat.v1 as tf
+from google.protobuf import text_format
+from tensorflow.python.training.checkpoint_state_pb2 import CheckpointState
 
 from gantut.errors import UserError, one_line
 
+said = set()  # what has been said of a folder, once
+
 
 def newest_checkpoint(checkpoint_dir):
-    """The path of the newest checkpoint in a folder, wherever the folder was when it was written; None without one."""
-    ckpt = checkpoint_dir and tf.train.get_checkpoint_state(checkpoint_dir)
-    if not (ckpt and ckpt.model_checkpoint_path):
+    """The path of the newest checkpoint in a folder, wherever the folder was when it was written; None without one.
+
+    It is the one that the folder's state file, `checkpoint`, names. Without a state file, or where that names none
+    that is there, it is the newest complete one, and a line says so. Raises UserError if there are parts of one only.
+    """
+    if not checkpoint_dir:
         return None
-    return os.path.join(checkpoint_dir, os.path.basename(ckpt.model_checkpoint_path))
+    checkpoint_dir = os.path.expanduser(checkpoint_dir)
+    check_folder(checkpoint_dir)
+    complete, parts = find_checkpoints(checkpoint_dir)
+    known = [name for name in names_in_state(checkpoint_dir) if name in complete]
+    if known:
+        return os.path.join(checkpoint_dir, known[-1])
+    if complete:
+        newest = max(complete, key=step_of)
+        say("{0} has no readable file `checkpoint` that names its model: taking the newest, {1}".format(
+            checkpoint_dir, newest))
+        return os.path.join(checkpoint_dir, newest)
+    foreign = sorted(parts - set(written_by_run(checkpoint_dir)))
+    if foreign:
+        raise UserError("{} holds only parts of {}: its .index and all of its .data files are needed; bring the "
+                        "others, or use another --checkpoint_dir".format(checkpoint_dir, foreign[-1]))
+    return None
+
+
+def check_folder(checkpoint_dir, flag="checkpoint_dir"):
+    """Raise UserError if TensorFlow cannot keep checkpoints in a folder of that name, or it is a checkpoint itself."""
+    if re.search(r"[][*?\\]", checkpoint_dir):
+        raise UserError("--{} {}: TensorFlow takes [ ] * ? and \\ for patterns, and would not find its "
+                        "checkpoints again; use a path without them".format(flag, checkpoint_dir))
+    if os.path.exists(checkpoint_dir + ".index"):
+        raise UserError("--{} {} is one checkpoint: give its folder, {}".format(
+            flag, checkpoint_dir, os.path.dirname(checkpoint_dir) or "."))
+
+
+def find_checkpoints(checkpoint_dir):
+    """The names of the checkpoints in a folder, NAME-<step>: returns (the complete ones, those of which parts lack)."""
+    found = {}
+    for file in os.listdir(checkpoint_dir) if os.path.isdir(checkpoint_dir) else []:
+        match = re.fullmatch(r"(.+-\d+)\.(index|data-\d+-of-(\d+))", file)
+        if match:
+            found.setdefault(match[1], []).append(match)
+    complete = {name for name, files in found.items() if "index" in {match[2] for match in files}
+                and len(files) == 1 + max(int(match[3] or 0) for match in files)}
+    complete -= {name for name in complete if len(found[name]) == 1}
+    return complete, set(found) - complete
+
+
+def names_in_state(checkpoint_dir):
+    """The checkpoints that a folder's state file names, the newest last; none if it cannot be read."""
+    try:
+        with open(os.path.join(checkpoint_dir, "checkpoint"), encoding="utf-8") as file:
+            state = text_format.Parse(file.read(), CheckpointState())
+    except (OSError, ValueError, text_format.ParseError):
+        return []
+    newest = state.model_checkpoint_path
+    paths = [path for path in state.all_model_checkpoint_paths if path != newest] + [newest]
+    return [re.split(r"[/\\]", path)[-1] for path in paths]  # whatever system wrote it
+
+
+def written_by_run(checkpoint_dir):
+    """The names of the checkpoints that the folder's own run has written, as run.json has them."""
+    try:
+        with open(os.path.join(checkpoint_dir, "run.json")) as file:
+            return json.load(file).get("checkpoints", names_in_state(checkpoint_dir))  # older ones do not say it
+    except (OSError, ValueError, AttributeError):
+        return []
+
+
+def say(line):
+    if line not in said:
+        said.add(line)
+        print(" [!] " + line, file=sys.stderr, flush=True)
 
 
 def step_of(path):
@@ -40,6 +114,13 @@ def model_sizes(checkpoint_dir):
     except (tf.errors.OpError, KeyError, ValueError) as error:
         raise UserError("the checkpoint {} is none of a DCGAN, or cannot be read ({})".format(
             path, one_line(error))) from None
+
+
+def check_graph():
+    """Raise UserError if the graph holds a DCGAN already: their variables would have the same names."""
+    if any(var.name.startswith(("generator/", "discriminator/")) for var in tf.global_variables()):
+        raise UserError("this graph holds a DCGAN already: make another one in a graph of its own, with "
+                        "tf.Graph().as_default(), tf.Session() as sess:")
 
 
 class Saver(tf.train.Saver):
@@ -87,15 +168,16 @@ class Saver(tf.train.Saver):
         tf.train.Saver([var for var in self.variables if var not in absent]).restore(sess, path)
 
     def take_over(self, checkpoint_dir, name):
-        """Learn which checkpoints called name there are, and remove what a killed run left behind.
+        """Learn which checkpoints there are of those that this run has written, and remove what it left half done.
 
-        Left behind are files half written, and checkpoints that the folder's state file does not know (any more).
+        Left behind by a killed run are files half written, and checkpoints that the folder's state file does not know
+        (any more). What the run has not written itself stays: run.json says what it has.
         """
-        state = tf.train.get_checkpoint_state(checkpoint_dir)
-        known = [os.path.basename(path) for path in state.all_model_checkpoint_paths] if state else []
-        self.recover_last_checkpoints([os.path.join(checkpoint_dir, one) for one in known])
+        written, known = written_by_run(checkpoint_dir), names_in_state(checkpoint_dir)
+        self.recover_last_checkpoints([os.path.join(checkpoint_dir, one) for one in known if one in written])
         for one in os.listdir(checkpoint_dir):
             match = re.fullmatch(r"({}-\d+)(\..*|_temp.*)|checkpoint\.tmp.*".format(re.escape(name)), one)
-            if match and ("temp" in one or match[1] not in known):
+            if match and ("temp" in one or one.startswith("checkpoint.tmp")
+                          or (known and match[1] in written and match[1] not in known)):
                 path = os.path.join(checkpoint_dir, one)
                 shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)

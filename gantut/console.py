@@ -10,6 +10,7 @@ import threading
 
 from gantut.errors import Stopped, UserError, one_line
 from gantut.signals import leave_at_once
+from gantut.streams import protect, reopen_closed
 
 QUIET = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "0"
 
@@ -33,6 +34,11 @@ def import_tensorflow():
             signal.signal(signal.SIGINT, handler)
 
 
+# a notebook's, or those of another project: nothing here is drawn in a window, or runs on another Keras
+os.environ.update(MPLBACKEND="agg", KERAS_BACKEND="tensorflow")
+os.environ.pop("TF_USE_LEGACY_KERAS", None)
+
+reopen_closed()
 if QUIET:
     import_tensorflow()
 
@@ -40,22 +46,25 @@ import tensorflow.compat.v1 as tf  # noqa: E402
 from absl import app, flags  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
+from gantut.flags import settle  # noqa: E402
+
 if QUIET:
     tf.logging.set_verbosity(tf.logging.FATAL)  # an error is raised as well, and becomes one line
 
 
 def run(main):
     """Parse the flags and call main(); how it ends becomes one line at most on stderr and an exit code."""
-    sys.stdout.reconfigure(line_buffering=True)  # also in a pipe, a line is seen when it is written
+    protect()
     leave_at_once()
-    app.run(lambda _: call(main), flags_parser=parse_flags)
+    with tf.Graph().as_default():  # of its own: a notebook may run it again
+        app.run(lambda _: call(main), flags_parser=parse_flags)
 
 
 def call(main):
     try:
         main()
     except UserError as error:
-        sys.exit("error: {}".format(error))
+        sys.exit("error: {}".format(str(error).replace("\n", "\\n")))  # of a file's name
     except Stopped as stopped:
         print("stopped and saved; to go on: {}".format(shlex.join([sys.executable, *sys.argv])), file=sys.stderr)
         sys.exit(128 + stopped.args[0])
@@ -63,10 +72,15 @@ def call(main):
 
 def parse_flags(argv):
     """absl's flag parser, but what it refuses is one line, --help exits with 0, and no word is left over."""
+    if "log_dir" in flags.FLAGS:
+        delattr(flags.FLAGS, "log_dir")  # absl's own, which does nothing here, beside --logs_dir
     try:
-        rest = flags.FLAGS(argv)
+        rest = flags.FLAGS(["--help" if word == "-h" else word for word in argv])
+        settle()
     except flags.Error as error:
         sys.exit("error: {} (see --help)".format(one_line(error)))
+    except UserError as error:
+        sys.exit("error: {}".format(error))
     except SystemExit:
         sys.exit(0)
     if len(rest) > 1:

@@ -20,7 +20,8 @@ def find_devices(flags, config):
         return ["/CPU:{}".format(i) for i in range(flags.num_devices)]
     found = len(tf.config.list_physical_devices("GPU"))
     if found < flags.num_gpus:
-        raise UserError("--num_gpus {}, but TensorFlow sees {} here: see nvidia-smi, and pip install '.[gpu]'"
+        raise UserError("--num_gpus {}, but TensorFlow sees {} here: see nvidia-smi, pip install '.[gpu]', and "
+                        "docs/when-it-does-not-work.md"
                         .format(flags.num_gpus, found))
     config.allow_soft_placement = True  # what GPUs cannot do is done by the CPU
     return ["/GPU:{}".format(i) for i in range(flags.num_gpus)]

@@ -18,6 +18,14 @@ def one_line(error):
     return " ".join((message[1] if message else str(error)).split()) or type(error).__name__
 
 
+def check_outside(path, folder, flag):
+    """Raise UserError if a path to write to, a flag's, is a folder of pictures that are read as data, or inside it."""
+    path, folder = os.path.realpath(path), os.path.realpath(folder)
+    if os.path.commonpath([path, folder]) == folder:
+        raise UserError("--{} {} lies in the folder of pictures {}, which is only read: what is written there would "
+                        "count as data; give another --{}".format(flag, path, folder, flag))
+
+
 @contextlib.contextmanager
 def writing(what):
     """Turn the failure to write something into a UserError: a full disk, a folder that cannot be written to."""

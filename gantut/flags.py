@@ -1,30 +1,38 @@
 """The flags beyond Part 5's own, each defined once: several scripts share some, and train() has them by default."""
+import os
+import sys
 from types import SimpleNamespace
 
 from absl import flags
 
+from gantut.checkpoints import check_folder
+from gantut.errors import UserError
+from gantut.loading import find_dataset
 from gantut.processes import Alone
 
 flags.disclaim_key_flags()  # they are listed as the script's that defines them
 
 SEED = dict(lower_bound=0, upper_bound=2**32 - 1)
+COUNT = dict(lower_bound=0, upper_bound=2**31 - 1)  # TensorFlow's integers
+FILTERS = dict(lower_bound=1, upper_bound=2**14)  # more fit no memory
+PATHS = ["dataset", "checkpoint_dir", "sample_dir", "logs_dir", "out_dir", "out", "mask"]
 BEYOND = {  # name: (default, description, bounds)
     # what the tutorial hard-codes
     "logs_dir": ("logs", "Directory name to save the logs for TensorBoard [logs]", {}),
     "is_crop": (False, "Take the centre of every picture and scale it to the model's size [False]", {}),
     "crop_size": (0, "With is_crop: width of the centre in pixels; 0 = the largest square [0]", dict(lower_bound=0)),
     "c_dim": (3, "Colour channels: 3 = RGB, 1 = gray [3]", {}),
-    "z_dim": (100, "Length of the noise vector z [100]", dict(lower_bound=1)),
-    "gf_dim": (64, "Filters of the generator: 8, 8, 4, 2 times as many at 64 x 64 [64]", dict(lower_bound=1)),
-    "df_dim": (64, "Filters of the discriminator: 1, 2, 4, 8 times as many [64]", dict(lower_bound=1)),
+    "z_dim": (100, "Length of the noise vector z [100]", dict(lower_bound=1, upper_bound=2**20)),
+    "gf_dim": (64, "Filters of the generator: 8, 8, 4, 2 times as many at 64 x 64 [64]", FILTERS),
+    "df_dim": (64, "Filters of the discriminator: 1, 2, 4, 8 times as many [64]", FILTERS),
     "sample_every": (100, "Steps between sample grids [100]", dict(lower_bound=1)),
     "save_every": (500, "Steps between checkpoints; there is always one at the end [500]", dict(lower_bound=1)),
     "max_to_keep": (1, "How many of the newest checkpoints to keep [1]", dict(lower_bound=1)),
     "skip_bad_images": (False, "Go on without pictures that cannot be read [False]", {}),
     "summary_every": (1, "Steps between TensorBoard summaries [1]", dict(lower_bound=1)),
     "seed": (1, "Seed of all that is random: the same seed, the same result [1]", SEED),
-    "threads": (0, "CPU threads for each operation; 0 = all cores [0]", dict(lower_bound=0)),
-    "cache_mb": (1024, "Memory for decoded pictures, in MiB; 0 = decode them anew [1024]", dict(lower_bound=0)),
+    "threads": (0, "CPU threads for each operation; 0 = all cores [0]", COUNT),
+    "cache_mb": (1024, "Memory for decoded pictures, in MiB; 0 = decode them anew [1024]", COUNT),
     # several devices, several machines: docs/cluster.md
     "num_gpus": (1, "GPUs of this machine, each for a batch of its own [1]", dict(lower_bound=1)),
     "num_devices": (1, "The same with the CPU divided into so many devices, to try it [1]", dict(lower_bound=1)),
@@ -33,11 +41,20 @@ BEYOND = {  # name: (default, description, bounds)
     "kubernetes_label": ("", "Find the workers by the label of their pods, name=value", {}),
     "num_workers": (2, "With kubernetes_label: how many pods there will be [2]", dict(lower_bound=1)),
     "start_timeout": (300.0, "Seconds to wait until all workers are there [300]", dict(lower_bound=0)),
-    "worker_timeout": (600, "Seconds that a worker may be behind the others [600]", dict(lower_bound=1)),
+    "worker_timeout": (600, "Seconds that a worker may be behind the others [600]", dict(COUNT, lower_bound=1)),
     "scale_learning_rate": (False, "Multiply the learning rate by the number of batches [False]", {}),
 }
 KINDS = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string,
          list: flags.DEFINE_list}
+
+
+def forget():
+    """Forget the flags of a script that has been imported or run before in this process, as in a notebook."""
+    for module, found in flags.FLAGS.flags_by_module_dict().items():
+        if "gantut_" in module or module == sys.argv[0]:
+            for flag in list(found):
+                if flag.name in flags.FLAGS:
+                    delattr(flags.FLAGS, flag.name)
 
 
 def define(*names, where=""):
@@ -45,16 +62,32 @@ def define(*names, where=""):
     for name in names or BEYOND:
         default, description, bounds = BEYOND[name]
         KINDS[type(default)](name, default, where + description, **bounds)
+    flags.FLAGS.mark_as_parsed()  # a notebook may import them: its own arguments are none of theirs
     if not names or "crop_size" in names:
         flags.register_multi_flags_validator(["is_crop", "crop_size"], lambda f: f["is_crop"] or not f["crop_size"],
                                              "--crop_size has no effect without --is_crop")
 
 
+def settle():
+    """Look at the flags that name a file or a folder: ~ is the home folder. Raises UserError if one cannot be used."""
+    for name in PATHS:
+        flag = flags.FLAGS[name] if name in flags.FLAGS else None
+        if flag is not None and flag.value == "":
+            raise UserError("--{} must name a file or folder".format(name))
+        if flag is not None and flag.value is not None:
+            flag.value = os.path.expanduser(flag.value)
+            if name == "checkpoint_dir":
+                check_folder(flag.value)
+
+
 def settings(config, **more):
     """What train() wants to know: its flags, as a plain object, and the defaults of those that config does not have.
 
-    more: what stands for them; processes: an Alone or Workers; devices: how many of each process there are.
+    more: what stands for them; processes: an Alone or Workers; devices: how many of each process there are. Raises
+    UserError if there is no such dataset.
     """
     values = config.flag_values_dict() if hasattr(config, "flag_values_dict") else vars(config)
     defaults = {name: default for name, (default, _, _) in BEYOND.items()}
-    return SimpleNamespace(**{**defaults, "processes": Alone(), "devices": 1, **values, **more})
+    found = {**defaults, "processes": Alone(), "devices": 1, **values, **more}
+    found.update({name: os.path.expanduser(found[name]) for name in PATHS if isinstance(found.get(name), str)})
+    return SimpleNamespace(**{**found, "dataset": find_dataset(found["dataset"])})

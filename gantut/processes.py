@@ -12,8 +12,8 @@ def join(flags, config, DCGAN):
     config: the tf.ConfigProto for the session. DCGAN: the class that is trained. Raises UserError, also if the others
     have not come in time.
     """
-    if not (flags.worker_hosts or flags.task_index or flags.kubernetes_label or "TF_CONFIG" in os.environ
-            or "SLURM_STEP_NUM_TASKS" in os.environ):
+    if not (flags.worker_hosts or flags.task_index or flags.kubernetes_label or os.environ.get("TF_CONFIG")
+            or os.environ.get("SLURM_STEP_NUM_TASKS")):
         return Alone()
     from gantut.addresses import find_workers
     hosts, index = find_workers(flags)

@@ -23,8 +23,8 @@ MAY_CHANGE = ["learning_rate", "beta1", "epoch", "threads", "skip_bad_images"]
 def describe(dcgan, config, data, replicas):
     """What a run is made with: its flags, the versions of what computes it, its data. A dict for run.json.
 
-    ahead: by how many steps the checkpoint's number is ahead of the place in the data, after
-    check(). The flags are words, as the command line has them.
+    ahead: by how many steps the checkpoint's number is ahead of the place in the data, after check(). checkpoints:
+    those that the run has written. The flags are words, as the command line has them.
     """
     return {
         "flags": {name: str(getattr(dcgan if name in OF_THE_MODEL else config, name))
@@ -34,6 +34,7 @@ def describe(dcgan, config, data, replicas):
         "data": {"folder": config.dataset, "pictures": len(data), "fingerprint": data.fingerprint},
         "replicas": replicas,
         "ahead": 0,
+        "checkpoints": [],
     }
 
 
@@ -90,6 +91,13 @@ def read(path):
 def write(checkpoint_dir, run):
     with whole(os.path.join(checkpoint_dir, "run.json")) as path, open(path, "w") as file:
         json.dump(run, file, indent=1)
+
+
+def add_checkpoint(checkpoint_dir, run, name):
+    """Write down that the run writes a checkpoint, before it does: only its own may be removed later."""
+    run["checkpoints"] = [one for one in run["checkpoints"] if one != name and os.path.exists(
+        os.path.join(checkpoint_dir, one + ".index"))] + [name]
+    write(checkpoint_dir, run)
 
 
 def steps_ahead(before, run, done):

@@ -13,13 +13,14 @@ import tensorflow.compat.v1 as tf
 from six.moves import xrange
 
 from gantut import record
-from gantut.checkpoints import Saver, newest_checkpoint, step_of
+from gantut.checkpoints import Saver, newest_checkpoint, step_of, written_by_run
 from gantut.dice import random_state
-from gantut.errors import Stopped, UserError, writing
+from gantut.errors import Stopped, UserError, check_outside, writing
 from gantut.health import Watch
 from gantut.images import grid_size
 from gantut.loading import Loader
-from gantut.logs import flush, open_writer
+from gantut.lock import locked
+from gantut.logs import flush, open_writer, why_not_written
 from gantut.pictures import Pictures
 from gantut.processes import AveragingAdam
 from gantut.signals import Stop
@@ -34,6 +35,9 @@ class Run(object):
 
     def __init__(self, dcgan, config, imgfuncs):
         self.dcgan, self.sess, self.config, self.imgfuncs = dcgan, dcgan.sess, config, imgfuncs
+        if dcgan.saver.model is not dcgan.saver.variables:
+            raise UserError("this DCGAN has been trained in this graph: to go on, make another one in a tf.Graph() and "
+                            "a tf.Session() of its own, which loads the checkpoint")
         self.processes = config.processes
         self.chief = self.processes.chief
         if not self.chief:
@@ -49,6 +53,7 @@ class Run(object):
         Looks also whether this run may go on from the checkpoint in checkpoint_dir, if there is one.
         """
         dcgan, config = self.dcgan, self.config
+        check_outside(config.sample_dir, config.dataset, "sample_dir")
         replicas = self.processes.count * config.devices
         loader = Loader(self.imgfuncs, dcgan.image_size, dcgan.is_crop, config.crop_size, dcgan.c_dim)
         self.data = Pictures(files, loader, config, dcgan.batch_size, replicas,
@@ -93,10 +98,11 @@ class Run(object):
         if self.is_done():
             print(" All {} epochs are done - ask for more with --epoch".format(config.epoch))
         elif self.chief:
+            self.exits.enter_context(locked(config.checkpoint_dir))
             with writing(config.checkpoint_dir):
-                os.makedirs(config.checkpoint_dir, exist_ok=True)
-                record.write(config.checkpoint_dir, self.record)
                 dcgan.saver.take_over(config.checkpoint_dir, dcgan.model_name)
+                self.record["checkpoints"] = written_by_run(config.checkpoint_dir)
+                record.write(config.checkpoint_dir, self.record)
             self.writer = open_writer(config.logs_dir, self.sess.graph, counter)
         return counter
 
@@ -195,11 +201,13 @@ class Run(object):
         """Save what there is to keep, unless that has been done or the weights are not finite."""
         if not self.chief or counter == self.saved:
             return
+        dcgan = self.dcgan
         self.watch.check_weights(counter)
         logs_are_written = flush(self.writer, counter)
         with writing(self.config.checkpoint_dir):
-            self.dcgan.save(self.config.checkpoint_dir, counter)
+            record.add_checkpoint(self.config.checkpoint_dir, self.record, "{}-{}".format(dcgan.model_name, counter))
+            dcgan.save(self.config.checkpoint_dir, counter)
         self.saved = counter
         if not logs_are_written:
-            raise UserError("cannot write all of {}, no space left on its disk? The training is saved: mend this and "
-                            "run the same command to go on".format(self.writer.get_logdir()))
+            raise UserError("cannot write all of {}: {}; the training is saved: mend this and run the same command to "
+                            "go on".format(self.writer.get_logdir(), why_not_written(self.writer)))

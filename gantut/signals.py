@@ -1,15 +1,25 @@
-"""Ctrl-C and SIGTERM: outside of a training the process ends, inside it finishes its step first."""
+"""Ctrl-C, SIGTERM and their like: outside of a training the process ends, inside it finishes its step first."""
 import os
 import signal
 import sys
 import threading
 import time
 
+# Ctrl-C; kill; the terminal closes; what batch systems send before the time is over, and at the limit of processor time
+ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+          if hasattr(signal, name)]
+
 
 def leave_at_once():
     """From now on a signal ends the process: there is nothing to save, and an exception might be swallowed."""
-    signal.signal(signal.SIGINT, leave)
-    signal.signal(signal.SIGTERM, leave)
+    for number in [] if in_notebook() else ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has SIGHUP ignored
+            signal.signal(number, leave)
+
+
+def in_notebook():
+    """Whether the process is a notebook's kernel, which lives on."""
+    return "ipykernel" in sys.modules
 
 
 def leave(signum, _):
@@ -18,7 +28,7 @@ def leave(signum, _):
 
 
 class Stop(object):
-    """While it is entered, Ctrl-C and SIGTERM only set .signum, and the work stops when its step is done.
+    """While it is entered, a signal only sets .signum, and the work stops when its step is done.
 
     A second one ends the process at once. A thread reads the signals from Python's wakeup pipe, since the main thread
     cannot while TensorFlow computes. message: what is said of the first one.
@@ -35,7 +45,8 @@ class Stop(object):
         self.reader, self.writer = os.pipe()
         os.set_blocking(self.writer, False)
         signal.set_wakeup_fd(self.writer)  # before the handlers, so that no signal is lost
-        self.handlers = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+        self.handlers = {number: signal.signal(number, lambda *_: None) for number in ENDING
+                         if signal.getsignal(number) is not signal.SIG_IGN}
         threading.Thread(target=self.listen, daemon=True).start()
         return self
 
@@ -44,7 +55,7 @@ class Stop(object):
             if self.signum is None:
                 self.signum, first = byte[0], time.monotonic()
                 print(self.message, end="", file=sys.stderr, flush=True)
-            elif time.monotonic() - first > 0.5:  # a launcher may pass on what the terminal sent to all
+            elif time.monotonic() - first > 0.5 and not in_notebook():  # a launcher may pass on the terminal's
                 os._exit(128 + byte[0])
 
     def __exit__(self, *_):

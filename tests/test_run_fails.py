@@ -147,14 +147,14 @@ def test_a_read_only_folder_is_one_line(begun, tmp_path):
 
 def test_a_folder_that_becomes_read_only_ends_the_run_in_one_line(begun, tmp_path):
     folder = shutil.copytree(begun, tmp_path / "run")
-    with small_disk(folder / "checkpoint", 8000):
-        process = start(folder, *BASE, "--epoch", 1000, "--save_every", 5)
-        wait_until(lambda: steps_done(folder) >= 3, process)
+    process = start(folder, *BASE, "--epoch", 1000, "--save_every", 5)
+    wait_until(lambda: steps_done(folder) >= 3, process)
+    with small_disk(folder / "checkpoint", 8000):  # over the folder, whose lock is held
         subprocess.run(["mount", "-o", "remount,ro", folder / "checkpoint"], check=True)
         process = ended(process, folder)
         line = the_error(process)
         assert process.stderr == line + "\n" and "Read-only file system" in line
-        assert variables(folder)
+    assert variables(folder)
 
 
 # data that vanishes

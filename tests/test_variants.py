@@ -132,13 +132,14 @@ def test_batches_leave_nothing_out():
 
 
 @pytest.mark.parametrize("flags", [["--epochs", "0"], ["--epochs", "x"], ["--seed", "-1"], ["--data", "nowhere"],
-                                   ["--steps", "3"], ["--out_dir", "file/folder"], ["--beta1", "1"],
-                                   ["--beta1", "x"]])
+                                   ["--steps", "3"], ["--out_dir", "file/folder"], ["--out_dir", "run[1]"],
+                                   ["--beta1", "1"], ["--beta1", "x"]])
 def test_a_wrong_flag_is_one_line(tmp_path, monkeypatch, flags):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()
     monkeypatch.setattr(sys, "argv", ["mnist_gan.py", *flags])
     monkeypatch.setattr(mnist, "leave_at_once", lambda: None)
+    monkeypatch.setattr(mnist, "protect", lambda: None)
     with pytest.raises(SystemExit, match="^error: [^\n]+$"):
         mnist.run(mnist_gan.main)
 

@@ -22,9 +22,11 @@ sys.path.insert(0, ROOT)
 
 import gantut.console  # noqa: E402  (before TensorFlow, which it keeps quiet)
 
+from gantut.checkpoints import check_folder  # noqa: E402
 from gantut.errors import UserError, one_line  # noqa: E402
 from gantut.idx import read_idx  # noqa: E402
 from gantut.signals import leave_at_once  # noqa: E402
+from gantut.streams import protect  # noqa: E402
 
 DIGITS = os.path.join(ROOT, "data", "digits.npz")
 IDX = {"train": "train", "test": "t10k"}
@@ -142,6 +144,11 @@ def flags(doc, unit, default, beta1=None):
     if beta1 is not None:
         parser.add_argument("--beta1", type=fraction, default=beta1, help=f"momentum term of both Adams [{beta1}]")
     args = parser.parse_args()
+    args.data, args.out_dir = os.path.expanduser(args.data), os.path.expanduser(args.out_dir)
+    try:
+        check_folder(args.out_dir, "out_dir")
+    except UserError as error:
+        sys.exit(f"error: {error}")
     try:
         os.makedirs(args.out_dir, exist_ok=True)
     except OSError as error:
@@ -166,6 +173,7 @@ def save_losses(losses, out_dir, unit):
 
 def run(main):
     """Call main(); how it ends becomes one line at most on stderr and an exit code."""
+    protect()
     leave_at_once()
     try:
         gantut.console.call(main)

@@ -1,0 +1,235 @@
+"""However it is run: streams that nobody reads, signals, notebooks, environments, the class by itself, words."""
+import os
+import re
+import signal
+import subprocess
+from types import SimpleNamespace
+
+import nbformat
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+from conftest import (
+    ROOT,
+    SMALL,
+    run_script,
+    script_command,
+    start,
+    steps_done,
+    the_error,
+    train,
+    two_at_a_time,
+    wait_until,
+    write_pictures,
+)
+from nbclient import NotebookClient
+
+from gantut.errors import UserError
+from gantut_gan import DCGAN
+
+TRAIN = [*SMALL, "--dataset", "pictures"]
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    return write_pictures(tmp_path / "pictures")
+
+
+# streams
+
+STREAMS = {  # how the shell runs the trainer: what it says, and where
+    "| head -1": (r"stdout cannot be written to \(Broken pipe\): going on without", "err"),
+    "> /dev/full": (r"stdout cannot be written to \(No space left on device\): going on without", "err"),
+    ">&-": (r"stdout is closed: going on without", "err"),
+    "2> /dev/full > out": (r"", "err"),
+    "2>&- > out": (r"stderr is closed: going on without", "out"),
+    ">&- 2>&- <&-": (r"", "err"),
+}
+
+
+def test_a_training_that_cannot_print_goes_on_and_saves(tmp_path):
+    def run(how):
+        folder = tmp_path / re.sub(r"\W", "_", how)
+        write_pictures(folder / "pictures")
+        command = " ".join(script_command("gantut_trainer.py", *TRAIN, "--epoch", 20))
+        redirected = how if "2>" in how else "2> err " + how
+        return folder, subprocess.run(["bash", "-c", "set -o pipefail; {} {}".format(command, redirected)], cwd=folder)
+
+    for how, (folder, process) in two_at_a_time(run, list(STREAMS)).items():
+        assert process.returncode == 0, how
+        assert (folder / "checkpoint" / "DCGAN.model-61.index").exists(), how
+        said, where = STREAMS[how]
+        text = (folder / where).read_text() if (folder / where).exists() else ""
+        assert re.search(said, text) and text.count("going on without") == bool(said), (how, text)
+
+
+@pytest.mark.parametrize("script, flags", [("data/make_faces.py", ["out", "--count", "3"]),
+                                           ("gantut_trainer.py", ["--help"])])
+def test_other_scripts_end_well_with_a_closed_stdout(tmp_path, script, flags):
+    process = subprocess.run(["bash", "-c", " ".join(script_command(script, *flags)) + " >&-"], cwd=tmp_path,
+                             capture_output=True, text=True)
+    assert process.returncode == 0 and "Traceback" not in process.stderr, process.stderr
+
+
+# signals
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU])
+def test_what_a_terminal_or_a_batch_system_sends_is_heeded(tmp_path, pictures, number):
+    process = start(tmp_path, "--epoch", 10000)
+    wait_until(lambda: steps_done(tmp_path) > 2, process)
+    process.send_signal(number)
+    assert process.wait() == 128 + number
+    steps = steps_done(tmp_path)
+    assert "stopped and saved" in (tmp_path / "stderr").read_text()
+    assert (tmp_path / "checkpoint" / "DCGAN.model-{}.index".format(steps + 1)).exists()
+
+
+def test_under_nohup_a_closed_terminal_is_nothing(tmp_path, pictures):
+    process = subprocess.Popen(["nohup", *script_command("gantut_trainer.py", *TRAIN, "--epoch", 30)], cwd=tmp_path,
+                               stdout=open(tmp_path / "stdout", "w"), stderr=subprocess.DEVNULL)
+    wait_until(lambda: steps_done(tmp_path) > 2, process)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait() == 0 and steps_done(tmp_path) == 90
+
+
+# notebooks
+
+def cell(source):
+    return nbformat.v4.new_code_cell(source.format(ROOT, " ".join(TRAIN)))
+
+
+def text_of(cell):
+    return "".join(output.get("text", "") + output.get("evalue", "") for output in cell.outputs)
+
+
+def test_in_a_notebook(tmp_path, pictures):
+    """A real kernel: imported, run twice in it, run beside it, and interrupted."""
+    cells = [cell("import os, sys\nsys.path.insert(0, '{}')\nimport gantut_trainer\nprint(gantut_trainer.FLAGS.epoch)"),
+             cell("%run {}/gantut_trainer.py {} --epoch 1"),
+             cell("%run {}/gantut_trainer.py {} --epoch 2"),
+             cell("!{{sys.executable}} {}/gantut_trainer.py {} --epoch 3"),
+             cell("import threading, signal\n"
+                  "threading.Timer(8, os.kill, [os.getpid(), signal.SIGINT]).start()\n"
+                  "%run {}/gantut_trainer.py {} --epoch 100000"),
+             cell("print('alive')")]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    NotebookClient(notebook, timeout=120, allow_errors=True, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    imported, first, again, beside, interrupted, after = map(text_of, notebook.cells)
+    assert imported.strip() == "20"
+    assert "No model found" in first and first.count("[   2/   3]") == 1, first
+    assert "Epoch [ 1] [   2/   3]" in again and "Epoch [ 0]" not in again, again
+    assert "Epoch [ 2]" in beside and "Error" not in beside, beside
+    assert "stopped and saved" in interrupted and after.strip() == "alive", interrupted[-2000:]
+
+
+# environments
+
+ENVIRONMENTS = {
+    "another Keras": {"KERAS_BACKEND": "jax"},
+    "the old Keras": {"TF_USE_LEGACY_KERAS": "1"},
+    "a notebook's pictures": {"MPLBACKEND": "module://matplotlib_inline.backend_inline"},
+    "empty variables": {"SLURM_STEP_NUM_TASKS": "", "TF_CONFIG": "", "SLURM_JOB_ID": ""},
+    "plain C": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    "Latin-1": {"PYTHONIOENCODING": "latin-1"},
+}
+
+
+def test_environments_of_others(tmp_path):
+    """Trained on pictures whose names are in other scripts, one of which cannot be read and is named."""
+    write_pictures(tmp_path / "данные", n=16)
+    (tmp_path / "данные" / "顔😀.png").write_bytes(b"no picture")
+
+    def run(name):
+        return subprocess.run(script_command("gantut_trainer.py", *SMALL, "--dataset", "данные", "--skip_bad_images",
+                                             "--epoch", 1, "--checkpoint_dir", name, "--logs_dir", name + "/logs"),
+                              cwd=tmp_path, capture_output=True, env={**os.environ, **ENVIRONMENTS[name]})
+
+    for name, process in two_at_a_time(run, list(ENVIRONMENTS)).items():
+        assert process.returncode == 0, (name, process.stderr)
+        assert process.stdout.count(b"Epoch [ 0]") == 2 and process.stderr.count(b"is no picture") == 1, name
+
+
+def test_a_keras_json_of_another_backend(tmp_path, pictures):
+    (tmp_path / ".keras").mkdir()
+    (tmp_path / ".keras" / "keras.json").write_text('{"backend": "jax"}')
+    process = train(tmp_path, "--epoch", 1, env={**os.environ, "HOME": str(tmp_path)})
+    assert process.returncode == 0, process.stderr
+
+
+# the class by itself
+
+def config(folder, **changes):
+    values = dict(epoch=1, learning_rate=0.0002, beta1=0.5, train_size=np.inf, batch_size=8, dataset="pictures",
+                  checkpoint_dir=str(folder / "checkpoint"), sample_dir=str(folder / "samples"),
+                  logs_dir=str(folder / "logs"))
+    return SimpleNamespace(**{**values, **changes})
+
+
+def test_trained_twice_it_says_what_to_do(tmp_path, pictures, monkeypatch, sess):
+    monkeypatch.chdir(tmp_path)
+    dcgan = DCGAN(sess, image_size=16, gf_dim=4, df_dim=4, batch_size=8, checkpoint_dir="checkpoint")
+    dcgan.train(config(tmp_path))
+    with pytest.raises(UserError, match=r"make another one in a tf.Graph\(\)"):
+        dcgan.train(config(tmp_path, epoch=2))
+    with pytest.raises(UserError, match="holds a DCGAN already"):
+        DCGAN(sess, image_size=16, gf_dim=4, df_dim=4)
+    with tf.Graph().as_default(), tf.Session() as other:
+        DCGAN(other, image_size=16, gf_dim=4, df_dim=4, batch_size=8, checkpoint_dir="checkpoint").train(
+            config(tmp_path, epoch=2))
+    assert "DCGAN.model-7.index" in os.listdir("checkpoint")
+
+
+def test_data_sets_by_their_names_and_the_home_folder(tmp_path, pictures, monkeypatch, sess):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    dcgan = DCGAN(sess, image_size=16, gf_dim=4, df_dim=4, batch_size=8, is_crop=True, checkpoint_dir="~/checkpoint")
+    for missing in ("nowhere", "~/nowhere"):
+        with pytest.raises(UserError, match="^no folder .*nowhere"):
+            dcgan.train(config(tmp_path, dataset=missing))
+    dcgan.train(config(tmp_path, dataset="~/pictures", checkpoint_dir="~/checkpoint", sample_dir="~/s", logs_dir="~/l"))
+    assert dcgan.load("~/checkpoint") and {"checkpoint", "s", "l"} <= set(os.listdir(tmp_path))
+    with tf.Graph().as_default(), tf.Session() as other:
+        DCGAN(other, image_size=16, gf_dim=4, df_dim=4, batch_size=8, is_crop=True).train(
+            config(tmp_path, dataset="aligned", train_size=8, checkpoint_dir=str(tmp_path / "aligned")))
+
+
+def test_the_home_folder_in_every_flag(tmp_path, pictures):
+    env = {**os.environ, "HOME": str(tmp_path)}
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    process = run_script("gantut_trainer.py", *SMALL, "--dataset=~/pictures", "--checkpoint_dir=~/c", "--sample_dir",
+                         "~/s", "--logs_dir=~/l", "--epoch", 1, cwd=elsewhere, env=env)
+    assert process.returncode == 0, process.stderr
+    process = run_script("gantut_sample.py", "--checkpoint_dir=~/c", "--out=~/grid.PNG", cwd=elsewhere, env=env)
+    assert process.returncode == 0 and (tmp_path / "grid.PNG").exists(), process.stderr
+    assert os.listdir(elsewhere) == [] and {"c", "s", "l"} <= set(os.listdir(tmp_path))
+
+
+# words
+
+@pytest.mark.parametrize("flags, words", [
+    (["--log_dir", "x"], "logs_dir"),
+    (["--z_dim", "100000000000"], "--z_dim"),
+    (["--gf_dim", "100000000000"], "--gf_dim"),
+    (["--threads", "100000000000"], "--threads"),
+    (["--checkpoint_dir="], "--checkpoint_dir must name a file or folder"),
+    (["--logs_dir="], "--logs_dir must name a file or folder"),
+    (["--dataset", "pictures", "--sample_dir", "pictures/samples"], "lies in the folder of pictures"),
+    (["--dataset", "."], "lies in the folder of pictures"),
+])
+def test_wrong_words_are_answered_in_one_line(tmp_path, pictures, flags, words):
+    process = run_script("gantut_trainer.py", *flags, cwd=tmp_path)
+    assert words in the_error(process) and process.stderr.count("\n") == 1
+    assert os.listdir(tmp_path) == ["pictures"]
+
+
+def test_the_short_flag_for_help(tmp_path):
+    long, short = (run_script("gantut_trainer.py", flag, cwd=tmp_path) for flag in ("--help", "-h"))
+    assert long.returncode == short.returncode == 0 and long.stdout == short.stdout and "--z_dim" in long.stdout
+
+
+def test_nearest_does_not_write_among_the_pictures(tmp_path, pictures):
+    assert train(tmp_path, "--epoch", 1).returncode == 0
+    before = sorted(os.listdir(pictures))
+    line = the_error(run_script("gantut_sample.py", "--mode", "nearest", "--dataset", "pictures", "--out",
+                                "pictures/n.png", cwd=tmp_path))
+    assert "lies in the folder of pictures" in line and sorted(os.listdir(pictures)) == before
