@@ -73,7 +73,6 @@ class DCGAN(object):
         self.checkpoint_dir = checkpoint_dir
         check_graph()
         self.build_model()
-
         self.model_name = "DCGAN.model"
 
     def build_model(self):
