@@ -25,9 +25,10 @@ import gantut_imgfuncs
 from gantut.checkpoints import model_sizes
 from gantut.dice import random_state
 from gantut.errors import UserError, writing
+from gantut.finding import check_number, find_dataset
 from gantut.flags import define, forget
 from gantut.images import grid_size, pixels, reason, save_film, to_uint8
-from gantut.loading import Loader, check_number, find_dataset
+from gantut.loading import Loader
 from gantut_gan import DCGAN, dataset_files
 from gantut_imgfuncs import imread, inverse_transform, merge
 

@@ -13,21 +13,20 @@ import tensorflow.compat.v1 as tf
 
 import gantut_imgfuncs
 from gantut.checkpoints import Saver, check_graph, newest_checkpoint
+from gantut.finding import list_pictures
 from gantut.flags import settings
 from gantut.run import Run
 from gantut_datafuncs import batch_norm, conv2d, conv2d_transpose, linear, lrelu
 
-SUPPORTED_EXTENSIONS = ["png", "jpg", "jpeg"]
+SUPPORTED_EXTENSIONS = ["png", "jpg", "jpeg", "gif", "bmp", "webp", "tif", "tiff"]
 
 
 def dataset_files(root):
     """Return the sorted list of all SUPPORTED image files in the directory and its subdirectories (Part 4).
 
-    Hidden files and linked subdirectories are left out.
+    Hidden and system folders are left out, linked ones are followed.
     """
-    endings = tuple("." + ext for ext in SUPPORTED_EXTENSIONS)
-    return sorted(os.path.join(folder, name) for folder, _, names in os.walk(root) for name in names
-                  if name.lower().endswith(endings) and not name.startswith("."))
+    return list_pictures(root, SUPPORTED_EXTENSIONS)
 
 
 class DCGAN(object):

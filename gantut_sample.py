@@ -21,12 +21,13 @@ import gantut_imgfuncs
 from gantut.checkpoints import model_sizes, newest_checkpoint
 from gantut.dice import random_state
 from gantut.errors import UserError, check_outside, writing
+from gantut.finding import check_number, find_dataset, list_pictures
 from gantut.flags import define, forget
 from gantut.images import grid_size, pixels, read, reason, save_film
-from gantut.loading import Loader, check_number, find_dataset
+from gantut.loading import Loader
 from gantut.quiz import make_quiz
 from gantut_datafuncs import batch_norm
-from gantut_gan import DCGAN, dataset_files
+from gantut_gan import DCGAN, SUPPORTED_EXTENSIONS, dataset_files
 from gantut_imgfuncs import inverse_transform, merge, save_images
 
 flags = tf.app.flags
@@ -109,7 +110,7 @@ def images(sampler, config):
     paths = [os.path.join(config.out, "image_{:05d}.png".format(i)) for i in range(config.count)]
     with writing(config.out):
         os.makedirs(config.out, exist_ok=True)
-    others = set(dataset_files(config.out)).difference(paths)
+    others = set(list_pictures(config.out, SUPPORTED_EXTENSIONS, say=False)).difference(paths)
     if others:
         raise UserError("{} other picture(s) in {}, for example {}: they would count as samples; give another --out, "
                         "or remove them".format(len(others), config.out, os.path.basename(min(others))))

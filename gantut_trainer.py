@@ -16,8 +16,8 @@ import tensorflow.compat.v1 as tf
 
 from gantut.errors import check_outside, writing
 from gantut.faster import faster
+from gantut.finding import find_dataset
 from gantut.flags import define, forget, settings
-from gantut.loading import find_dataset
 from gantut.processes import join
 from gantut_gan import DCGAN
 

@@ -32,7 +32,7 @@ from tqdm import tqdm
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
-from gantut.errors import whole  # noqa: E402
+from gantut.errors import UserError, check_outside, whole  # noqa: E402
 from gantut.idx import read_idx  # noqa: E402
 from gantut.images import ENDINGS, read, reason, to_uint8  # noqa: E402
 from gantut_imgfuncs import center_crop  # noqa: E402
@@ -284,6 +284,10 @@ def make(name, out, archive, crop, size):
     with reading(out):
         check_output(out, source)
     path = os.path.abspath(archive or get(name))
+    try:
+        check_outside(out, path, "out")
+    except UserError:
+        fail(f"{out} lies in {path}, which is only read: give another folder")
     for file in idx_files(path).values() if os.path.isdir(path) else [path]:
         with reading(file):
             check_file(file)
@@ -310,8 +314,10 @@ def main():
     parser = argparse.ArgumentParser(description="Get a well-known set of pictures as a folder of PNGs.")
     parser.error = lambda message: fail(f"{message} (see --help)")
     parser.add_argument("set", choices=SETS)
-    parser.add_argument("out", nargs="?", help="folder (default: data/SET, which --dataset SET finds)")
-    parser.add_argument("--archive", help="take this file or folder instead of downloading; celeba needs it")
+    parser.add_argument("out", nargs="?", type=os.path.expanduser,
+                        help="folder (default: data/SET, which --dataset SET finds)")
+    parser.add_argument("--archive", type=os.path.expanduser,
+                        help="take this file or folder instead of downloading; celeba needs it")
     parser.add_argument("--crop", type=int, help="pixels of the centre to keep, 0 = all (default: 0; celeba: 108)")
     parser.add_argument("--size", type=int, help="pixels a side to scale it to, 0 = as it is (default: 0; celeba: 64)")
     args = parser.parse_args()

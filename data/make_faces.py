@@ -11,6 +11,7 @@ fractions of the picture (0 to 1, x to the right, y down); "left" and "right" ar
 are the same fractions with x = 0 in the middle of the face, after roll and turn of the head are undone.
 """
 import argparse
+import io
 import os
 import re
 import sys
@@ -22,6 +23,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from gantut.errors import whole
 from gantut.images import ENDINGS
 
 CANVAS = 192  # faces are drawn at this size in pixels, then scaled to the size asked for
@@ -355,10 +357,27 @@ def check_output(folder):
             sys.exit(f'make_faces: {folder} holds other pictures ({name}); choose an empty or a new folder')
 
 
+def save(face, path):
+    """Write a face as JPEG; stop if another picture is there."""
+    data = io.BytesIO()
+    Image.fromarray(face).save(data, 'JPEG', quality=90, subsampling=0, optimize=True)
+    if os.path.exists(path) and not same(path, data):
+        sys.exit(f'make_faces: {path} is there and is another picture; choose an empty or a new folder')
+    with whole(path) as part, open(part, 'wb') as file:
+        file.write(data.getvalue())
+
+
+def same(*files):
+    """Whether two JPEGs show the same, but for the rounding of another version of the library."""
+    with Image.open(files[0]) as one, Image.open(files[1]) as other:
+        return one.size == other.size and np.abs(np.int16(one.convert('RGB')) - np.int16(other)).mean() < 1
+
+
 def main():
     aligned = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'aligned')
     parser = argparse.ArgumentParser(description='Draw aligned faces as face_00000.jpg, face_00001.jpg, ...')
-    parser.add_argument('out', nargs='?', default=aligned, help='folder (default: data/aligned)')
+    parser.add_argument('out', nargs='?', type=os.path.expanduser, default=aligned,
+                        help='folder (default: data/aligned)')
     parser.add_argument('--count', type=int, default=2000, help='how many faces, 0 or more (default: 2000)')
     parser.add_argument('--seed', type=int, default=1, help='another seed, other people: 0 to 2**32 - 1 (default: 1)')
     parser.add_argument('--size', type=int, default=64, help='pixels a side, 8 or more (default: 64)')
@@ -369,8 +388,7 @@ def main():
         check_output(args.out)
         os.makedirs(args.out, exist_ok=True)
         for index in tqdm(range(args.count), disable=None, unit='face'):
-            picture = Image.fromarray(draw_face(args.seed, index, args.size))
-            picture.save(os.path.join(args.out, f'face_{index:05d}.jpg'), quality=90, subsampling=0, optimize=True)
+            save(draw_face(args.seed, index, args.size), os.path.join(args.out, f'face_{index:05d}.jpg'))
     except OSError as error:
         sys.exit(f'make_faces: cannot write to {args.out}: {error.strerror or error}')
 

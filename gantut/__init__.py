@@ -8,6 +8,7 @@ flags        the flags beyond Part 5's, each defined once, and their defaults
 
 images       picture files, in and out, beyond Part 3's eight functions
 idx          MNIST's own file format
+finding      which files are the pictures of a data set, and whether there are enough
 loading      pictures as one model wants them; looking them over before the first step
 dice         random numbers that depend on the seed and the step alone
 pictures     the order of the pictures in a training, read ahead and kept in memory

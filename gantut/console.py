@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 
-from gantut.errors import Stopped, UserError, one_line
+from gantut.errors import Stopped, UserError, one_line, printable
 from gantut.signals import leave_at_once
 from gantut.streams import protect, reopen_closed
 
@@ -64,7 +64,7 @@ def call(main):
     try:
         main()
     except UserError as error:
-        sys.exit("error: {}".format(str(error).replace("\n", "\\n")))  # of a file's name
+        sys.exit("error: {}".format(printable(str(error))))
     except Stopped as stopped:
         print("stopped and saved; to go on: {}".format(shlex.join([sys.executable, *sys.argv])), file=sys.stderr)
         sys.exit(128 + stopped.args[0])
@@ -80,7 +80,7 @@ def parse_flags(argv):
     except flags.Error as error:
         sys.exit("error: {} (see --help)".format(one_line(error)))
     except UserError as error:
-        sys.exit("error: {}".format(error))
+        sys.exit("error: {}".format(printable(str(error))))
     except SystemExit:
         sys.exit(0)
     if len(rest) > 1:

@@ -18,6 +18,11 @@ def one_line(error):
     return " ".join((message[1] if message else str(error)).split()) or type(error).__name__
 
 
+def printable(text):
+    """A text in one line: a file's name may hold anything, a newline as well."""
+    return "".join(c if c.isprintable() or "\ud800" <= c <= "\udfff" else repr(c)[1:-1] for c in text)
+
+
 def check_outside(path, folder, flag):
     """Raise UserError if a path to write to, a flag's, is a folder of pictures that are read as data, or inside it."""
     path, folder = os.path.realpath(path), os.path.realpath(folder)

@@ -7,7 +7,7 @@ from absl import flags
 
 from gantut.checkpoints import check_folder
 from gantut.errors import UserError
-from gantut.loading import find_dataset
+from gantut.finding import find_dataset
 from gantut.processes import Alone
 
 flags.disclaim_key_flags()  # they are listed as the script's that defines them

@@ -9,7 +9,8 @@ from gantut.errors import one_line
 
 FORMATS = ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"]  # by content, whatever the ending; none that runs a program
 ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
-Image.MAX_IMAGE_PIXELS = 25_000_000  # Pillow refuses a header that claims twice as many: more takes over 1 GB
+MEGAPIXELS = 50  # a header that claims more is refused: it takes over 1 GB
+Image.MAX_IMAGE_PIXELS = MEGAPIXELS * 500_000  # Pillow refuses twice as many
 warnings.filterwarnings("ignore", module="PIL")  # what matters about a broken file is raised
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
@@ -19,22 +20,40 @@ def read(path):
 
     Gray, palette, CMYK and 16-bit files are converted, transparency is laid over white, and the EXIF orientation is
     applied. Raises OSError or another of Pillow's errors if the file is no picture, is cut short, or claims to be
-    absurdly large.
+    absurdly large; ValueError if its values have no defined range.
     """
     with Image.open(path, formats=FORMATS) as image:
+        deep = is_16_bit(image)
         ImageOps.exif_transpose(image, in_place=True)
-        if image.mode.startswith("I"):  # 16-bit gray: Pillow's convert() would clip it at 255, not scale it
+        if image.mode.startswith("I"):  # gray: Pillow's convert() would clip it at 255, not scale it
             gray = np.asarray(image, dtype=np.float64) / 257
-            return np.stack([gray.clip(0, 255)] * 3, axis=-1)
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+            rgb = np.stack([gray.clip(0, 255)] * 3, axis=-1)
+        else:
+            if image.has_transparency_data:
+                image = image.convert("RGBA")
+                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+            rgb = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+    if deep and 0 < rgb.max() < 16:
+        raise ValueError("is darker than 4096 of 65535 everywhere, as 10 or 12 bits in 16 are: scale it to all 16, or "
+                         "save it with 8")
+    return rgb
+
+
+def is_16_bit(image):
+    """Whether an opened picture has 16 bits for each value. Raises ValueError if they have no defined range."""
+    if image.mode == "F" or image.mode == "I" and image.format != "PNG":  # older versions of Pillow: 16-bit PNG is I
+        raise ValueError("holds {} numbers, whose range nothing defines: save it with 8 or 16 bits".format(
+            "floating-point" if image.mode == "F" else "32-bit"))
+    return image.format in ("PNG", "TIFF") and (image.mode[0] == "I" or ";16" in str(image.tile))
 
 
 def reason(error):
     """What is wrong with a picture, in a few words."""
-    return "is no picture" if isinstance(error, Image.UnidentifiedImageError) else one_line(error)
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "is no picture"
+    if isinstance(error, Image.DecompressionBombError) and Image.MAX_IMAGE_PIXELS == MEGAPIXELS * 500_000:
+        return "has more than {} megapixels: data/align_faces.py --mode crop scales it down".format(MEGAPIXELS)
+    return one_line(error)
 
 
 def resize(x, resize_w):

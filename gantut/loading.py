@@ -1,4 +1,4 @@
-"""Pictures as one model wants them: finding their folder, looking them over before the first step, reading them."""
+"""Pictures as one model wants them: looking them over before the first step, reading them."""
 import collections
 import hashlib
 import os
@@ -10,23 +10,13 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from gantut.errors import UserError
-from gantut.images import FORMATS, read, reason, to_uint8
+from gantut.errors import UserError, printable
+from gantut.images import FORMATS, is_16_bit, read, reason, to_uint8
 
 HEAD = 4096  # bytes of each file that its checksum covers: all of a small picture, the beginning of a photograph
 LUMINANCE = [[0.299], [0.587], [0.114]]  # ITU-R 601
-DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data")
 
 Examined = collections.namedtuple("Examined", "size crc broken misfit", defaults=[None, None])
-
-
-def find_dataset(name):
-    """Return the folder called name, or else the one of that name under data/. Raises UserError if there is none."""
-    for folder in (os.path.expanduser(name), os.path.join(DATA, name)):
-        if os.path.isdir(folder):
-            return folder
-    raise UserError("no folder {}, and none of that name under {}: give --dataset a folder of pictures (try "
-                    "--dataset aligned)".format(name, DATA))
 
 
 class Loader(object):
@@ -89,7 +79,7 @@ class Loader(object):
             raise UserError(misfit)
         bad = [(path, result.broken) for path, result in zip(files, results) if result.broken]
         if bad and (skip_bad or len(bad) > 1):
-            print("\n".join(" [!] {}: {}".format(*one) for one in bad), file=sys.stderr)
+            print("\n".join(printable(" [!] {}: {}".format(*one)) for one in bad), file=sys.stderr)
         if bad and not skip_bad:
             raise UserError("{}: {}{}; remove or replace such a file, or leave it out with --skip_bad_images".format(
                 *bad[0], " ({} such files, listed above)".format(len(bad)) if len(bad) > 1 else ""))
@@ -105,6 +95,9 @@ class Loader(object):
                 file.seek(0)
                 with Image.open(file, formats=FORMATS) as image:
                     width, height = image.size
+                    deep = is_16_bit(image)
+            if deep:
+                read(path)  # only its values tell whether they fill their 16 bits
         except Exception as error:  # whatever a broken file makes Pillow raise
             return Examined(0, 0, broken=reason(error))
         if not self.is_crop and (width, height) != (self.image_size, self.image_size):
@@ -127,20 +120,3 @@ def fingerprint(examined):
         name = name if inside[folder] == "." else os.path.join(inside[folder], name)
         lines.append("{} {} {}".format(name, found.size, found.crc))
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-
-
-def check_number(files, root, batch_size=1, train_size=np.inf, replicas=1):
-    """Raise UserError unless there are pictures, and enough for a batch of each replica. root: where they should be."""
-    if not files:
-        endings = collections.Counter(
-            os.path.splitext(name)[1].lower() or "no ending" for _, _, names in os.walk(root) for name in names)
-        found = ", ".join("{} ({})".format(*pair) for pair in endings.most_common(5)) or "no files at all"
-        raise UserError("no pictures in {}: files that end in .png, .jpg or .jpeg count, in subfolders too; "
-                        "found {}".format(root, found))
-    batches = "one batch of {}".format(batch_size) if replicas == 1 else "{} batches of {}".format(replicas, batch_size)
-    if train_size < batch_size * replicas:
-        raise UserError("--train_size {:g} is less than {}: use --batch_size {:g} or less".format(
-            train_size, batches, train_size // replicas))
-    if len(files) < batch_size * replicas:
-        raise UserError("{} picture(s) in {} are fewer than {}: use --batch_size {} or less, or add "
-                        "pictures".format(len(files), root, batches, len(files) // replicas))

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from gantut.dice import random_state
-from gantut.errors import UserError
-from gantut.loading import check_number
+from gantut.errors import UserError, printable
+from gantut.finding import check_number
 
 MAX_THREADS = 8  # of those that decode: each has a batch in hand, and Python gives more of them no more speed
 
@@ -105,6 +105,6 @@ class Pictures(object):
             except UserError as error:
                 with self.naming:  # once, though several threads may find it
                     if j not in self.bad:
-                        print(" [!] {}; another picture takes its place".format(error), file=sys.stderr)
+                        print(printable(" [!] {}; another picture takes its place".format(error)), file=sys.stderr)
                     self.bad.add(j)
         raise UserError("none of the {} pictures can be read any more".format(len(self)))

@@ -198,7 +198,8 @@ def trainings(tmp_path_factory):
 def test_pictures_of_every_kind_train(trainings, name):
     _, _, steps, grid_shape = KINDS[name]
     run = trainings[name]
-    assert (run.process.returncode, run.process.stderr) == (0, "")
+    left_out = " [!] 8 pictures in pictures; left out: 1 of other kinds: .txt (1)\n"
+    assert (run.process.returncode, run.process.stderr) == (0, left_out if "every kind" in name else "")
     progress = [line for line in run.process.stdout.splitlines() if line.startswith("Epoch")]
     check_lines("\n".join(progress), [PROGRESS.format(epoch, idx, n) for epoch, n in enumerate(steps)
                                       for idx in range(n)])
@@ -213,7 +214,7 @@ def nothing(folder, short):
 
 def only_texts(folder, short):
     (folder / "texts").mkdir()
-    for name in ("a.txt", "b.txt", "c.gif"):
+    for name in ("a.txt", "b.txt", "c.svg"):
         (folder / "texts" / name).write_text("no picture")
 
 
@@ -241,7 +242,7 @@ def short_checkpoint(folder, short):
 BAD_INPUT = {  # name: (what is there besides 24 good pictures, flags, what the one line names)
     "no such folder": (nothing, ["--dataset", "nowhere"], ["nowhere", "--dataset", "folder of pictures"]),
     "a folder without pictures": (only_texts, ["--dataset", "texts"],
-                                  ["no pictures in texts", ".png, .jpg or .jpeg", ".txt (2)", ".gif (1)"]),
+                                  ["no pictures in texts", ".png .jpg .jpeg", ".txt (2)", ".svg (1)"]),
     "fewer pictures than a batch": (five_pictures, ["--dataset", "few"], ["5 picture", "batch of 8", "--batch_size 5"]),
     "image_size 48": (nothing, ["--image_size", 48], ["--image_size=48", "power of two", "8 or more"]),
     "pictures of another size": (larger_pictures, ["--dataset", "larger"],

@@ -337,12 +337,12 @@ def test_stopped_and_run_again(tmp_path, run, signum, code):
     archive = tgz(tmp_path / "a.tgz", {f"A/{i:03d}.jpg": photograph(99, 99, i) for i in range(250)})
     with open(tmp_path / "stderr", "w") as err:
         process = subprocess.Popen(script_command(SCRIPT, "lfw", tmp_path / "out", "--archive", archive), stderr=err)
-    wait_until(lambda: len(dataset_files(tmp_path / "out")) >= 9, process)
+    wait_until(lambda: len(list((tmp_path / "out").rglob("*.png"))) >= 9, process)
     process.send_signal(signum)
     assert process.wait(60) == code
     lines = (tmp_path / "stderr").read_text().splitlines()
     assert lines[2:] == (["stopped; the same command goes on"] if signum == signal.SIGINT else [])
-    early = dataset_files(tmp_path / "out")
+    early = list((tmp_path / "out").rglob("*.png"))
     assert 9 <= len(early) < 250 and (tmp_path / "out" / "source.txt").exists()
     for file in early:
         assert pixels(file).shape == (99, 99, 3)
@@ -470,3 +470,15 @@ def test_libraries_caches(tmp_path):
     folder(home, {f"lfw_funneled/G/{i}.jpg": photograph(9, 9) for i in range(500)} | faces("lfw_funneled/"))
     done = get("lfw")
     assert done.returncode == 0 and done.stdout.startswith("503 pictures")
+
+
+def test_nothing_is_written_into_the_folder_that_is_read(tmp_path, run):
+    for name in ("1.jpg", "2.jpg"):
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        (tmp_path / "photos" / name).write_bytes(photograph(20, 20))
+    os.symlink("photos", tmp_path / "link")
+    before = snapshot(tmp_path / "photos")
+    for out in (tmp_path / "photos" / "out", tmp_path / "link" / "new" / "out"):
+        done = run("celeba", out, "--archive", tmp_path / "photos", "--crop", 0)
+        assert "is only read" in done.error
+        assert snapshot(tmp_path / "photos") == before

@@ -161,3 +161,15 @@ def test_other_pictures_are_refused(tmp_path, name):
     (tmp_path / name).write_bytes(b'not ours')
     assert one_line(run(tmp_path, '--count', 1))
     assert os.listdir(tmp_path) == [name]
+
+
+def test_other_pictures_of_the_same_name_are_not_written_over(tmp_path):
+    """A user's own, another seed's, another size's; the same command again goes on."""
+    out = tmp_path / 'out'
+    assert run(out, '--count', 2).returncode == 0
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    assert run(out, '--count', 3).returncode == 0
+    for wrong in ['--seed', 2], ['--size', 32]:
+        done = run(out, '--count', 3, *wrong)
+        assert done.returncode == 1 and 'face_00000.jpg is there and is another picture' in done.stderr
+    assert {path: path.read_bytes() for path in before} == before and len(list(out.iterdir())) == 3

@@ -15,7 +15,8 @@ from PIL import Image
 import gantut_imgfuncs
 from gantut.dice import random_state
 from gantut.errors import UserError
-from gantut.loading import Loader, check_number
+from gantut.finding import check_number
+from gantut.loading import Loader
 from gantut.pictures import MAX_THREADS, Pictures
 from gantut_gan import dataset_files
 
@@ -532,7 +533,7 @@ def test_dataset_files_take_endings_in_any_case(tmp_path):
 
 
 def test_dataset_files_leave_other_files_out(tmp_path):
-    touch(tmp_path, "a.png", "b.gif", "c.txt", "d.png.bak", "epng", "jpg", "png/f.webp")
+    touch(tmp_path, "a.png", "b.svg", "c.txt", "d.png.bak", "epng", "jpg", "png/f.heic")
     assert dataset_files(str(tmp_path)) == [str(tmp_path / "a.png")]
 
 

@@ -79,7 +79,7 @@ def test_the_methods_of_dcgan(name):
 
 
 def test_the_file_endings():
-    assert gantut_gan.SUPPORTED_EXTENSIONS == ["png", "jpg", "jpeg"]
+    assert gantut_gan.SUPPORTED_EXTENSIONS[:3] == ["png", "jpg", "jpeg"]
     assert str(inspect.signature(gantut_gan.dataset_files)) == "(root)"
 
 

@@ -138,8 +138,10 @@ def flags(doc, unit, default, beta1=None):
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.error = lambda message: sys.exit(f"error: {message} (see --help)")
     parser.add_argument("--" + unit, type=at_least(1), default=default, help=f"how long to train [{default}]")
-    parser.add_argument("--data", default="digits", help="digits, mnist, an .npz, or a folder of IDX files [digits]")
-    parser.add_argument("--out_dir", default=f"runs/{script}", help=f"folder for what the run leaves [runs/{script}]")
+    parser.add_argument("--data", type=os.path.expanduser, default="digits",
+                        help="digits, mnist, an .npz, or a folder of IDX files [digits]")
+    parser.add_argument("--out_dir", type=os.path.expanduser, default=f"runs/{script}",
+                        help=f"folder for what the run leaves [runs/{script}]")
     parser.add_argument("--seed", type=at_least(0), default=1, help="seed of weights, noise and order [1]")
     if beta1 is not None:
         parser.add_argument("--beta1", type=fraction, default=beta1, help=f"momentum term of both Adams [{beta1}]")

@@ -1,0 +1,199 @@
+"""What counts as a picture, and with which values: folders of systems, links, pipes, other kinds, ranges; the words."""
+import os
+import struct
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+from conftest import examine, load_image, run_script, the_error, train, two_at_a_time, write_pictures
+from PIL import Image
+
+import gantut_gan
+from gantut.errors import UserError
+from gantut.finding import find_dataset
+from gantut.images import ENDINGS, FORMATS
+from gantut_gan import dataset_files
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+
+
+def found(folder):
+    """What dataset_files() finds, below the folder."""
+    return [os.path.relpath(path, folder) for path in dataset_files(str(folder))]
+
+
+# what counts
+
+def test_every_format_that_imread_reads_counts_the_tutorials_three_first():
+    assert gantut_gan.SUPPORTED_EXTENSIONS[:3] == ["png", "jpg", "jpeg"]
+    assert sorted("." + extension for extension in gantut_gan.SUPPORTED_EXTENSIONS) == sorted(ENDINGS)
+    of_pillow = {ending for ending, name in Image.registered_extensions().items() if name in FORMATS}
+    assert set(ENDINGS) < of_pillow
+
+
+SYSTEMS = [".ipynb_checkpoints", "@eaDir", "__MACOSX", "#recycle", "$RECYCLE.BIN", "lost+found", ".thumbnails",
+           "System Volume Information", "deep/@eaDir", "deep/.git"]
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_the_folders_of_a_system_do_not_count(tmp_path, capsys, name):
+    touch(tmp_path, "a.png", "deep/b.webp", name + "/c.png", name + "/deeper/d.png")
+    assert found(tmp_path) == ["a.png", "deep/b.webp"]
+    assert capsys.readouterr().err == " [!] 2 pictures in {}; left out: 1 hidden or system folder(s)\n".format(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["@alice", "_b", "eaDir", "recycle", "MACOSX"])
+def test_folders_that_look_a_little_like_it_do(tmp_path, capsys, name):
+    touch(tmp_path, name + "/a.png")
+    assert found(tmp_path) == [name + "/a.png"] and capsys.readouterr().err == ""
+
+
+def test_a_folder_that_is_hidden_itself_may_be_the_data_set(tmp_path):
+    touch(tmp_path, ".faces/a.png")
+    assert found(tmp_path / ".faces") == ["a.png"]
+
+
+def test_linked_folders_and_files_count_once_and_loops_end(tmp_path):
+    touch(tmp_path, "elsewhere/b.png", "elsewhere/deep/c.tif", "pics/real/a.png")
+    os.symlink(tmp_path / "elsewhere", tmp_path / "pics" / "linked")
+    os.symlink("..", tmp_path / "pics" / "real" / "up")
+    os.symlink("real", tmp_path / "pics" / "again")
+    os.symlink("itself", tmp_path / "pics" / "itself")
+    os.symlink("real/a.png", tmp_path / "pics" / "one.png")
+    assert found(tmp_path / "pics") == ["linked/b.png", "linked/deep/c.tif", "one.png", "real/a.png"]
+    os.symlink(tmp_path / "pics", tmp_path / "all")
+    assert len(found(tmp_path / "all")) == 4
+
+
+def test_what_is_no_regular_file_is_never_opened(tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe.png")
+    os.symlink("/dev/zero", tmp_path / "zero.png")
+    os.symlink("nowhere", tmp_path / "broken.png")
+    touch(tmp_path, "a.png")
+    assert found(tmp_path) == ["a.png"]
+    assert "left out: 3 that are no files" in capsys.readouterr().err
+
+
+def test_one_line_says_how_many_are_left_out_and_why(tmp_path, capsys):
+    touch(tmp_path, "a.png", "b.GIF", "notes.txt", "more.txt", "c.heic", "README", ".hidden.png", ".DS_Store")
+    assert found(tmp_path) == ["a.png", "b.GIF"]
+    assert capsys.readouterr().err == (" [!] 2 pictures in {}; left out: 2 hidden file(s), 4 of other kinds: "
+                                       ".txt (2), no ending (1), .heic (1)\n").format(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+def test_a_folder_that_cannot_be_read_is_named(tmp_path):
+    touch(tmp_path, "a.png", "closed/b.png")
+    (tmp_path / "closed").chmod(0)
+    with pytest.raises(UserError, match="cannot read the folder .*closed: Permission denied"):
+        dataset_files(str(tmp_path))
+
+
+def test_a_training_on_pictures_of_every_kind(tmp_path):
+    """Eight formats, a linked folder, a pipe: a real training, and a newline in a name stays in one line."""
+    write_pictures(tmp_path / "few", n=16)
+    for i, ending in enumerate(ENDINGS):
+        with Image.open(tmp_path / "few" / "{:03d}.png".format(i)) as picture:
+            (tmp_path / "pictures").mkdir(exist_ok=True)
+            picture.save(tmp_path / "pictures" / "picture{}".format(ending))
+    os.symlink(tmp_path / "few", tmp_path / "pictures" / "few")
+    os.mkfifo(tmp_path / "pictures" / "pipe.png")
+    (tmp_path / "pictures" / "two\nlines.png").write_text("no picture")
+    (tmp_path / "pictures" / "other\nlines.png").write_text("no picture")
+    done = train(tmp_path, "--epoch", 1, "--skip_bad_images")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Epoch [") == 3  # 24 pictures
+    assert done.stderr.splitlines() == [
+        " [!] 26 pictures in pictures; left out: 1 that are no files (pipes, broken links)",
+        " [!] pictures/other\\nlines.png: is no picture", " [!] pictures/two\\nlines.png: is no picture"]
+
+
+# values without a defined range
+
+def gray(maximum, dtype):
+    return np.linspace(0, maximum, 256).reshape(16, 16).astype(dtype)
+
+
+RANGES = {  # file: its values, and what is said of it, None if it is fine
+    "float.tif": (gray(1, np.float32), "floating-point"),
+    "float255.tiff": (gray(255, np.float32), "floating-point"),
+    "int32.tif": (gray(2**31 - 1, np.int32), "32-bit"),
+    "10bits.png": (gray(1023, np.uint16), "4096 of 65535"),
+    "12bits.png": (gray(4095, np.uint16), "4096 of 65535"),
+    "12bits.tif": (gray(4095, np.uint16), "4096 of 65535"),
+    "8bits.tif": (gray(255, np.uint16), "4096 of 65535"),
+    "16bits.png": (gray(65535, np.uint16), None),
+    "16bits.tif": (gray(65535, np.uint16), None),
+    "black.png": (gray(0, np.uint16), None),
+    "dark.png": (gray(5, np.uint8), None),
+}
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_values_without_a_defined_range_are_refused_by_name(tmp_path, name):
+    values, said = RANGES[name]
+    path = str(tmp_path / name)
+    Image.fromarray(values).save(path)
+    broken = examine(path, 16).broken
+    if said is None:
+        assert broken is None
+        scale = 257 if values.dtype == np.uint16 else 1
+        expected = np.floor(values / scale + 0.5) / 127.5 - 1
+        np.testing.assert_allclose(load_image(path, 16)[:, :, 0], expected, atol=1e-6)
+    else:
+        assert said in broken
+        with pytest.raises(UserError, match=said) as error:
+            load_image(path, 16)
+        assert path in str(error.value)
+
+
+def test_12_bits_in_16_of_each_colour_are_refused(tmp_path):
+    full = (np.random.RandomState(0).randint(0, 65536, [16, 16, 3])).astype(np.uint16)
+    write_png16(tmp_path / "full.png", full)
+    write_png16(tmp_path / "dark.png", full // 16)
+    assert examine(str(tmp_path / "full.png"), 16).broken is None
+    np.testing.assert_allclose(load_image(str(tmp_path / "full.png"), 16), full // 256 / 127.5 - 1, atol=1e-6)
+    assert "4096 of 65535" in examine(str(tmp_path / "dark.png"), 16).broken
+
+
+def write_png16(path, values):
+    """Write a PNG with 16 bits of each colour, which Pillow cannot."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    head = struct.pack(">2I5B", values.shape[1], values.shape[0], 16, 2, 0, 0, 0)
+    data = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + data)
+
+
+# words
+
+def test_what_is_no_folder_of_pictures_is_told_apart(tmp_path):
+    write_pictures(tmp_path / "pictures", n=8)
+    with zipfile.ZipFile(tmp_path / "faces.zip", "w") as file:
+        file.write(tmp_path / "pictures" / "000.png", "000.png")
+    (tmp_path / "empty").mkdir()
+    Image.new("RGB", (8200, 6200)).save(tmp_path / "empty" / "photo.jpg")
+    cases = {"faces.zip": ["--dataset faces.zip is a file: unpack it"],
+             "pictures/000.png": ["--dataset pictures/000.png is one picture; give a folder"],
+             "nowhere": ["no folder nowhere", "try --dataset aligned"],
+             "empty": ["photo.jpg", "50 megapixels", "align_faces.py --mode crop"]}
+    ended = two_at_a_time(lambda case: train(tmp_path, "--dataset", case, "--is_crop", "--batch_size", 1), cases)
+    for case, words in cases.items():
+        assert all(word in the_error(ended[case]) for word in words), ended[case].stderr
+        assert ended[case].stderr.count("\n") == 1
+    cropped = run_script("data/align_faces.py", "empty", "cropped", "--mode", "crop", cwd=tmp_path)
+    assert cropped.returncode == 0 and len(dataset_files(str(tmp_path / "cropped"))) == 1, cropped.stderr
+
+
+def test_aligned_is_not_advised_where_it_is_not(tmp_path, monkeypatch):
+    """As after pip install, outside the clone."""
+    monkeypatch.setattr("gantut.finding.DATA", str(tmp_path / "data"))
+    with pytest.raises(UserError) as error:
+        find_dataset("aligned")
+    assert "try" not in str(error.value)
