@@ -25,6 +25,7 @@ from gantut.finding import check_number, find_dataset, list_pictures
 from gantut.flags import define, forget
 from gantut.images import grid_size, pixels, read, reason, save_film
 from gantut.loading import Loader
+from gantut.precision import set_precision
 from gantut.quiz import make_quiz
 from gantut_datafuncs import batch_norm
 from gantut_gan import DCGAN, SUPPORTED_EXTENSIONS, dataset_files
@@ -45,7 +46,7 @@ def define_flags():
     flags.DEFINE_integer("count", None, "How many samples; rows of interpolate and nearest, of either kind in the quiz "
                          "[{}]".format(", ".join("{} {}".format(mode, count) for mode, (_, _, count) in MODES.items()
                                                  if count)), lower_bound=1)
-    define("seed", "threads")
+    define("seed", "threads", "precision")
     flags.DEFINE_enum("path", "straight", ["straight", "spherical"], "interpolate: the way from z to z [straight]")
     flags.DEFINE_integer("steps", 8, "interpolate: pictures in a row, with both ends [8]", lower_bound=2)
     flags.DEFINE_list("a", [], "arithmetic, mean z of A - B + C: the samples A, by number as --mode grid shows them, "
@@ -335,7 +336,9 @@ def main():
     if mode is film:  # needs no model
         film(FLAGS)
     else:
-        with tf.Session(config=tf.ConfigProto(intra_op_parallelism_threads=FLAGS.threads)) as sess:
+        config = tf.ConfigProto(intra_op_parallelism_threads=FLAGS.threads)
+        set_precision(config, FLAGS.precision)
+        with tf.Session(config=config) as sess:
             mode(Sampler(sess, FLAGS.checkpoint_dir, FLAGS.seed), FLAGS)
     print("wrote {}".format(FLAGS.out))
 

@@ -18,6 +18,7 @@ from gantut.errors import check_outside, writing
 from gantut.faster import faster
 from gantut.finding import find_dataset
 from gantut.flags import define, forget, settings
+from gantut.precision import gradients, set_precision
 from gantut.processes import join
 from gantut_gan import DCGAN
 
@@ -50,6 +51,7 @@ def main():
     FLAGS.dataset = find_dataset(FLAGS.dataset)
     check_outside(FLAGS.sample_dir, FLAGS.dataset, "sample_dir")
     config = tf.ConfigProto(intra_op_parallelism_threads=FLAGS.threads)
+    FLAGS.precision = set_precision(config, FLAGS.precision)
     tf.set_random_seed(FLAGS.seed)
 
     Model, devices = faster(DCGAN), [None]  # with the text's step, but fewer passes, on the device that there is
@@ -66,7 +68,7 @@ def main():
         if processes.chief and not os.path.exists(FLAGS.sample_dir):
             os.makedirs(FLAGS.sample_dir)
 
-    with processes.session(config) as sess:
+    with processes.session(config) as sess, gradients(FLAGS.precision):
         dcgan = Model(sess, image_size=FLAGS.image_size, batch_size=FLAGS.batch_size, is_crop=FLAGS.is_crop,
                       z_dim=FLAGS.z_dim, gf_dim=FLAGS.gf_dim, df_dim=FLAGS.df_dim, c_dim=FLAGS.c_dim,
                       checkpoint_dir=FLAGS.checkpoint_dir)

@@ -1,17 +1,23 @@
-"""The tutorial's networks and schedule in PyTorch and in Keras 3, for benchmarks/step.py: same layers, same sizes.
+"""The tutorial's networks in PyTorch and in Keras 3, for benchmarks/step.py: same layers, same sizes, same Adam.
 
-Each class has step(batch_images, batch_z), which updates D once and G twice and then evaluates the three losses, each
-with passes of its own, as Part 4's text does. Images are [N, size, size, 3] in [-1, 1].
+Each class has step(batch_images, batch_z), which updates D once and G twice and then evaluates the three losses, in one
+of two schedules: the tutorial's, each with passes of its own, or the shared one, as who knows the framework writes it:
+G's images serve D's update and the first one of G, and the three losses take one pass of G. Images are [N, size, size,
+3] in [-1, 1].
 """
+import contextlib
 
 
 class Torch(object):
-    """PyTorch, eager or with torch.compile."""
+    """PyTorch, eager or with torch.compile; channels_last and bfloat16 (autocast) as its users set them."""
 
-    def __init__(self, image_size=64, z_dim=100, gf_dim=64, df_dim=64, compiled=False):
+    def __init__(self, image_size=64, z_dim=100, gf_dim=64, df_dim=64, compiled=False, shared=True, channels_last=True,
+                 bfloat16=False):
         import torch
         from torch import nn
         self.torch, self.bce = torch, nn.functional.binary_cross_entropy_with_logits
+        self.shared, self.bfloat16 = shared, bfloat16
+        self.layout = torch.channels_last if channels_last else torch.contiguous_format
         layers, channels = [nn.Linear(z_dim, gf_dim * 8 * 16), nn.Unflatten(1, (gf_dim * 8, 4, 4))], gf_dim * 8
         size, depth = 8, 8
         while size < image_size:
@@ -25,33 +31,53 @@ class Torch(object):
             channels = df_dim * 2 ** i
             layers += [nn.Conv2d(channels, channels * 2, 5, 2, 2), nn.BatchNorm2d(channels * 2), nn.LeakyReLU(0.2)]
         self.discriminator = nn.Sequential(*layers, nn.Flatten(), nn.Linear(df_dim * 8 * (image_size // 16) ** 2, 1))
+        self.generator, self.discriminator = (net.to(memory_format=self.layout)
+                                              for net in (self.generator, self.discriminator))
         self.d_optim = torch.optim.Adam(self.discriminator.parameters(), 0.0002, betas=(0.5, 0.999))
         self.g_optim = torch.optim.Adam(self.generator.parameters(), 0.0002, betas=(0.5, 0.999))
         if compiled:
             self.generator, self.discriminator = torch.compile(self.generator), torch.compile(self.discriminator)
 
     def loss(self, logits, label):
-        return self.bce(logits, self.torch.full_like(logits, label))
+        return self.bce(logits.float(), self.torch.full_like(logits, label, dtype=self.torch.float32))
+
+    def precision(self):
+        return self.torch.autocast("cpu", self.torch.bfloat16) if self.bfloat16 else contextlib.nullcontext()
+
+    def update_d(self, images, fakes):
+        self.d_optim.zero_grad()
+        with self.precision():
+            loss = self.loss(self.discriminator(images), 1.) + self.loss(self.discriminator(fakes.detach()), 0.)
+        loss.backward()
+        self.d_optim.step()
+
+    def update_g(self, fakes):
+        self.g_optim.zero_grad()
+        with self.precision():
+            loss = self.loss(self.discriminator(fakes), 1.)
+        loss.backward()
+        self.g_optim.step()
+
+    def draw(self, z):
+        with self.precision():
+            return self.generator(z)
 
     def step(self, batch_images, batch_z):
-        images = self.torch.from_numpy(batch_images).permute(0, 3, 1, 2).contiguous()
+        images = self.torch.from_numpy(batch_images).permute(0, 3, 1, 2).contiguous(memory_format=self.layout)
         z = self.torch.from_numpy(batch_z)
         self.train(True)
-        self.d_optim.zero_grad()
-        (self.loss(self.discriminator(images), 1.) + self.loss(self.discriminator(self.generator(z).detach()), 0.)
-         ).backward()
-        self.d_optim.step()
+        fakes = self.draw(z)
+        self.update_d(images, fakes)
         self.discriminator.requires_grad_(False)
-        for _ in range(2):
-            self.g_optim.zero_grad()
-            self.loss(self.discriminator(self.generator(z)), 1.).backward()
-            self.g_optim.step()
+        self.update_g(fakes if self.shared else self.draw(z))
+        self.update_g(self.draw(z))
         self.discriminator.requires_grad_(True)
         self.train(False)
-        with self.torch.no_grad():
-            return (float(self.loss(self.discriminator(self.generator(z)), 0.)),
-                    float(self.loss(self.discriminator(images), 1.)),
-                    float(self.loss(self.discriminator(self.generator(z)), 1.)))
+        with self.torch.no_grad(), self.precision():
+            fake = self.discriminator(self.generator(z))
+            again = fake if self.shared else self.discriminator(self.generator(z))
+            return (float(self.loss(fake, 0.)), float(self.loss(self.discriminator(images), 1.)),
+                    float(self.loss(again, 1.)))
 
     def train(self, mode):
         self.generator.train(mode)
@@ -59,13 +85,15 @@ class Torch(object):
 
 
 class Keras(object):
-    """Keras 3 models; each update and each evaluation is a tf.function."""
+    """Keras 3 models; each update and each evaluation is a tf.function; mixed_bfloat16 as its users set it."""
 
-    def __init__(self, image_size=64, z_dim=100, gf_dim=64, df_dim=64):
+    def __init__(self, image_size=64, z_dim=100, gf_dim=64, df_dim=64, shared=True, bfloat16=False):
         import keras
         import tensorflow as tf
         from keras import layers
-        self.tf = tf
+        if bfloat16:
+            keras.config.set_dtype_policy("mixed_bfloat16")
+        self.tf, self.shared = tf, shared
         sequence, size, depth = [keras.Input([z_dim]), layers.Dense(gf_dim * 8 * 16),
                                  layers.Reshape([4, 4, gf_dim * 8])], 8, 8
         while size < image_size:
@@ -82,9 +110,8 @@ class Keras(object):
         self.discriminator = keras.Sequential([*sequence, layers.Flatten(), layers.Dense(1)])
         self.d_optim = keras.optimizers.Adam(0.0002, beta_1=0.5)
         self.g_optim = keras.optimizers.Adam(0.0002, beta_1=0.5)
-        self.update_d, self.update_g = tf.function(self.update_d), tf.function(self.update_g)
-        self.d_loss_fake, self.d_loss_real = tf.function(self.d_loss_fake), tf.function(self.d_loss_real)
-        self.g_loss = tf.function(self.g_loss)
+        for name in ("update_both", "update_d", "update_g", "losses", "d_loss_fake", "d_loss_real", "g_loss"):
+            setattr(self, name, tf.function(getattr(self, name)))
 
     @staticmethod
     def norm(layers):
@@ -92,7 +119,7 @@ class Keras(object):
 
     def loss(self, logits, label):
         return self.tf.reduce_mean(self.tf.nn.sigmoid_cross_entropy_with_logits(
-            logits=logits, labels=self.tf.fill(self.tf.shape(logits), label)))
+            logits=self.tf.cast(logits, "float32"), labels=self.tf.fill(self.tf.shape(logits), label)))
 
     def d_loss_fake(self, z, training=False):
         return self.loss(self.discriminator(self.generator(z, training=training), training=training), 0.)
@@ -103,20 +130,40 @@ class Keras(object):
     def g_loss(self, z, training=False):
         return self.loss(self.discriminator(self.generator(z, training=training), training=training), 1.)
 
+    def losses(self, images, z):
+        logits = self.discriminator(self.generator(z, training=False), training=False)
+        return self.loss(logits, 0.), self.d_loss_real(images), self.loss(logits, 1.)
+
+    def apply(self, optim, network, tape, loss):
+        variables = network.trainable_variables
+        optim.apply_gradients(zip(tape.gradient(loss, variables), variables))
+
     def update_d(self, images, z):
         with self.tf.GradientTape() as tape:
             loss = self.d_loss_real(images, True) + self.d_loss_fake(z, True)
-        variables = self.discriminator.trainable_variables
-        self.d_optim.apply_gradients(zip(tape.gradient(loss, variables), variables))
+        self.apply(self.d_optim, self.discriminator, tape, loss)
 
     def update_g(self, z):
         with self.tf.GradientTape() as tape:
             loss = self.g_loss(z, True)
-        variables = self.generator.trainable_variables
-        self.g_optim.apply_gradients(zip(tape.gradient(loss, variables), variables))
+        self.apply(self.g_optim, self.generator, tape, loss)
+
+    def update_both(self, images, z):
+        with self.tf.GradientTape() as g_tape:
+            fakes = self.generator(z, training=True)
+            with self.tf.GradientTape() as d_tape, g_tape.stop_recording():
+                loss = self.d_loss_real(images, True) + self.loss(self.discriminator(fakes, training=True), 0.)
+            with g_tape.stop_recording():
+                self.apply(self.d_optim, self.discriminator, d_tape, loss)
+            loss = self.loss(self.discriminator(fakes, training=True), 1.)
+        self.apply(self.g_optim, self.generator, g_tape, loss)
 
     def step(self, batch_images, batch_z):
         images, z = self.tf.constant(batch_images), self.tf.constant(batch_z)
+        if self.shared:
+            self.update_both(images, z)
+            self.update_g(z)
+            return [float(loss) for loss in self.losses(images, z)]
         self.update_d(images, z)
         self.update_g(z)
         self.update_g(z)

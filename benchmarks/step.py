@@ -1,11 +1,11 @@
-"""The training step measured: this project, the tutorial's schedule, PyTorch and Keras, in turn.
+"""The training step measured: this project, the tutorial's schedule, PyTorch and Keras, in turn, in two precisions.
 
   python benchmarks/step.py --rounds 7 --json step.json
 
 Each contender is a process of its own, and every round asks each of them for one step, one after the other, since the
 machine's speed drifts; what counts is the ratio within a round. In each round a large matrix product is timed as well:
-the share of its GFLOP/s that the step reaches says how much of the time is arithmetic. What is not installed is left
-out. PyTorch: pip install torch.
+the share of its GFLOP/s that the step reaches says how much of the time is arithmetic. Names that end in 16 are
+bfloat16, and are compared with this project in bfloat16. What is not installed is left out. PyTorch: pip install torch.
 """
 import argparse
 import importlib.util
@@ -22,39 +22,53 @@ sys.path[:0] = [ROOT, os.path.dirname(os.path.abspath(__file__))]
 
 from machine import describe, table  # noqa: E402
 
-CONTENDERS = {"ours": "this project", "plain": "this project without summaries", "written": "(a) the tutorial's text",
-              "schedule": "(a) its schedule alone, with our layers", "torch": "(b) PyTorch",
-              "compile": "(c) PyTorch, torch.compile", "keras": "(d) Keras 3, tf.function",
-              "product": "matrix product, 3000 x 3000"}
+CONTENDERS = {
+    "ours": "this project", "torch": "PyTorch, channels_last", "compile": "PyTorch, channels_last, torch.compile",
+    "keras": "Keras 3, tf.function", "plain": "this project without summaries", "written": "the tutorial's text",
+    "schedule": "its schedule alone, with our layers", "torch_written": "PyTorch, the tutorial's schedule, NCHW",
+    "keras_written": "Keras 3, the tutorial's schedule", "product": "matrix product, 3000 x 3000",
+    "ours16": "this project, bfloat16", "torch16": "PyTorch, channels_last, autocast",
+    "compile16": "PyTorch, channels_last, autocast, torch.compile", "keras16": "Keras 3, mixed_bfloat16",
+    "product16": "matrix product, bfloat16"}
 PRODUCT = 2 * 3000 ** 3 / 1e9  # GFLOP
 
 
 def make_step(name, args):
     """A function (images, z) that does one step of a contender, or one matrix product."""
     sizes = {"image_size": args.image_size, "gf_dim": args.gf_dim, "df_dim": args.gf_dim}
-    if name in ("torch", "compile"):
+    half, written = name.endswith("16"), name.endswith("written")
+    if name.startswith(("torch", "compile")):
         from other_frameworks import Torch
-        return Torch(compiled=name == "compile", **sizes).step
+        return Torch(compiled=name.startswith("compile"), shared=not written, channels_last=not written, bfloat16=half,
+                     **sizes).step
     import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
     import tensorflow.compat.v1 as tf
-    if name == "keras":
+    if name.startswith("keras"):
         from other_frameworks import Keras
-        return Keras(**sizes).step
+        return Keras(shared=not written, bfloat16=half, **sizes).step
     import gantut_gan
     from gantut.faster import faster
-    sess = tf.Session()
-    if name == "product":
-        matrix = tf.Variable(tf.random_uniform([3000, 3000]))
+    from gantut.precision import gradients, set_precision
+    config = tf.ConfigProto()
+    precision = set_precision(config, "bfloat16" if half else "float32")
+    sess = tf.Session(config=config)
+    if name.startswith("product"):
+        matrix = tf.Variable(tf.cast(tf.random_uniform([3000, 3000]), precision))
         product = tf.matmul(matrix, matrix).op
         sess.run(tf.global_variables_initializer())
         return lambda images, z: sess.run(product)
     if name == "written":
         gantut_gan.lrelu = lrelu
-    Model = faster(gantut_gan.DCGAN) if name in ("ours", "plain") else gantut_gan.DCGAN
-    run = BareRun(Model(sess, **sizes), summaries=name != "plain")
+    Model = faster(gantut_gan.DCGAN) if name in ("ours", "ours16", "plain") else gantut_gan.DCGAN
+    with gradients(precision):
+        run = BareRun(Model(sess, **sizes), summaries=name != "plain")
     sess.run(tf.global_variables_initializer())
-    return run.step
+
+    def step(images, z):
+        with gradients(precision):  # update_both() builds more at the first one
+            return run.step(images, z)
+    return step
 
 
 def lrelu(x, leak=0.2, name="lrelu"):
@@ -147,7 +161,7 @@ def main():
     if args.serve:
         return serve(args.serve, args)
     names = [name for name in CONTENDERS if name in args.only
-             and (name not in ("torch", "compile") or importlib.util.find_spec("torch"))]
+             and (not name.startswith(("torch", "compile")) or importlib.util.find_spec("torch"))]
     processes = {name: start(name) for name in names}
     for _ in range(2):
         for process in processes.values():  # one after the other: starting and compiling is not measured
@@ -164,14 +178,15 @@ def main():
 def report(args, seconds):
     """Print the table, and write the JSON."""
     ours, written = work(args)
-    gflop = {"ours": ours, "plain": ours, "product": PRODUCT}
     rows = []
     for name, times in seconds.items():
-        ratio = seconds["ours"] / times
-        rate = gflop.get(name, written) / times
+        half = "16" if name.endswith("16") else ""
+        ratio = seconds["ours" + half] / times
+        gflop = PRODUCT if name.startswith("product") else written if name.endswith(("written", "schedule")) else ours
+        rate = gflop / times
         rows.append([CONTENDERS[name], "{:.2f}".format(np.median(times)), "{:.2f}".format(np.median(ratio)),
                      "{:.2f} to {:.2f}".format(ratio.min(), ratio.max()), "{:.0f}".format(np.median(rate)),
-                     "{:.0f} %".format(100 * np.median(rate / (PRODUCT / seconds["product"])))])
+                     "{:.0f} %".format(100 * np.median(rate / (PRODUCT / seconds["product" + half])))])
     print("{:.0f} GFLOP a step by this project's schedule, {:.0f} by the tutorial's; {} rounds".format(
         ours, written, args.rounds))
     table(["", "seconds, median", "this project's / its", "in the rounds", "GFLOP/s", "of the product's"], rows)

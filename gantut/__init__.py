@@ -10,6 +10,7 @@ images       picture files, in and out, beyond Part 3's eight functions
 idx          MNIST's own file format
 finding      which files are the pictures of a data set, and whether there are enough
 loading      pictures as one model wants them; looking them over before the first step
+masks        for the completion: which pixels are kept
 dice         random numbers that depend on the seed and the step alone
 pictures     the order of the pictures in a training, read ahead and kept in memory
 
@@ -21,6 +22,7 @@ health       numbers that are not finite, a discriminator that has won, samples 
 run          the one object that DCGAN.train() talks to: it brings the rooms above together
 
 faster       the trainer's step: Part 4's numbers in fewer passes
+precision    bfloat16, and what else makes it fast
 devices      the networks on several devices of a machine
 processes    one process, or several: what the run asks of either
 addresses    where the workers of a cluster are

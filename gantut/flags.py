@@ -31,6 +31,8 @@ BEYOND = {  # name: (default, description, bounds)
     "skip_bad_images": (False, "Go on without pictures that cannot be read [False]", {}),
     "summary_every": (1, "Steps between TensorBoard summaries [1]", dict(lower_bound=1)),
     "seed": (1, "Seed of all that is random: the same seed, the same result [1]", SEED),
+    "precision": ("float32", "float32, bfloat16, or auto: what the processor is fastest in [float32]",
+                  dict(enum_values=["float32", "bfloat16", "auto"])),
     "threads": (0, "CPU threads for each operation; 0 = all cores [0]", COUNT),
     "cache_mb": (1024, "Memory for decoded pictures, in MiB; 0 = decode them anew [1024]", COUNT),
     # several devices, several machines: docs/cluster.md
@@ -61,7 +63,8 @@ def define(*names, where=""):
     """Define some of BEYOND's flags, or all. where: which of the script's uses they are for, in words."""
     for name in names or BEYOND:
         default, description, bounds = BEYOND[name]
-        KINDS[type(default)](name, default, where + description, **bounds)
+        kind = flags.DEFINE_enum if "enum_values" in bounds else KINDS[type(default)]
+        kind(name=name, default=default, help=where + description, **bounds)
     flags.FLAGS.mark_as_parsed()  # a notebook may import them: its own arguments are none of theirs
     if not names or "crop_size" in names:
         flags.register_multi_flags_validator(["is_crop", "crop_size"], lambda f: f["is_crop"] or not f["crop_size"],

@@ -17,7 +17,7 @@ from gantut.errors import UserError, whole
 
 OF_THE_MODEL = ["image_size", "c_dim", "z_dim", "gf_dim", "df_dim", "batch_size", "is_crop"]
 MUST_MATCH = OF_THE_MODEL + ["seed", "crop_size"]
-MAY_CHANGE = ["learning_rate", "beta1", "epoch", "threads", "skip_bad_images"]
+MAY_CHANGE = ["learning_rate", "beta1", "epoch", "threads", "precision", "skip_bad_images"]
 
 
 def describe(dcgan, config, data, replicas):
@@ -81,7 +81,8 @@ def read(path):
     try:
         with open(path) as file:
             before = json.load(file)
-        before["flags"].get, before["data"]["pictures"], before["data"]["folder"], before["data"]["fingerprint"]
+        before["flags"].setdefault("precision", "float32")  # what runs had before there was a choice
+        before["data"]["pictures"], before["data"]["folder"], before["data"]["fingerprint"]
         return before
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise UserError("{} cannot be read ({}): delete it to go on without the comparison".format(path, error)) \

@@ -1,0 +1,145 @@
+"""bfloat16: gradients of kernels against NumPy, a training that stops and goes on, changes its precision, says so."""
+import re
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+from conftest import (
+    SMALL,
+    losses,
+    start,
+    steps_done,
+    the_error,
+    train,
+    two_at_a_time,
+    variables,
+    wait_until,
+    write_pictures,
+)
+
+from gantut import precision
+from gantut.precision import ARITHMETIC, gradients, kernel_gradient, processors_arithmetic, set_precision
+
+HAS_IT = pytest.mark.skipif(not processors_arithmetic(), reason="this processor has no arithmetic for bfloat16")
+
+
+def by_hand(large, small, k, stride):
+    """The gradient of a SAME convolution for its kernel [k, k, a, b], in float64."""
+    pads = [max((small.shape[i] - 1) * stride + k - large.shape[i], 0) for i in (1, 2)]
+    large = np.pad(large, [(0, 0), *[(pad // 2, pad - pad // 2) for pad in pads], (0, 0)])
+    h, w = small.shape[1:3]
+    return np.array([[np.einsum("nhwa,nhwb->ab", large[:, i:i + h * stride:stride, j:j + w * stride:stride][:, :h, :w],
+                                small) for j in range(k)] for i in range(k)])
+
+
+@pytest.mark.parametrize("size, stride, k", [(16, 2, 5), (8, 2, 5), (8, 1, 3), (7, 2, 5), (15, 3, 4), (8, 2, 1),
+                                             (6, 3, 2)])
+def test_the_gradient_of_a_kernel_is_the_sum_of_products(sess, size, stride, k):
+    rng = np.random.RandomState(0)
+    smaller = -(-size // stride)
+    large, small = rng.normal(size=[3, size, size, 4]), rng.normal(size=[3, smaller, smaller, 5])
+    kernel = tf.zeros([k, k, 4, 5])
+    ours = kernel_gradient(tf.constant(large, tf.float32), tf.constant(small, tf.float32), kernel,
+                           strides=[1, stride, stride, 1], padding=b"SAME", data_format=b"NHWC")
+    assert "BackpropFilter" not in ours.op.type
+    np.testing.assert_allclose(sess.run(ours), by_hand(large, small, k, stride), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [16, 32])  # the second is computed as ever
+def test_gradients_of_both_kinds_of_convolution(sess, size):
+    rng = np.random.RandomState(0)
+    x, grown = (tf.constant(rng.normal(size=[3, size, size, c]), tf.float32) for c in (4, 6))
+    kernel = tf.constant(rng.normal(size=[5, 5, 4, 6]), tf.float32)
+
+    def both():
+        down = tf.nn.conv2d(x, kernel, [1, 2, 2, 1], "SAME")
+        up = tf.nn.conv2d_transpose(grown, kernel, [3, 2 * size, 2 * size, 4], [1, 2, 2, 1])
+        return tf.gradients(tf.reduce_sum(tf.sin(down)), [x, kernel]) + tf.gradients(tf.reduce_sum(tf.sin(up)),
+                                                                                     [grown, kernel])
+    expected = both()
+    with gradients("bfloat16"):
+        ours = both()
+    for one, other in zip(*sess.run([ours, expected])):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
+
+
+def cpuinfo(path, flags):
+    path.write_text("processor\t: 0\nvendor_id\t: AuthenticAMD\nflags\t\t: fpu avx2 {}\nbugs\t: none\n".format(flags))
+    return str(path)
+
+
+def test_what_the_processor_has(tmp_path):
+    for name in ARITHMETIC:
+        assert processors_arithmetic(cpuinfo(tmp_path / name, "sse " + name)) == name
+    assert processors_arithmetic(cpuinfo(tmp_path / "old", "avx512_bf16x")) is None
+    assert processors_arithmetic(str(tmp_path / "nowhere")) is None
+
+
+@pytest.mark.parametrize("asked, has, taken, said", [
+    ("auto", "amx_bf16", "bfloat16", "--precision bfloat16: the processor has amx_bf16"),
+    ("auto", None, "float32", "--precision float32: the processor has no arithmetic for bfloat16"),
+    ("bfloat16", None, "bfloat16", "slower than float32"), ("bfloat16", "amx_bf16", "bfloat16", ""),
+    ("float32", None, "float32", "")])
+def test_what_is_taken_is_said_in_a_line(monkeypatch, capsys, asked, has, taken, said):
+    monkeypatch.setattr(precision, "processors_arithmetic", lambda: has)
+    config = tf.ConfigProto()
+    assert set_precision(config, asked) == taken
+    assert bool(config.graph_options.rewrite_options.auto_mixed_precision_onednn_bfloat16) == (taken == "bfloat16")
+    out = capsys.readouterr()
+    assert said in out.out + out.err and (out.out + out.err).count("\n") == bool(said)
+
+
+LARGER = ["--gf_dim", 16, "--df_dim", 16]  # so that the rewrite finds its work worth while
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Trainings of 6 steps: in each precision, in bfloat16 with a stop, and from one precision to the other."""
+    def run(parts):
+        folder = tmp_path_factory.mktemp("run")
+        write_pictures(folder / "pictures")
+        return folder, [train(folder, *LARGER, "--epoch", epoch, "--precision", name) for epoch, name in parts]
+    return two_at_a_time(run, [((2, "float32"),), ((2, "bfloat16"),), ((1, "bfloat16"), (2, "bfloat16")),
+                               ((1, "bfloat16"), (2, "float32"), (3, "bfloat16"))])
+
+
+@HAS_IT
+def test_bfloat16_is_near_float32_and_checkpoints_hold_float32(runs):
+    (_, (full,)), (folder, (half,)) = runs[(2, "float32"),], runs[(2, "bfloat16"),]
+    assert half.returncode == 0 and half.stderr == ""
+    numbers = [np.array([[float(x) for x in re.findall(r"loss: ([\d.]+)", line)] for _, line in losses(run.stdout)])
+               for run in (full, half)]
+    difference = abs(numbers[0] - numbers[1])[:2].max()  # later ones differ by what any rounding does
+    assert 0 < difference < 2e-3
+    reader = tf.train.load_checkpoint(str(folder / "checkpoint"))
+    assert {kind.name for kind in reader.get_variable_to_dtype_map().values()} == {"float32"}
+
+
+@HAS_IT
+def test_bfloat16_goes_on_bit_for_bit(runs):
+    straight, stopped = runs[(2, "bfloat16"),], runs[(1, "bfloat16"), (2, "bfloat16")]
+    assert variables(straight[0]) == variables(stopped[0])
+    assert losses(straight[1][0].stdout) == sum((losses(run.stdout) for run in stopped[1]), [])
+
+
+def test_a_run_goes_from_one_precision_to_the_other_and_back(runs):
+    _, parts = runs[(1, "bfloat16"), (2, "float32"), (3, "bfloat16")]
+    assert [part.returncode for part in parts] == [0, 0, 0]
+    assert "going on with precision float32 (it was bfloat16)" in parts[1].stdout
+    assert "going on with precision bfloat16 (it was float32)" in parts[2].stdout
+    assert [len(losses(part.stdout)) for part in parts] == [3, 3, 3]
+
+
+@HAS_IT
+def test_a_stop_by_a_signal_loses_nothing(tmp_path, runs):
+    write_pictures(tmp_path / "pictures")
+    process = start(tmp_path, *LARGER, "--epoch", 2, "--precision", "auto")
+    wait_until(lambda: steps_done(tmp_path) >= 2, process)
+    process.terminate()
+    assert process.wait(60) in (0, 143)
+    train(tmp_path, *LARGER, "--epoch", 2, "--precision", "bfloat16")
+    assert variables(tmp_path) == variables(runs[(2, "bfloat16"),][0])
+
+
+def test_another_precision_is_refused(tmp_path):
+    assert "--precision" in the_error(train(tmp_path, *SMALL, "--precision", "float16"))
