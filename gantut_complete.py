@@ -8,8 +8,8 @@ the z whose image G(z) agrees with what is left of the picture (contextual loss)
 loss), and put its pixels into the hole. It extends the graph from outside, through the tensors of DCGAN.
 """
 import csv
+import itertools
 import os
-import zlib
 
 import gantut.console  # before TensorFlow, which it keeps quiet
 
@@ -23,17 +23,21 @@ from tqdm import tqdm
 
 import gantut_imgfuncs
 from gantut.checkpoints import model_sizes
-from gantut.dice import random_state
-from gantut.errors import UserError, writing
+from gantut.dice import file_number, random_state
+from gantut.errors import UserError, check_outside, writing
 from gantut.finding import check_number, find_dataset
 from gantut.flags import define, forget
-from gantut.images import grid_size, pixels, reason, save_film, to_uint8
+from gantut.images import grid_size, pixels, save_film, to_uint8
 from gantut.loading import Loader
+from gantut.masks import find_masks, stem
+from gantut.precision import set_precision
 from gantut_gan import DCGAN, dataset_files
-from gantut_imgfuncs import imread, inverse_transform, merge
+from gantut_imgfuncs import inverse_transform, merge
 
 flags = tf.app.flags
 FLAGS = flags.FLAGS
+TABLE, PLOT, FILM = "losses.csv", "losses.png", "film.gif"
+LONGEST = 235  # bytes of a result's name, of 255, for what is added to it
 
 
 def define_flags():
@@ -41,9 +45,10 @@ def define_flags():
     flags.DEFINE_string("dataset", None, "Picture, folder of pictures, or the name of one under data/.", required=True)
     flags.DEFINE_string("checkpoint_dir", "checkpoint", "Directory of the trained model [checkpoint]")
     flags.DEFINE_string("out_dir", "completions", "Directory name to save the completions [completions]")
-    flags.DEFINE_string("mask", "center", "random, center, left, full, grid or lowres; or a picture, white = keep; or "
-                        "a folder with one for each picture, of the same name [center]")
-    define("is_crop", "crop_size", "seed", "threads")
+    flags.DEFINE_string("mask", "center", "random, center, left, full, grid or lowres; or a picture, white = keep, or, "
+                        "if it is transparent somewhere, opaque = keep; or a folder with one for each picture, of the "
+                        "same path and name [center]")
+    define("is_crop", "crop_size", "seed", "threads", "precision")
     flags.DEFINE_enum("approach", "adam", ["adam", "hmc"], "Descend in z, or sample z [adam]")
     flags.DEFINE_integer("n_iter", 1000, "Iterations [1000]", lower_bound=1)
     flags.DEFINE_integer("restarts", 1, "How many z each picture starts from; the best is kept [1]", lower_bound=1)
@@ -140,54 +145,6 @@ def choose(accept, new, old):
     return np.where(accept.reshape([-1] + [1] * (new.ndim - 1)), new, old)
 
 
-def make_mask(kind, image_size, rng):
-    """A mask [image_size, image_size] of bools, True = keep; the kinds of bamos/dcgan-completion.tensorflow."""
-    mask = np.ones([image_size, image_size], dtype=bool)
-    quarter, half = image_size // 4, image_size // 2
-    if kind == "random":  # a fifth of the pixels is missing
-        mask = rng.uniform(size=mask.shape) >= 0.2
-    elif kind == "center":
-        mask[quarter:image_size - quarter, quarter:image_size - quarter] = False
-    elif kind == "left":
-        mask[:, :half] = False
-    elif kind == "grid":  # one pixel in sixteen is left
-        mask[:] = False
-        mask[::4, ::4] = True
-    elif kind == "lowres":  # no pixel is left, but the averages of blocks are known
-        mask[:] = False
-    return mask
-
-
-def find_mask(name, picture, image_size, seed):
-    """The mask of one picture: one of the kinds, a picture file, or the file of the picture's name in a folder."""
-    if name in ("random", "center", "left", "full", "grid", "lowres"):
-        return make_mask(name, image_size, random_state(seed, "mask", file_number(picture)))
-    path = name
-    if os.path.isdir(name):
-        stem = os.path.splitext(os.path.basename(picture))[0]
-        path = next((p for p in dataset_files(name) if os.path.splitext(os.path.basename(p))[0] == stem), None)
-        if path is None:
-            raise UserError("no mask for {} in {}: it needs one called {}.png or .jpg".format(picture, name, stem))
-    if not os.path.exists(path):
-        raise UserError("no mask {}: give --mask random, center, left, full, grid, lowres, or a picture or folder of "
-                        "pictures (white = keep)".format(name))
-    try:
-        mask = imread(path)[:, :, 0] > 127
-    except Exception as error:  # whatever a broken file makes Pillow raise
-        raise UserError("the mask {} cannot be read: {}".format(path, reason(error))) from None
-    if mask.shape != (image_size, image_size):
-        raise UserError("the mask {} is {}x{}, but the model's pictures are {}x{}: scale it to that".format(
-            path, mask.shape[1], mask.shape[0], image_size, image_size))
-    if mask.all():
-        raise UserError("the mask {} keeps every pixel: paint black what is to be filled in".format(path))
-    return mask
-
-
-def file_number(path):
-    """A number that depends on a file's name alone, so that a picture's noise does not depend on its batch-mates."""
-    return zlib.crc32(os.path.basename(path).encode("utf-8", "surrogateescape"))
-
-
 def near_the_hole(mask, window=7):
     """Weights of the kept pixels, [h, w]: the share of missing pixels around each (Yeh et al., equation 3)."""
     return mask * ndimage.uniform_filter((~mask).astype(np.float64), window, mode="nearest")
@@ -282,7 +239,7 @@ def strip(picture, mask, completed):
 
 def write_losses(out_dir, names, losses):
     """Write the losses [n_iter, N, 3] as a table, losses.csv, and their mean over the pictures as a plot, losses.png"""
-    with open(os.path.join(out_dir, "losses.csv"), "w", newline="") as file:
+    with open(os.path.join(out_dir, TABLE), "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["picture", "iteration", "loss", "contextual", "perceptual"])
         for i, name in enumerate(names):
@@ -294,41 +251,80 @@ def write_losses(out_dir, names, losses):
         axes.plot(losses[:, :, k].mean(axis=1), label=label)
     axes.set(xlabel="iteration", ylabel="mean over the pictures", yscale="log")
     axes.legend()
-    figure.savefig(os.path.join(out_dir, "losses.png"), dpi=100, bbox_inches="tight")
+    figure.savefig(os.path.join(out_dir, PLOT), dpi=100, bbox_inches="tight")
 
 
 def write_results(out_dir, names, pictures, masks, film, blend):
     """Write each completed picture and its strip, before / masked / completed, and the film of them all as a GIF."""
     for name, picture, mask, fill in zip(names, pictures, masks, film[-1]):
         completed = join(picture, fill, mask, blend)
-        iio.imwrite(os.path.join(out_dir, name + ".png"), completed.squeeze())
-        iio.imwrite(os.path.join(out_dir, name + "_strip.png"), strip(picture, mask, completed).squeeze())
+        for file, image in zip(results(name), [completed, strip(picture, mask, completed)]):
+            iio.imwrite(os.path.join(out_dir, file), image.squeeze())
     frames = [np.array([join(*one, blend) for one in zip(pictures, fills, masks)]) for fills in film]
-    save_film([merge(frame, grid_size(len(frame))) for frame in frames], os.path.join(out_dir, "film.gif"))
+    save_film([merge(frame, grid_size(len(frame))) for frame in frames], os.path.join(out_dir, FILM))
 
 
 def picture_names(files, root):
-    """The names of the pictures' results: their paths below root without the ending, / replaced."""
-    stems = [os.path.splitext(os.path.relpath(path, root) if path != root else os.path.basename(path))[0]
-             for path in files]
-    names = [stem.replace(os.sep, "_") for stem in stems]
-    return [name if names.count(name) == 1 else os.path.basename(path).replace(".", "_")
-            for name, path in zip(names, files)]
+    """A name for each picture, on which its noise depends: its path below root without the ending, / replaced."""
+    stems = [stem(path, root) for path in files]
+    return [(one if stems.count(one) == 1 else os.path.relpath(path, root).replace(".", "_")).replace(os.sep, "_")
+            for one, path in zip(stems, files)]
+
+
+def result_names(names):
+    """What the results of pictures are called: their names, as far as every file system takes them, each once."""
+    taken, found = {PLOT}, []
+    for name in names:
+        name = "".join(c if c.isprintable() else "_" for c in name)
+        name = name.encode()[:LONGEST].decode(errors="ignore")
+        numbered = (name if i == 1 else "{}_{}".format(name, i) for i in itertools.count(1))
+        found.append(next(one for one in numbered if taken.isdisjoint(file.lower() for file in results(one))))
+        taken.update(file.lower() for file in results(found[-1]))
+    return found
+
+
+def results(name):
+    return [name + ".png", name + "_strip.png"]
+
+
+def try_to_write(out_dir, names, inputs):
+    """Raise UserError if a result cannot be written, or would take the place of an input or of what is no result."""
+    with writing(out_dir):
+        os.makedirs(out_dir, exist_ok=True)
+    paths = [os.path.join(out_dir, file) for file in [TABLE, PLOT, FILM, *itertools.chain(*map(results, names))]]
+    there = [path for path in paths if os.path.lexists(path)]
+    same = {os.path.realpath(path) for path in inputs}.intersection(map(os.path.realpath, there))
+    if same:
+        raise UserError("--out_dir {}: {} is read, and a result would be written over it; give another".format(
+            out_dir, min(same)))
+    if there and paths[0] not in there:
+        raise UserError("--out_dir {}: {} is there, and from no completion ({} is not there); give another".format(
+            out_dir, there[0], TABLE))
+    with writing(out_dir):
+        for path in paths:
+            open(path, "ab").close()
+            if path not in there:
+                os.remove(path)
 
 
 def main():
     root = FLAGS.dataset if os.path.isfile(FLAGS.dataset) else find_dataset(FLAGS.dataset)
+    for folder in (root, FLAGS.mask):
+        if os.path.isdir(folder):
+            check_outside(FLAGS.out_dir, folder, "out_dir")
     files = dataset_files(root) if os.path.isdir(root) else [root]
     check_number(files, root)
     sizes = model_sizes(FLAGS.checkpoint_dir)
-    size = sizes["image_size"]
-    pictures = Loader(gantut_imgfuncs, size, FLAGS.is_crop, FLAGS.crop_size, sizes["c_dim"]).load_all(files)
-    masks = np.array([find_mask(FLAGS.mask, path, size, FLAGS.seed) for path in files])
+    loader = Loader(gantut_imgfuncs, sizes["image_size"], FLAGS.is_crop, FLAGS.crop_size, sizes["c_dim"])
+    pictures = loader.load_all(files)
+    masks = find_masks(FLAGS.mask, files, root, loader.image_size, FLAGS.seed, loader.crop if FLAGS.is_crop else None)
     names = picture_names(files, root)
-    with writing(FLAGS.out_dir):
-        os.makedirs(FLAGS.out_dir, exist_ok=True)
+    files_names = result_names(names)
+    try_to_write(FLAGS.out_dir, files_names, [*files, FLAGS.mask])
+    config = tf.ConfigProto(intra_op_parallelism_threads=FLAGS.threads)
+    set_precision(config, FLAGS.precision)
 
-    with tf.Session(config=tf.ConfigProto(intra_op_parallelism_threads=FLAGS.threads)) as sess:
+    with tf.Session(config=config) as sess:
         dcgan = DCGAN(sess, lam=FLAGS.lam, **sizes)
         completion = Completion(dcgan)
         dcgan.load(FLAGS.checkpoint_dir)
@@ -339,8 +335,8 @@ def main():
     film = [np.concatenate(fills) for fills in zip(*films)]
     losses = np.concatenate(losses, axis=1)
     with writing(FLAGS.out_dir):
-        write_results(FLAGS.out_dir, names, pictures, masks, film, FLAGS.blend)
-        write_losses(FLAGS.out_dir, names, losses)
+        write_losses(FLAGS.out_dir, files_names, losses)
+        write_results(FLAGS.out_dir, files_names, pictures, masks, film, FLAGS.blend)
     print("{} pictures completed in {}: mean loss {:.2f} -> {:.2f}".format(
         len(files), FLAGS.out_dir, losses[0, :, 0].mean(), losses[-1, :, 0].mean()))
 

@@ -28,7 +28,8 @@ import gantut_imgfuncs  # noqa: E402
 from gantut.checkpoints import model_sizes  # noqa: E402
 from gantut.dice import random_state  # noqa: E402
 from gantut.loading import Loader  # noqa: E402
-from gantut_complete import Completion, complete, join, make_mask, strip  # noqa: E402
+from gantut.masks import make_mask  # noqa: E402
+from gantut_complete import Completion, complete, join, strip  # noqa: E402
 from gantut_gan import DCGAN, dataset_files  # noqa: E402
 
 MASKS = ["center", "left", "random", "grid", "lowres", "full"]

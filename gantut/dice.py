@@ -1,4 +1,5 @@
 """Random numbers that depend on the seed and the step alone, so that a stopped training goes on as if it had not."""
+import os
 import zlib
 
 import numpy as np
@@ -11,3 +12,8 @@ def random_state(seed, purpose, *numbers):
     from the number of its step. RandomState, because NumPy froze its streams for good.
     """
     return np.random.RandomState([seed, zlib.crc32(purpose.encode()), *numbers])
+
+
+def file_number(path):
+    """A number that depends on a file's name alone, so that a picture's noise does not depend on its batch-mates."""
+    return zlib.crc32(os.path.basename(path).encode("utf-8", "surrogateescape"))

@@ -46,13 +46,17 @@ class Loader(object):
         try:
             image = read(path)
             if self.is_crop:
-                image = self.center_crop(image, self.crop_size or min(image.shape[:2]), resize_w=size)
+                image = self.crop(image)
             elif image.shape[:2] != (size, size):
                 raise ValueError("is {}x{}, not {}x{}: --is_crop takes the centre and scales it".format(
                     image.shape[1], image.shape[0], size, size))
         except Exception as error:  # whatever a broken file makes Pillow raise
             raise UserError("{}: {}".format(path, reason(error))) from None
         return to_uint8(image)  # rounds 16-bit gray to 8 bits, as the crop does
+
+    def crop(self, image):
+        """The window that --is_crop takes of a picture [h, w] or [h, w, 3], scaled to image_size."""
+        return self.center_crop(image, self.crop_size or min(image.shape[:2]), resize_w=self.image_size)
 
     def normalise(self, pixels):
         """The second half: uint8 [..., 3] -> float32 [..., c_dim] in [-1, 1], of one picture or a whole batch."""

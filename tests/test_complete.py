@@ -14,7 +14,8 @@ from scipy import stats
 from test_gan import assign
 
 import gantut_complete
-from gantut_complete import Completion, adam, complete, hmc, join, make_mask, near_the_hole, poisson_blend
+from gantut.masks import make_mask
+from gantut_complete import Completion, adam, complete, hmc, join, near_the_hole, poisson_blend
 from gantut_gan import DCGAN
 
 SIZES = dict(image_size=16, c_dim=3, z_dim=6, gf_dim=4, df_dim=4)

@@ -1,0 +1,231 @@
+"""The completion's files: no original is written over, no result gets lost, every picture gets its own mask."""
+import csv
+import os
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+from conftest import run_script, snapshot, the_error, two_at_a_time, write_pictures
+from PIL import Image
+from test_complete import model  # noqa: F401  (a fixture)
+
+import gantut_imgfuncs
+from gantut.errors import UserError
+from gantut.loading import Loader
+from gantut.masks import find_masks, make_mask, mask_files, read_mask
+from gantut_complete import picture_names, result_names, try_to_write
+
+FEW = ["--n_iter", 3, "--film_every", 0]
+
+
+def complete(folder, *flags):
+    return run_script("gantut_complete.py", *FEW, *flags, cwd=folder)
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+
+
+# originals
+
+ONTO = {  # flags whose results would land on or among what is read
+    "the folder itself": ["--dataset", "faces", "--out_dir", "faces"],
+    "a folder in it": ["--dataset", "faces", "--out_dir", "faces/new/out"],
+    "by a link": ["--dataset", "faces", "--out_dir", "link"],
+    "read by a link": ["--dataset", "link", "--out_dir", "faces/out"],
+    "the current folder": ["--dataset", ".", "--out_dir", "out"],
+    "one picture onto itself": ["--dataset", "faces/000.png", "--out_dir", "faces"],
+    "the masks' folder": ["--dataset", "faces", "--mask", "masks", "--out_dir", "masks"],
+    "the mask": ["--dataset", "faces", "--mask", "some/000.png", "--out_dir", "some"],
+    "links to the originals": ["--dataset", "faces", "--out_dir", "linked"],
+    "somebody's pictures of these names": ["--dataset", "faces", "--out_dir", "other"],
+}
+
+
+def test_nothing_that_is_read_is_written_over(model, tmp_path):  # noqa: F811
+    for name in ("faces", "other"):
+        write_pictures(tmp_path / name, n=3)
+    for name in ("masks", "some", "linked"):
+        (tmp_path / name).mkdir()
+    for i in range(3):
+        mask = np.uint8(make_mask("left", 16, None)) * 255
+        iio.imwrite(tmp_path / "masks" / "{:03d}.png".format(i), mask)
+        os.symlink(tmp_path / "faces" / "{:03d}.png".format(i), tmp_path / "linked" / "{:03d}.png".format(i))
+    iio.imwrite(tmp_path / "some" / "000.png", mask)
+    os.symlink("faces", tmp_path / "link")
+    before = snapshot(tmp_path)
+    ended = two_at_a_time(lambda case: complete(tmp_path, *ONTO[case], "--checkpoint_dir", model / "checkpoint"), ONTO)
+    for case, process in ended.items():
+        line = the_error(process)
+        assert "--out_dir" in line and process.stderr.count("\n") == 1, (case, line)
+    assert snapshot(tmp_path) == before
+
+
+# names
+
+def test_ordinary_names_are_what_they_were(tmp_path):
+    files = ["pics/000.png", "pics/a/x.jpg", "pics/b/x.jpg", "pics/späte Bilder.tif"]
+    assert result_names(picture_names(files, "pics")) == ["000", "a_x", "b_x", "späte Bilder"]
+    assert result_names(picture_names(["pics/x.jpg", "pics/x.png"], "pics")) == ["x_jpg", "x_png"]
+    assert result_names(picture_names(["pics/x.png"], "pics/x.png")) == ["x"]
+
+
+STRANGE = [
+    ["a/x.jpg", "a/x.png", "b/x.jpg", "b/x.png"],
+    ["losses.png", "film.png", "film.gif", "losses.csv.png"],
+    ["foo.png", "foo_strip.png", "foo_strip_strip.png", "foo_strip_2.png"],
+    ["A.png", "a.png", "a_STRIP.png", "B/c.png", "b/C.png", "B_c.png"],
+    ["a_b.png", "a/b.png", "a/b.jpg", "a_b_png.png"],
+    ["n" * 251 + ".png", "n" * 250 + ".jpg", "ä" * 120 + ".png", "d" * 200 + "/" + "e" * 200 + ".png"],
+    ["caf\udce9.png", "caf_.png", "two\nlines.png", "two_lines.png", "two\tlines.png"],
+    ["-rf.png", " .png", "..png", "*.png", "x.png.png"],
+]
+
+
+@pytest.mark.parametrize("files", STRANGE, ids=lambda files: files[0][:9].encode("ascii", "replace").decode())
+def test_all_results_have_names_of_their_own_that_can_be_written(tmp_path, files):
+    names = result_names(picture_names(["pics/" + file for file in sorted(files)], "pics"))
+    results = [name + ending for name in names for ending in (".png", "_strip.png")] + ["losses.png", "losses.csv"]
+    assert len({result.lower() for result in results}) == 2 * len(files) + 2
+    try_to_write(str(tmp_path / "out"), names, [])
+    assert not list((tmp_path / "out").iterdir())
+    for result in results:
+        (tmp_path / "out" / result).write_text(result, encoding="utf-8")
+    assert len(list((tmp_path / "out").iterdir())) == len(results)
+
+
+def test_what_cannot_be_written_is_said_before_the_work(model, tmp_path):  # noqa: F811
+    write_pictures(tmp_path / "pictures", n=2)
+    (tmp_path / "out" / "001.png").mkdir(parents=True)
+    (tmp_path / "out" / "losses.csv").write_text("of an earlier one")
+    (tmp_path / "file").write_text("")
+    for out in ("out", "file", "file/deeper"):
+        process = complete(tmp_path, "--dataset", "pictures", "--out_dir", out,
+                           "--checkpoint_dir", model / "checkpoint")
+        assert "cannot write " + out in the_error(process)
+        assert "completing" not in process.stderr and "Reading checkpoints" not in process.stdout
+    assert (tmp_path / "out" / "losses.csv").read_text() == "of an earlier one"
+
+
+def test_strange_names_are_completed_each_with_its_own_mask(model, tmp_path):  # noqa: F811
+    """Four pictures of two names, each with another mask; then the same command again, onto its own results."""
+    kinds = {"a/x.png": "left", "a/x.jpg": "center", "b/x.png": "grid", "losses.png": "left", "caf\udce9.png": "center"}
+    for i, (name, kind) in enumerate(kinds.items()):
+        folder = write_pictures(tmp_path / "one", n=1, seed=i)
+        for top in ("pictures", "masks"):
+            (tmp_path / top / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.open(os.path.join(folder, "000.png")).save(tmp_path / "pictures" / name)
+        mask = Image.fromarray(np.uint8(make_mask(kind, 16, None)) * 255)
+        if name != "a/x.jpg":  # both of this name have one mask
+            mask.save(tmp_path / "masks" / name)
+    flags = ["--dataset", "pictures", "--mask", "masks", "--out_dir", "out", "--checkpoint_dir", model / "checkpoint"]
+    for _ in range(2):
+        done = complete(tmp_path, *flags)
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+        assert "5 pictures completed" in done.stdout
+    names = {"a/x.png": "a_x_png", "a/x.jpg": "a_x_jpg", "b/x.png": "b_x", "losses.png": "losses_2",
+             "caf\udce9.png": "caf_"}
+    for name, result in names.items():
+        mask = make_mask("left" if name == "a/x.jpg" else kinds[name], 16, None)
+        strip = iio.imread(tmp_path / "out" / (result + "_strip.png"))
+        assert ((strip[:, 16:32] == 128).all(axis=-1) == ~mask).mean() > 0.99, name
+        kept = iio.imread(tmp_path / "out" / (result + ".png"))[mask]
+        np.testing.assert_array_equal(kept, gantut_imgfuncs.imread(str(tmp_path / "pictures" / name))[mask])
+    with open(tmp_path / "out" / "losses.csv", newline="", encoding="utf-8") as file:
+        assert {row["picture"] for row in csv.DictReader(file)} == set(names.values())
+
+
+# masks
+
+def test_a_mask_is_found_by_its_path_and_by_its_name_only_if_that_is_clear(tmp_path):
+    touch(tmp_path, "masks/a/x.png", "masks/y.jpg", "masks/deep/z.png", "masks/b/w.png")
+
+    def found(*pictures):
+        return [os.path.relpath(path, tmp_path / "masks") for path in mask_files(
+            str(tmp_path / "masks"), ["pics/" + picture for picture in pictures], "pics")]
+    assert found("a/x.jpg", "y.png", "z.png", "w.gif") == ["a/x.png", "y.jpg", "deep/z.png", "b/w.png"]
+    for pictures, words in [(["a/x.png", "b/x.png"], "for pics/b/x.png in .*masks: it needs one called b/x.png"),
+                            (["a/y.png", "b/y.png"], "for pics/a/y.png"), (["v.png"], "no mask for pics/v.png")]:
+        with pytest.raises(UserError, match=words):
+            found(*pictures)
+    touch(tmp_path, "masks/y.png")
+    with pytest.raises(UserError, match="two masks for pics/y.png: .*y.jpg and .*y.png"):
+        found("y.png")
+    assert mask_files(str(tmp_path / "masks" / "y.png"), ["pics/a.png"], "pics") == [str(tmp_path / "masks" / "y.png")]
+
+
+HOLE = np.ones([16, 16], bool)
+HOLE[4:9, 6:12] = False
+
+
+def rgba(alpha, rgb=90):
+    return np.dstack([np.full([16, 16, 3], rgb, np.uint8), np.uint8(alpha)])
+
+
+def palette_with_a_hole():
+    image = Image.fromarray(np.uint8(HOLE)).convert("P")
+    image.putpalette([10, 20, 30, 200, 100, 50])
+    image.info["transparency"] = 0
+    return image
+
+
+UNDERSTOOD = {
+    "gray.png": Image.fromarray(np.uint8(HOLE) * 255), "bits.png": Image.fromarray(np.uint8(HOLE) * 255).convert("1"),
+    "16bits.png": Image.fromarray(np.uint16(HOLE) * 65535),
+    "colour.png": Image.fromarray(np.dstack([np.uint8(HOLE)] * 3) * 255),
+    "noisy.jpg": Image.fromarray(np.uint8(HOLE) * 255).convert("RGB"), "hole.png": Image.fromarray(rgba(HOLE * 255)),
+    "white hole.png": Image.fromarray(rgba(HOLE * 255, 255)), "palette.png": palette_with_a_hole(),
+    "opaque.png": Image.fromarray(np.dstack([np.uint8(HOLE) * 255] * 3 + [np.full([16, 16], 255, np.uint8)])),
+    "hole.webp": Image.fromarray(rgba(HOLE * 255)), "gray alpha.png": Image.fromarray(rgba(HOLE * 255)).convert("LA"),
+}
+
+
+@pytest.mark.parametrize("name", UNDERSTOOD)
+def test_masks_that_are_understood(tmp_path, name):
+    path = str(tmp_path / name)
+    UNDERSTOOD[name].save(path, **({"lossless": True, "exact": True} if name.endswith("webp") else {}))
+    np.testing.assert_array_equal(read_mask(path, "picture.png", 16), HOLE)
+
+
+RED = np.zeros([16, 16, 3], np.uint8)
+RED[..., 0], RED[..., 1] = 255 * HOLE, 255 * ~HOLE
+REFUSED = {
+    "ones.png": (np.uint8(HOLE), "keeps no pixel, its brightest value is 1 of 255"),
+    "labels.png": (np.uint8(HOLE) * 7, "brightest value is 7"),
+    "16bits.png": (np.uint16(HOLE), "cannot be read: is darker than 4096 of 65535"),
+    "black.png": (np.zeros([16, 16], np.uint8), "keeps no pixel"),
+    "white.png": (np.full([16, 16], 255, np.uint8), "keeps every pixel"),
+    "red.png": (RED, "is coloured"), "gray.png": (140 - 100 * np.uint8(HOLE), "is neither black nor white in 100%"),
+    "clear.png": (rgba(np.zeros([16, 16])), "keeps no pixel"), "half.png": (rgba(130 - HOLE), "keeps every pixel"),
+    "float.tif": (HOLE.astype(np.float32), "floating-point"), "small.png": (np.uint8(HOLE[:8, :8]) * 255, "is 8x8"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_masks_that_are_refused_by_name(tmp_path, name):
+    values, words = REFUSED[name]
+    path = str(tmp_path / name)
+    Image.fromarray(values).save(path)
+    with pytest.raises(UserError, match=words) as error:
+        read_mask(path, "picture.png", 16)
+    assert path in str(error.value)
+
+
+@pytest.mark.parametrize("crop_size", [0, 24])
+def test_a_mask_of_the_pictures_size_is_cropped_as_it_is(tmp_path, crop_size):
+    """The bright window of a picture of 48 x 32 is its mask as well: both lose the same."""
+    picture = np.zeros([32, 48], np.uint8)
+    picture[12:22, 16:30] = 255
+    for name in ("picture.png", "mask.png"):
+        iio.imwrite(tmp_path / name, picture)
+    iio.imwrite(tmp_path / "other.png", picture[:30])
+    loader = Loader(gantut_imgfuncs, 16, True, crop_size)
+    path = str(tmp_path / "picture.png")
+    mask = find_masks(str(tmp_path / "mask.png"), [path], path, 16, 1, loader.crop)[0]
+    np.testing.assert_array_equal(mask, loader.load(path)[..., 0] > 127 / 127.5 - 1)
+    assert 0 < mask.mean() < 1
+    for crop in (None, loader.crop):
+        with pytest.raises(UserError, match="other.png is 48x30, but the model's pictures are 16x16"):
+            find_masks(str(tmp_path / "other.png"), [path], path, 16, 1, crop)
