@@ -18,6 +18,7 @@ import json
 import math
 import multiprocessing
 import os
+import re
 import shlex
 import signal
 import sys
@@ -34,6 +35,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
 from gantut.errors import whole  # noqa: E402
+from gantut.finding import list_pictures  # noqa: E402
 from gantut.images import ENDINGS, read, reason, to_uint8  # noqa: E402
 from gantut.signals import Stop  # noqa: E402
 
@@ -200,8 +202,7 @@ def write(crop, name):
 
 def pictures_in(raw):
     """The picture files in a folder and its subfolders, sorted: [(path below raw, name for its crop), ...]."""
-    files = sorted(os.path.relpath(os.path.join(folder, name), raw) for folder, _, names in os.walk(raw)
-                   for name in names if name.lower().endswith(ENDINGS) and not name.startswith('.'))
+    files = [os.path.relpath(path, raw) for path in list_pictures(raw, [ending[1:] for ending in ENDINGS])]
     stems = collections.Counter(os.path.splitext(file)[0].lower() for file in files)
     return [(file, stem if stems[stem.lower()] == 1 else stem + ending.replace('.', '_'))
             for file, (stem, ending) in zip(files, map(os.path.splitext, files))]
@@ -224,6 +225,15 @@ def open_table(path, rows):
         writer.writerows(rows)
     table = open(path, 'a', newline='', encoding='utf-8', errors='surrogateescape')
     return table, csv.DictWriter(table, COLUMNS)
+
+
+def check_not_others(args, jobs):
+    """Exit if OUT holds pictures, but not this script's, of the names of crops."""
+    names = {name.split('/')[0] for _, name in jobs}
+    if not os.path.exists(os.path.join(args.out, 'alignment.json')):
+        for path in sorted(os.listdir(args.out)):
+            if path in names or re.sub(r'(\.face\d+)?\.(png|jpg)$', '', path) in names:
+                sys.exit(f'error: {args.out} holds {path}, which this script has not made: give an empty or a new OUT')
 
 
 def check_settings(path, args):
@@ -262,6 +272,7 @@ def align(args):
     if not jobs:
         sys.exit(f'error: no pictures in {args.raw}: files that end in {" ".join(ENDINGS)} count, in subfolders too')
     os.makedirs(args.out, exist_ok=True)
+    check_not_others(args, jobs)
     check_settings(os.path.join(args.out, 'alignment.json'), args)
     csv_path = os.path.join(args.out, 'alignment.csv')
     rows = [row for row in done_before(csv_path)
@@ -296,8 +307,8 @@ def parse():
     """The flags, checked; args.places are the template's, [4, 2], margin included."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
     parser.error = lambda message: sys.exit(f'error: {message} (see --help)')
-    parser.add_argument('raw', help='the folder of photos; subfolders too')
-    parser.add_argument('out', help='the folder for the crops')
+    parser.add_argument('raw', type=os.path.expanduser, help='the folder of photos; subfolders too')
+    parser.add_argument('out', type=os.path.expanduser, help='the folder for the crops')
     parser.add_argument('--size', type=int, default=64, help='pixels a side of a crop (default: 64)')
     parser.add_argument('--mode', choices=['face', 'crop', 'pad'], default='face',
                         help='face: find and align faces; crop: the centre square of each picture; pad: each whole '

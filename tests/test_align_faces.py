@@ -357,3 +357,24 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     write_pictures(tmp_path / "raw", n=2)
     (tmp_path / "out").write_text("a file")
     assert "cannot write to out" in the_error(align(tmp_path, "--mode", "crop"))
+
+
+@pytest.mark.parametrize("out", ["raw", "raw/out", "link", "link/new/out"])
+def test_nothing_is_written_into_the_folder_that_is_read(tmp_path, out):
+    write_pictures(tmp_path / "raw", n=3)
+    os.symlink("raw", tmp_path / "link")
+    before = snapshot(tmp_path)
+    refused = run_script(SCRIPT, "raw", out, "--mode", "crop", cwd=tmp_path)
+    assert "OUT must not lie in RAW" in the_error(refused)
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["000.png", "001.face2.jpg", "sub/000.png"])
+def test_pictures_that_it_has_not_made_are_not_written_over(tmp_path, name):
+    write_pictures(tmp_path / "raw", n=3)
+    write_pictures(tmp_path / "raw" / "sub", n=1)
+    (tmp_path / "out" / name).parent.mkdir(parents=True)
+    (tmp_path / "out" / name).write_text("somebody's")
+    before = snapshot(tmp_path)
+    assert "which this script has not made" in the_error(align(tmp_path, "--mode", "crop"))
+    assert snapshot(tmp_path) == before
