@@ -4,7 +4,9 @@
 
 Makes the pictures from the astronaut of scikit-image and from drawn faces (data/make_faces.py with another seed): each
 is turned by up to 25 degrees, scaled, mirrored and pasted into another photograph, 400 to 800 pixels wide. Every tenth
-shows no face. Then runs data/align_faces.py on them, as a process, and looks at its memory four times a second.
+shows no face. With --like_lfw they are 250 x 250, with a face in the middle, 70 to 110 pixels wide, turned by up to 20
+degrees. Then runs data/align_faces.py on them, as a process, and looks at its memory four times a second. --script
+takes another version of it.
 """
 import argparse
 import csv
@@ -27,57 +29,57 @@ import make_faces  # noqa: E402
 from gantut_imgfuncs import merge  # noqa: E402
 
 PLACES = align_faces.template_places(align_faces.TEMPLATE)
+ASTRONAUT = np.array([[203.5, 101], [246.7, 103.3], [202.5, 139.5], [245.5, 141]]) - [100, 20]  # marked by hand
 
 
-def make_pictures(folder, count):
+def make_pictures(folder, count, like_lfw):
     """Write the pictures; returns the face's landmarks [4, 2] in each, by file name; None where there is no face."""
     grounds = [getattr(data, name)() for name in ("coffee", "rocket", "chelsea", "hubble_deep_field", "brick", "grass")]
     os.makedirs(folder)
     marks = {}
     for i in range(count):
         rng = np.random.RandomState([3, i])
-        w, h = rng.randint(400, 801, 2)
+        w, h = (250, 250) if like_lfw else rng.randint(400, 801, 2)
         ground = grounds[rng.randint(len(grounds))]
         ground = Image.fromarray(np.stack([ground] * 3, -1) if ground.ndim == 2 else ground).resize((w, h))
         name = "picture_{:05d}.jpg".format(i)
-        marks[name] = paste_face(ground, rng, i) if i % 10 else None
+        marks[name] = paste_face(ground, rng, i, like_lfw) if i % 10 else None
         ground.save(os.path.join(folder, name), quality=92)
     return marks
 
 
-def paste_face(ground, rng, i):
+def paste_face(ground, rng, i, like_lfw):
     """Paste a face, turned, scaled, half of them mirrored, into a picture; returns its landmarks there, [4, 2]."""
     if i % 2:
-        face, points = data.astronaut()[20:260, 100:340], None
+        face, points = data.astronaut()[20:260, 100:340], ASTRONAUT
     else:
         traits = make_faces.face_traits(np.random.RandomState([2, i]))
         face = make_faces.draw_face(2, i, 160)
         points = np.array([traits[name] for name in make_faces.TEMPLATE]) * 160
     if i % 4 > 1:
         face = face[:, ::-1]
-        points = None if points is None else (points * [-1, 1] + [160, 0])[[1, 0, 3, 2]]
-    side, scale, angle = len(face), rng.uniform(.8, 1.6), np.deg2rad(rng.uniform(-25, 25))
+        points = (points * [-1, 1] + [len(face), 0])[[1, 0, 3, 2]]
+    side, scale, angle = len(face), rng.uniform(.8, 1.2 if like_lfw else 1.6), np.deg2rad(rng.uniform(-25, 25))
+    angle *= .8 if like_lfw else 1
     turn = scale * np.exp(1j * angle)
-    reach = side * scale / 2 * 1.35
-    middle = complex(rng.uniform(min(reach, ground.width / 2), max(ground.width - reach, ground.width / 2)),
-                     rng.uniform(min(reach, ground.height / 2), max(ground.height - reach, ground.height / 2)))
-    shift = middle - turn * side / 2 * (1 + 1j)
+    x, y = rng.uniform(113, 137, 2)
+    if not like_lfw:
+        reach = side * scale / 2 * 1.35
+        x, y = (rng.uniform(min(reach, length / 2), max(length - reach, length / 2)) for length in ground.size)
+    shift = complex(x, y) - turn * side / 2 * (1 + 1j)
     back = 1 / turn
     numbers = (back.real, -back.imag, (-shift * back).real, back.imag, back.real, (-shift * back).imag)
     moved = Image.fromarray(np.dstack([face, np.full((side, side), 255, np.uint8)])).transform(
         ground.size, Image.Transform.AFFINE, numbers, Image.Resampling.BICUBIC)
     ground.paste(moved.convert("RGB"), mask=moved.getchannel("A"))
-    if points is None:
-        return np.empty((0, 2))
     places = points @ [1, 1j] * turn + shift
     return np.stack([places.real, places.imag], axis=1)
 
 
-def run(raw, out, workers):
+def run(script, raw, out, workers):
     """Run the script; returns the seconds from its first row on, and memory in MB of all its processes over time."""
     table = os.path.join(out, "alignment.csv")
-    process = subprocess.Popen([sys.executable, os.path.join(ROOT, "data", "align_faces.py"), raw, out, "--workers",
-                                str(workers)])
+    process = subprocess.Popen([sys.executable, script, raw, out, "--workers", str(workers)])
     start, first, memory = time.time(), None, []
     while process.poll() is None:
         time.sleep(.25)
@@ -106,12 +108,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--like_lfw", action="store_true", help="pictures as LFW has them")
+    parser.add_argument("--script", default=os.path.join(ROOT, "data", "align_faces.py"))
     parser.add_argument("--sheet", help="where to write a contact sheet of pictures and crops")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         raw, out = os.path.join(folder, "raw"), os.path.join(folder, "out")
-        marks = make_pictures(raw, args.count)
-        whole, seconds, memory = run(raw, out, args.workers)
+        marks = make_pictures(raw, args.count, args.like_lfw)
+        whole, seconds, memory = run(args.script, raw, out, args.workers)
         with open(os.path.join(out, "alignment.csv"), newline="") as file:
             rows = {row["file"]: row for row in csv.DictReader(file)}
         assert rows.keys() == marks.keys(), "every picture once"
@@ -124,9 +128,8 @@ def main():
             ", ".join("{:.0f}".format(most) for most in quarters)))
         print("faces: {} of {} found; {} of {} pictures without a face gave one".format(
             len(found & faces), len(faces), len(found - faces), args.count - len(faces)))
-        distances = np.concatenate([distance(rows[name], marks[name]) for name in sorted(found & faces)
-                                    if len(marks[name])])
-        print("landmarks of drawn faces from the template, pixels at 64: median {:.2f}, 90 % under {:.2f}".format(
+        distances = np.concatenate([distance(rows[name], marks[name]) for name in sorted(found & faces)])
+        print("known landmarks from the template, pixels at 64: median {:.2f}, 90 % under {:.2f}".format(
             np.median(distances), np.quantile(distances, .9)))
         if args.sheet:
             contact_sheet(raw, out, sorted(found)[:32]).save(args.sheet)

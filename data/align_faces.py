@@ -45,6 +45,7 @@ COLUMNS = ['file', 'output', 'reason', 'confidence', 'box_x', 'box_y', 'box_widt
            *[point + axis for point in POINTS for axis in ('_x', '_y')]]
 SMALLEST = 20  # pixels of a face below which mtcnn finds nothing, and of a picture below which it is not asked
 LOOK_AGAIN, UPRIGHT = 160, np.array([[.4, .3], [.6, .3], [.41, .52], [.59, .52]])  # crop for a second look
+FACE = .22, .11, .77, .66  # left, top, right, bottom of the face in it
 MAX_PIXELS = 100_000_000  # cameras make more than gantut_imgfuncs allows; a bomb claims more still
 
 Face = collections.namedtuple('Face', 'box confidence points')  # [x, y, width, height], 0 to 1, [4, 2]
@@ -101,46 +102,60 @@ def padded(picture, size):
 
 
 class Finder:
-    """Finds faces with mtcnn, on a copy of the picture scaled down to `look_size` pixels if it is larger."""
+    """Finds faces with mtcnn, on a copy of the picture scaled down to `look_size` pixels if it is larger.
 
-    def __init__(self, look_size, min_face, min_confidence):
+    Unless all faces are wanted, the first look is at a copy so small that the smallest face to take is still found.
+    """
+
+    def __init__(self, look_size, min_face, min_confidence, all_faces=False):
         import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
+        import tensorflow as tf
         from mtcnn import MTCNN
         self.mtcnn = MTCNN()
+        for stage, side in zip(self.mtcnn.stages, (None, 24, 48)):  # a call for each network, not for each layer
+            stage._model = tf.function(stage._model, [tf.TensorSpec([None, side, side, 3], tf.float32)])
         self.look_size, self.min_face, self.min_confidence = look_size, min_face, min_confidence
+        self.first = 1 if all_faces else min(1, 1.25 * SMALLEST / max(min_face, SMALLEST))
 
     def __call__(self, picture):
         """The faces in a picture, the largest first, and why there are none, if so."""
         h, w = picture.shape[:2]
-        scale = min(1, self.look_size / max(h, w))
+        full = min(1, self.look_size / max(h, w))
+        for scale in sorted({min(full, self.first), full}):
+            faces, why_not = self.look(picture, scale)
+            if faces:
+                return [self.look_again(picture, face) for face in faces], ''
+        return [], why_not
+
+    def look(self, picture, scale):
+        """What __call__() returns, from one look at the picture scaled by `scale`."""
+        h, w = picture.shape[:2]
         small = np.array(Image.fromarray(picture).resize((round(w * scale), round(h * scale)),
                                                          Image.Resampling.BOX)) if scale < 1 else picture
         if min(small.shape[:2]) < SMALLEST:
             return [], f'{w}x{h} is too small to look for a face'
-        faces = self.look(small, scale)
+        rows = self.mtcnn.detect_faces(small, output_type='numpy', fit_to_image=False, box_format='xywh',
+                                       threshold_onet=min(.8, self.min_confidence))
+        faces = sorted((as_face(row, scale) for row in rows), key=lambda face: -face.box[2] * face.box[3])
         if not faces:
             return [], 'no face found'
         large = [face for face in faces if min(face.box[2:]) >= self.min_face]
         if not large:
             return [], 'the largest face is {:.0f} pixels wide'.format(min(faces[0].box[2:]))
         sure = [face for face in large if face.confidence >= self.min_confidence]
-        why_not = '' if sure else 'confidence {:.3f}'.format(max(face.confidence for face in large))
-        return [self.look_again(picture, face) for face in sure], why_not
-
-    def look(self, picture, scale=1):
-        """The faces in a picture that was scaled by `scale`, the largest first, in its pixels before that."""
-        found = self.mtcnn.detect_faces(picture, output_type='numpy', fit_to_image=False, box_format='xywh',
-                                        threshold_onet=min(.8, self.min_confidence))
-        return sorted((as_face(row, scale) for row in found), key=lambda face: -face.box[2] * face.box[3])
+        return sure, '' if sure else 'confidence {:.3f}'.format(max(face.confidence for face in large))
 
     def look_again(self, picture, face):
-        """The face with its points found anew where it stands upright: mtcnn misplaces those of a turned head."""
+        """The face with its points found anew where it stands upright: mtcnn misplaces those of a turned head.
+
+        Its last network alone is asked, as it is known where the face is.
+        """
         a, b = similarity(face.points, UPRIGHT)
-        again = self.look(cut(picture, a, b, LOOK_AGAIN))
-        if not again:
-            return face
-        z = again[0].points @ [1, 1j] / LOOK_AGAIN
+        pixels = (np.float32(cut(picture, a, b, LOOK_AGAIN)) - 127.5) / 128
+        rows = self.mtcnn.stages[-1](images_normalized=pixels[np.newaxis], bboxes_batch=np.array(
+            [[0, *np.multiply(FACE, LOOK_AGAIN), 1]]), threshold_onet=0)
+        z = as_face(rows[0], LOOK_AGAIN).points @ [1, 1j]
         points = (z - b) / a
         return face._replace(points=np.stack([points.real, points.imag], axis=1))
 
@@ -161,7 +176,7 @@ def start_worker(args):
     threading.Thread(target=end_with_parent, daemon=True).start()
     os.environ.update(TF_NUM_INTRAOP_THREADS='1', TF_NUM_INTEROP_THREADS='1')  # a worker fills a core by itself
     if work.mode == 'face':
-        work.find = Finder(work.look_size, work.min_face, work.min_confidence)
+        work.find = Finder(work.look_size, work.min_face, work.min_confidence, work.all_faces)
 
 
 def end_with_parent():

@@ -1,4 +1,5 @@
 """However it is run: streams that nobody reads, signals, notebooks, environments, the class by itself, words."""
+import functools
 import os
 import re
 import signal
@@ -75,10 +76,11 @@ def test_other_scripts_end_well_with_a_closed_stdout(tmp_path, script, flags):
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU])
 def test_what_a_terminal_or_a_batch_system_sends_is_heeded(tmp_path, pictures, number):
-    process = start(tmp_path, "--epoch", 10000)
+    heeded = functools.partial(signal.signal, number, signal.SIG_DFL)  # nohup may be over these tests
+    process = start(tmp_path, "--epoch", 10000, preexec_fn=heeded)
     wait_until(lambda: steps_done(tmp_path) > 2, process)
     process.send_signal(number)
-    assert process.wait() == 128 + number
+    assert process.wait(60) == 128 + number
     steps = steps_done(tmp_path)
     assert "stopped and saved" in (tmp_path / "stderr").read_text()
     assert (tmp_path / "checkpoint" / "DCGAN.model-{}.index".format(steps + 1)).exists()
