@@ -25,8 +25,8 @@ def printable(text):
 
 def check_outside(path, folder, flag):
     """Raise UserError if a path to write to, a flag's, is a folder of pictures that are read as data, or inside it."""
-    path, folder = os.path.realpath(path), os.path.realpath(folder)
-    if os.path.commonpath([path, folder]) == folder:
+    real = os.path.realpath(folder)
+    if os.path.commonpath([os.path.realpath(path), real]) == real:
         raise UserError("--{} {} lies in the folder of pictures {}, which is only read: what is written there would "
                         "count as data; give another --{}".format(flag, path, folder, flag))
 

@@ -1,0 +1,125 @@
+"""Drawn faces judged by a network that reads traits off a picture.
+
+  python benchmarks/judge_faces.py --checkpoint_dir checkpoint --count 1000
+
+data/make_faces.py knows what it has drawn. A small convolutional network learns ten traits from 1,600 of the faces in
+data/aligned; its accuracy on the other 400 is printed. Then it looks at samples of a model: the Fréchet distance to the
+400 in the features before its last layer, and how often each trait occurs among samples and among data. The first rows
+are 1,000 of the faces it has learnt from, and uniform noise.
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [ROOT, os.path.join(ROOT, "data")]
+
+import gantut.console  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
+
+import machine  # noqa: E402
+import make_faces  # noqa: E402
+import numpy as np  # noqa: E402
+from judge_digits import frechet  # noqa: E402
+from PIL import Image  # noqa: E402
+from tensorflow import keras  # noqa: E402
+from tensorflow.keras import layers  # noqa: E402
+
+LEARNT, HELD_OUT = slice(0, 1600), slice(1600, 2000)
+TRAITS = {
+    "dark skin": lambda t: t["skin"].mean() < 150, "dark hair": lambda t: t["hair"].mean() < 60,
+    "bald": lambda t: t["style"] == "bald", "long hair": lambda t: t["style"] == "long",
+    "beard": lambda t: t["beard"] != "none", "glasses": lambda t: t["glasses"] != "none",
+    "open mouth": lambda t: t["open"] > 0.2, "lipstick": lambda t: t["lipstick"] > 0.3,
+    "light from the left": lambda t: t["light"][0] < 0, "bright ground": lambda t: t["ground"].mean() > 125,
+}
+
+
+def load(paths, size):
+    """Pictures as float32 [N, size, size, 3] in [0, 1]."""
+    return np.array([np.asarray(Image.open(path).convert("RGB").resize((size, size), Image.Resampling.BOX))
+                     for path in paths], np.float32) / 255
+
+
+def aligned(size):
+    """The faces in data/aligned, [2000, size, size, 3] in [0, 1], and their traits, [2000, 10]."""
+    folder = os.path.join(ROOT, "data", "aligned")
+    traits = [make_faces.face_traits(np.random.RandomState([1, i])) for i in range(2000)]
+    return (load([os.path.join(folder, "face_{:05d}.jpg".format(i)) for i in range(2000)], size),
+            np.array([[trait(t) for trait in TRAITS.values()] for t in traits], np.float32))
+
+
+def train_reader(images, traits, seed=1, epochs=30):
+    """Train a network on images [N, size, size, 3]; it returns features [N, 32] and probabilities [N, 10]."""
+    keras.utils.set_random_seed(seed)
+    x = inputs = keras.Input(images.shape[1:])
+    for augment in (layers.RandomTranslation(0.05, 0.05), layers.RandomBrightness(0.1, (0, 1))):  # while it trains
+        x = augment(x)
+    while x.shape[1] > 4:
+        x = layers.Conv2D(min(16 * images.shape[1] // x.shape[1], 64), 5, 2, "same", activation="relu")(x)
+    x = layers.Dropout(0.5)(layers.Flatten()(x))
+    features = layers.Dense(32, activation="elu")(x)
+    model = keras.Model(inputs, layers.Dense(len(TRAITS), activation="sigmoid")(features))
+    model.compile("adam", "binary_crossentropy")
+    model.fit(images, traits, batch_size=50, epochs=epochs, verbose=0)
+    return keras.Model(inputs, [features, model.output])
+
+
+class Judge:
+    """A reader of traits at one size, and what it sees in the faces that it has not learnt from."""
+
+    def __init__(self, size):
+        images, traits = aligned(size)
+        self.reader = train_reader(images[LEARNT], traits[LEARNT])
+        self.learnt, self.frequencies = images[:1000], traits.mean(axis=0)
+        self.features, probabilities = self.look(images[HELD_OUT])
+        self.accuracy = ((probabilities > 0.5) == traits[HELD_OUT]).mean(axis=0)
+
+    def look(self, images):
+        return self.reader.predict(images, batch_size=500, verbose=0)
+
+    def __call__(self, images):
+        """(Fréchet distance, how often each trait occurs [10]) of images [N, size, size, 3] in [0, 1]."""
+        features, probabilities = self.look(images)
+        return frechet(features, self.features), (probabilities > 0.5).mean(axis=0)
+
+
+def draw(checkpoint_dir, count, seed=1):
+    """The paths of samples of a model, drawn by gantut_sample.py, and the temporary folder that holds them."""
+    folder = tempfile.TemporaryDirectory()
+    subprocess.run([sys.executable, os.path.join(ROOT, "gantut_sample.py"), "--mode", "images", "--out", folder.name,
+                    "--checkpoint_dir", checkpoint_dir, "--count", str(count), "--seed", str(seed)], check=True,
+                   stdout=subprocess.DEVNULL)
+    return [os.path.join(folder.name, name) for name in sorted(os.listdir(folder.name))], folder
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint_dir", nargs="+", default=["checkpoint"])
+    parser.add_argument("--count", type=int, default=1000, help="samples of each model [1000]")
+    parser.add_argument("--size", type=int, default=64, help="pixels, as the models draw [64]")
+    parser.add_argument("--json", help="write every figure, and the machine, to this file")
+    args = parser.parse_args()
+    judge = Judge(args.size)
+    judged = {"data": judge.learnt, "noise": np.random.RandomState(1).uniform(0, 1, judge.learnt.shape)}
+    for checkpoint_dir in args.checkpoint_dir:
+        paths, folder = draw(checkpoint_dir, args.count)
+        judged[checkpoint_dir] = load(paths, args.size)
+        folder.cleanup()
+    results = {name: judge(images) for name, images in judged.items()}
+    machine.table(["", "Fréchet distance", *TRAITS], [
+        ["accuracy on 400 held-out faces", "", *("{:.0%}".format(x) for x in judge.accuracy)],
+        ["how often in data/aligned", "", *("{:.0%}".format(x) for x in judge.frequencies)],
+        *([name, "{:.1f}".format(distance), *("{:.0%}".format(x) for x in often)]
+          for name, (distance, often) in results.items())])
+    if args.json:
+        with open(args.json, "w") as file:
+            json.dump({"machine": machine.describe(), "accuracy": judge.accuracy.tolist(), "samples": {
+                name: {"frechet": distance, "traits": often.tolist()} for name, (distance, often) in results.items()}},
+                file, indent=1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""Does bfloat16 learn as well? Several seeds in each precision, the same number of steps, judged.
+
+  python benchmarks/learning.py --seeds 5 --json learning.json
+
+Trains the trainer's model, small, on the 1,500 training digits and on data/aligned, both at 32 x 32, and draws 1,000
+samples of each run. The judges are those of judge_digits.py and judge_faces.py: a Fréchet distance, which is to be
+small, in the features of a classifier of the same real pictures.
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [ROOT, os.path.join(ROOT, "variants")]
+
+import gantut.console  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
+
+import judge_digits  # noqa: E402
+import judge_faces  # noqa: E402
+import machine  # noqa: E402
+import mnist  # noqa: E402
+import numpy as np  # noqa: E402
+from PIL import Image  # noqa: E402
+
+SIZE = 32
+
+
+def digits(folder):
+    """Write the training digits as pictures; returns the trainer's flags, and a judge of samples' paths."""
+    images, labels = mnist.load("digits", "train")
+    os.makedirs(os.path.join(folder, "digits"))
+    for i, image in enumerate(images):
+        Image.fromarray(np.uint8(image * 255)).save(os.path.join(folder, "digits", "{:04d}.png".format(i)))
+    classifier = judge_digits.train_classifier(images, labels)
+    held_out = judge_digits.look(classifier, mnist.load("digits", "test")[0])[0]
+
+    def judge(paths):
+        samples = np.array([np.asarray(Image.open(path).convert("L").resize((28, 28), Image.Resampling.BOX))
+                            for path in paths]) / 255
+        return judge_digits.frechet(judge_digits.look(classifier, samples)[0], held_out)
+    return ["--dataset", os.path.join(folder, "digits"), "--c_dim", "1"], judge
+
+
+def faces(folder):
+    judge = judge_faces.Judge(SIZE)
+    return ["--dataset", "aligned"], lambda paths: judge(judge_faces.load(paths, SIZE))[0]
+
+
+def train(folder, flags):
+    """A training in a folder of its own; returns the paths of its samples and the folder that holds them."""
+    subprocess.run([sys.executable, os.path.join(ROOT, "gantut_trainer.py"), "--is_crop", "--image_size", str(SIZE),
+                    "--checkpoint_dir", folder, "--sample_dir", os.path.join(folder, "samples"), "--logs_dir",
+                    os.path.join(folder, "logs"), *flags], check=True, stdout=subprocess.DEVNULL)
+    return judge_faces.draw(folder, 1000)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--epoch", type=int, default=16, help="as the trainer's [16: 368 and 496 steps]")
+    parser.add_argument("--gf_dim", default="16", help="filters of both networks [16]")
+    parser.add_argument("--precision", nargs="+", default=["float32", "bfloat16"])
+    parser.add_argument("--json", help="file for the figures")
+    args = parser.parse_args()
+    rows, results = [], {}
+    with tempfile.TemporaryDirectory() as folder:
+        for what in (digits, faces):
+            flags, judge = what(folder)
+            flags += ["--epoch", str(args.epoch), "--gf_dim", args.gf_dim, "--df_dim", args.gf_dim]
+            found = {precision: [] for precision in args.precision}
+            for seed in range(1, args.seeds + 1):
+                for precision in args.precision:
+                    paths, samples = train(os.path.join(folder, what.__name__ + precision + str(seed)),
+                                           [*flags, "--seed", str(seed), "--precision", precision])
+                    found[precision].append(judge(paths))
+                    samples.cleanup()
+            for precision, distances in found.items():
+                rows.append([what.__name__, precision, "{:.1f}".format(np.mean(distances)), "{:.1f}".format(
+                    np.std(distances, ddof=1)), " ".join("{:.1f}".format(distance) for distance in distances)])
+            results[what.__name__] = found
+    machine.table(["", "precision", "Fréchet distance, mean", "standard deviation", "seeds"], rows)
+    if args.json:
+        with open(args.json, "w") as file:
+            json.dump({"machine": machine.describe(), "flags": vars(args), "frechet": results}, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()
