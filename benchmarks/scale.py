@@ -6,7 +6,8 @@ Each row is a process of its own that runs gantut_trainer.py. A step is the time
 without the first two steps, in which it builds and saves; the row has the median. Memory is the most that was
 resident, and holds the grid of 64 samples that the trainer draws at the end of an epoch, whatever the batch. Start-up
 is the time from the start of the process to its first progress line, with a tiny model and files that were written
-just before. One size is changed at a time; df_dim is as gf_dim. The files lie under TMPDIR and are removed at the end.
+just before. One size is changed at a time; df_dim is as gf_dim. GFLOP are those of the convolutions and products in a
+step. The files lie under TMPDIR and are removed at the end.
 """
 import argparse
 import json
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+from types import SimpleNamespace
 
 import imageio.v3 as iio
 import numpy as np
@@ -28,9 +30,10 @@ sys.path.append(os.path.join(ROOT, "data"))
 
 from machine import describe, table  # noqa: E402
 from make_faces import draw_face  # noqa: E402
+from step import work as gflop_of  # noqa: E402
 
 FULL = ({"image_size": 64, "batch_size": 64, "gf_dim": 64},  # what stays, and to what each is changed
-        {"image_size": [16, 32, 64, 128], "batch_size": [1, 4, 16, 64, 256], "gf_dim": [16, 32, 64]})
+        {"image_size": [16, 32, 64, 128, 256], "batch_size": [1, 16, 64, 256], "gf_dim": [16, 32, 64, 128]})
 QUICK = ({"image_size": 16, "batch_size": 4, "gf_dim": 8},
          {"image_size": [16, 32], "batch_size": [1, 4], "gf_dim": [4, 8]}, [100, 1000])
 PROGRESS = re.compile(r"Epoch \[ *\d+\] \[ *\d+/ *\d+\] time: ([\d.]+)")
@@ -81,11 +84,14 @@ def steps_row(cell, args, work):
     """Measure the steps of one cell, a dict of sizes."""
     dataset = os.path.join(work, "pictures")
     make_pictures(dataset, cell["batch_size"] * args.steps, cell["image_size"])
-    steps, memory, note = train(work, dataset, args.limit, threads=args.threads, df_dim=cell["gf_dim"], **cell)
+    steps, memory, note = train(work, dataset, args.limit, threads=args.threads, precision=args.precision,
+                                df_dim=cell["gf_dim"], **cell)
     shutil.rmtree(dataset)
     times = np.diff([when for _, when in steps])[1:]  # after the first step there is a checkpoint
     step = float(np.median(times)) if len(times) else None
-    return {**cell, "s/step": step, "images/s": step and cell["batch_size"] / step, "peak MB": memory, "note": note}
+    gflop = gflop_of(SimpleNamespace(**cell))[0]
+    return {**cell, "GFLOP": gflop, "s/step": step, "images/s": step and cell["batch_size"] / step,
+            "GFLOP/s": step and gflop / step, "peak MB": memory, "note": note}
 
 
 def add_files(folder, first, count):
@@ -131,13 +137,16 @@ def main():
     parser.add_argument("--limit", type=float, default=300, help="seconds for each run")
     parser.add_argument("--files", type=int, nargs="*", default=[1000, 10000, 100000, 200000], help="of the start-up")
     parser.add_argument("--quick", action="store_true", help="small sizes and few files, to try the benchmark")
+    parser.add_argument("--precision", default="float32", help="as the trainer's")
     parser.add_argument("--threads", type=int, default=0, help="as the trainer's")
     parser.add_argument("--json", help="where to write the results")
     args = parser.parse_args()
     default, sizes, args.files = QUICK if args.quick else (*FULL, sorted(args.files))
     cells = [default] + [{**default, name: value} for name in sizes for value in sizes[name] if value != default[name]]
-    results = {"machine": describe(), "threads": args.threads, **measure(cells, args)}
-    show(results["steps"], ["image_size", "batch_size", "gf_dim", "s/step", "images/s", "peak MB", "note"])
+    results = {"machine": describe(), "threads": args.threads, "precision": args.precision,
+               **measure(cells, args)}
+    show(results["steps"], ["image_size", "batch_size", "gf_dim", "GFLOP", "s/step", "images/s", "GFLOP/s", "peak MB",
+                             "note"])
     print()
     show(results["start"], ["files", "s to first step", "peak MB", "note"])
     if args.json:
