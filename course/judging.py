@@ -1,0 +1,103 @@
+"""What the checks of the course have in common: what is wrong, in words; values beside what they should be."""
+import collections
+import importlib
+import importlib.util
+import os
+import sys
+
+import numpy as np
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+TO_WRITE = "is yours to write"  # what start.py leaves in a body
+
+Step = collections.namedtuple("Step", "name part file check sentence hints seconds", defaults=[20])
+
+
+class Wrong(Exception):
+    """What is not right yet, in the words of somebody who teaches."""
+
+
+def is_empty(function):
+    """Whether a function is still to be written."""
+    constants = getattr(getattr(function, "__code__", None), "co_consts", [TO_WRITE])
+    return any(isinstance(constant, str) and constant.endswith(TO_WRITE) for constant in constants)
+
+
+def load(name):
+    """The reader's module; whatever keeps it from being imported is Wrong, with the line."""
+    try:
+        return importlib.import_module(name)
+    except SyntaxError as error:
+        raise Wrong("{}.py, line {}: Python cannot read it: {}".format(name, error.lineno, error.msg)) from None
+    except BaseException as error:  # also sys.exit
+        raise Wrong("{}.py cannot be imported: {}{}".format(name, describe(error), where(error, name))) from None
+
+
+def describe(error):
+    lines = str(error).strip().splitlines()
+    return "{}: {}".format(type(error).__name__, lines[0] if lines else "")
+
+
+def where(error, *names):
+    """The deepest line of the reader's files in a traceback, in words."""
+    place, trace = "", error.__traceback__
+    while trace:
+        file = os.path.basename(trace.tb_frame.f_code.co_filename)
+        if file in [name + ".py" for name in names]:
+            place = " ({}, line {})".format(file, trace.tb_lineno)
+        trace = trace.tb_next
+    return place
+
+
+def attempt(call, function, *args, **kwargs):
+    """function(*args); an error of the reader's code is Wrong, and says what was called."""
+    try:
+        return function(*args, **kwargs)
+    except Wrong:
+        raise
+    except NotImplementedError as error:
+        raise Wrong("{} (and this line of it goes)".format(error) if TO_WRITE in str(error) else "{} raises {}".format(
+            call, describe(error))) from None
+    except BaseException as error:  # also sys.exit
+        raise Wrong("{} raises {}{}".format(call, describe(error), where(
+            error, "gantut_imgfuncs", "gantut_datafuncs", "gantut_gan", "mnist_gan"))) from None
+
+
+def compare(call, got, expected, mistakes=(), tolerance=1e-3):
+    """Raise Wrong unless got is expected: shapes first, then values.
+
+    mistakes: pairs of what is said and what a typical mistake gives.
+    """
+    if got is None:
+        raise Wrong("{} returns nothing: is there a return?".format(call))
+    got, expected = np.asarray(got), np.asarray(expected)
+    if got.shape == expected.shape and near(got, expected, tolerance):
+        return
+    for name, value in mistakes:
+        if got.shape == np.shape(value) and near(got, value, tolerance):
+            raise Wrong("{}: {}".format(call, name))
+    if got.shape != expected.shape:
+        raise Wrong("{} has the shape {}, expected {}".format(call, list(got.shape), list(expected.shape)))
+    off = ~np.isclose(got, expected, rtol=tolerance, atol=tolerance * max(1, abs(expected).max()))
+    at = tuple(int(i) for i in np.argwhere(off)[0])
+    raise Wrong("{} has the right shape, but at {} it is {:.5g}, expected {:.5g} ({:.0%} of the values differ)".format(
+        call, list(at), float(got[at]), float(expected[at]), off.mean()))
+
+
+def near(got, expected, tolerance):
+    expected = np.asarray(expected)
+    return np.allclose(got, expected, rtol=tolerance, atol=tolerance * max(1, abs(expected).max()))
+
+
+def need(condition, words):
+    if not condition:
+        raise Wrong(words)
+
+
+def ours(name):
+    """One of the project's own modules, beside the reader's of the same name."""
+    spec = importlib.util.spec_from_file_location("ours_" + name, os.path.join(ROOT, name + ".py"))
+    if spec.name not in sys.modules:
+        sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[spec.name])
+    return sys.modules[spec.name]

@@ -1,0 +1,99 @@
+"""The checks of one lesson of variants/, mnist_gan.py: two dense networks and their loss."""
+import sys
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+from functions import session, set_all, variable
+from judging import ROOT, Step, attempt, compare, load, need
+
+sys.path.append(ROOT + "/variants")
+
+
+def relu(x, alpha):
+    return np.where(x > 0, x, alpha * x)
+
+
+def dense(_):
+    function = load("mnist_gan").dense
+    x = np.random.RandomState(0).normal(size=[3, 5])
+    with session() as sess:
+        call = "dense(x, 4, 'd') of x [3, 5]"
+        result = attempt(call, function, tf.constant(x, tf.float32), 4, "d")
+        values = set_all(sess)
+        kernel, bias = variable(values, "d/kernel", call), variable(values, "d/bias", call)
+        compare(call, None if result is None else sess.run(result), x @ kernel + bias, [
+            ("the bias is not added", x @ kernel)])
+
+
+def hidden(values, x, scope, alpha):
+    """What both networks compute before their last function."""
+    h = relu(x @ values[scope + "/dense/kernel"] + values[scope + "/dense/bias"], alpha)
+    return h @ values[scope + "/dense_1/kernel"] + values[scope + "/dense_1/bias"]
+
+
+def generator(_):
+    function = load("mnist_gan").generator
+    z = np.random.RandomState(0).uniform(-1, 1, [4, 100])
+    with session() as sess:
+        call = "generator(z, 784, alpha=0.1) of z [4, 100]"
+        result = attempt(call, function, tf.constant(z, tf.float32), 784, alpha=0.1)
+        need(result is not None, "{} returns nothing: is there a return?".format(call))
+        values = set_all(sess)
+        variable(values, "generator/dense_1/kernel", call)
+        logits = hidden(values, z, "generator", 0.1)
+        compare(call, sess.run(result), np.tanh(logits), [
+            ("the tanh is missing: images must lie in [-1, 1]", logits),
+            ("it ends in a sigmoid: images lie in [0, 1]", 1 / (1 + np.exp(-logits))),
+            ("alpha is ignored", np.tanh(hidden(values, z, "generator", 0.01))),
+            ("negative values are 0: the leak is missing", np.tanh(hidden(values, z, "generator", 0)))])
+
+
+def discriminator(_):
+    function = load("mnist_gan").discriminator
+    x = np.random.RandomState(0).uniform(-1, 1, [4, 784])
+    with session() as sess:
+        call = "discriminator(x) of x [4, 784]"
+        result = attempt(call, function, tf.constant(x, tf.float32))
+        need(isinstance(result, (tuple, list)) and len(result) == 2,
+             "{} does not return two things: the probability and its logit".format(call))
+        n = len(tf.global_variables())
+        attempt("discriminator(x, reuse=True)", function, tf.constant(x, tf.float32), reuse=True)
+        need(len(tf.global_variables()) == n, "reuse=True makes new variables: D has two sets of weights")
+        values = {name: value * 0.1 for name, value in set_all(sess).items()}
+        for var in tf.global_variables():
+            var.load(values[var.op.name], sess)
+        logits = hidden(values, x, "discriminator", 0.01)
+        sigmoid, got = 1 / (1 + np.exp(-logits)), sess.run(list(result))
+        compare("the logits of " + call, got[1], logits, [("probabilities and logits are exchanged", sigmoid)])
+        compare("the probabilities of " + call, got[0], sigmoid, [("the sigmoid is missing", logits)])
+
+
+def loss_func(_):
+    function = load("mnist_gan").loss_func
+    rng = np.random.RandomState(0)
+    logits, labels = rng.normal(0, 2, [5, 1]), rng.uniform(0, 1, [5, 1])
+    losses = np.maximum(logits, 0) - logits * labels + np.log1p(np.exp(-abs(logits)))
+    with session() as sess:
+        call = "loss_func(logits, labels), both [5, 1]"
+        result = attempt(call, function, tf.constant(logits, tf.float32), tf.constant(labels, tf.float32))
+        compare(call, None if result is None else sess.run(result), losses.mean(), [
+            ("it is not the mean over the batch, but its sum", losses.sum()),
+            ("it is one loss for each image: take the mean", losses),
+            ("logits and labels are exchanged", np.mean(np.maximum(labels, 0) - logits * labels + np.log1p(
+                np.exp(-abs(labels)))))])
+
+
+TEXT = "See the docstring, and docs/variants.md."
+STEPS = [
+    Step("dense", 1, "mnist_gan.py", dense, TEXT, ["What does a layer do with x?", "kernel [n, units], bias [units].",
+                                                   "tf.get_variable, tf.matmul(x, kernel) + bias"]),
+    Step("generator", 1, "mnist_gan.py", generator, TEXT, [
+        "Which values may an image have?", "[N, 100] -> [N, 128] -> [N, 784]",
+        "dense(..., 'dense'), tf.maximum(alpha * h, h), dense(..., 'dense_1'), tf.tanh"]),
+    Step("discriminator", 1, "mnist_gan.py", discriminator, TEXT, [
+        "Which of the two results does the loss want?", "[N, 784] -> [N, 128] -> [N, 1]",
+        "tf.variable_scope('discriminator', reuse=reuse), as the generator, tf.sigmoid"]),
+    Step("loss_func", 1, "mnist_gan.py", loss_func, TEXT, [
+        "Logits or probabilities?", "Both [N, 1] -> one number.",
+        "tf.nn.sigmoid_cross_entropy_with_logits, tf.reduce_mean"]),
+]

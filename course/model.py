@@ -1,0 +1,384 @@
+"""The checks of class DCGAN, method by method in the tutorial's order, against TensorFlow's own operators."""
+import contextlib
+import glob
+import io
+import os
+import tempfile
+from types import SimpleNamespace
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+from functions import session, set_all
+from judging import Wrong, attempt, compare, is_empty, load, need, ours
+from PIL import Image
+
+SIZES = dict(image_size=64, batch_size=4, sample_size=4)  # the text's discriminator knows 64 x 64 with 64 filters only
+HELPERS = ["conv2d", "lrelu", "linear", "conv2d_transpose"]
+D_LAYERS = ["d_h00_conv", "d_h1_conv", "d_h2_conv", "d_h3_conv"]
+
+
+def model_class(with_ours=False):
+    """The reader's DCGAN. with_ours: of the helpers that come later in the text, the project's."""
+    module = load("gantut_gan")
+    for name in HELPERS:
+        source = ours("gantut_datafuncs") if with_ours else load("gantut_datafuncs")
+        if with_ours or hasattr(module, name):
+            setattr(module, name, getattr(source, name))
+    if with_ours:
+        empty = [name for name in HELPERS if is_empty(getattr(load("gantut_datafuncs"), name, None))]
+        if empty:
+            print("({} to be written later: the project's own stand in)".format(", ".join(empty)))
+    return module.DCGAN
+
+
+def bare(DCGAN, sess):
+    """A DCGAN as __init__ leaves it before it builds the graph."""
+    dcgan = object.__new__(DCGAN)
+    make = load("gantut_datafuncs").batch_norm
+    dcgan.__dict__.update(
+        sess=sess, is_crop=False, image_shape=[64, 64, 3], z_dim=100, gf_dim=64, df_dim=64, gfc_dim=1024, dfc_dim=1024,
+        lam=0.1, c_dim=3, lowres=8, lowres_size=8, checkpoint_dir=None, model_name="DCGAN.model",
+        d_bns=[make(name="d_bn{}".format(i)) for i in range(4)],
+        g_bns=[make(name="g_bn{}".format(i)) for i in range(6)],
+        is_training=tf.placeholder(tf.bool, name="is_training"), **SIZES)
+    return dcgan
+
+
+def init(_):
+    DCGAN = model_class()
+    built = []
+    Model = type("DCGAN", (DCGAN,), {"build_model": lambda self: built.append(dict(vars(self)))})
+    with session() as sess:
+        call = "DCGAN(sess, image_size=32, batch_size=5, z_dim=7, gf_dim=8, df_dim=9, c_dim=1, checkpoint_dir='c')"
+        dcgan = attempt(call, Model, sess, image_size=32, batch_size=5, sample_size=6, z_dim=7, gf_dim=8, df_dim=9,
+                        gfc_dim=10, dfc_dim=11, c_dim=1, checkpoint_dir="c", lam=0.3)
+        expected = dict(sess=sess, image_size=32, batch_size=5, sample_size=6, z_dim=7, gf_dim=8, df_dim=9, gfc_dim=10,
+                        dfc_dim=11, c_dim=1, checkpoint_dir="c", lam=0.3, is_crop=False, image_shape=[32, 32, 1])
+        for name, value in expected.items():
+            need(hasattr(dcgan, name), "self.{} is not set".format(name))
+            need(getattr(dcgan, name) == value, "self.{} is {}, expected {}".format(name, getattr(dcgan, name), value))
+        need(len(built) == 1, "build_model() is called {} times, expected once".format(len(built)))
+        for name in ("d_bns", "g_bns", "checkpoint_dir"):
+            need(name in built[0], "build_model() is called before self.{} is set".format(name))
+        names = [bn.name for bn in dcgan.d_bns]
+        need(names == ["d_bn0", "d_bn1", "d_bn2", "d_bn3"], "the names of d_bns are {}, expected d_bn0 to d_bn3: they "
+             "are the variables' names".format(names))
+        names = [bn.name for bn in dcgan.g_bns]
+        need(names == ["g_bn{}".format(i) for i in range(5)], "the names of g_bns are {}, expected g_bn0 to g_bn4 for "
+             "32 x 32: log(32) / log(2) = 5".format(names))
+        need(dcgan.model_name == "DCGAN.model", "self.model_name is {}".format(dcgan.model_name))
+        for size in (48, 4):
+            try:
+                with contextlib.suppress(AssertionError, ValueError):
+                    Model(sess, image_size=size)
+                    raise Wrong("image_size={} is taken: it must be a power of two, 8 or more".format(size))
+            except NotImplementedError:
+                pass
+
+
+def normalised(x, values, name, training):
+    mean, variance = tf.nn.moments(x, [0, 1, 2]) if training else (values[name + "/moving_mean"],
+                                                                   values[name + "/moving_variance"])
+    return tf.nn.batch_normalization(x, tf.cast(mean, x.dtype), tf.cast(variance, x.dtype), values[name + "/beta"],
+                                     values[name + "/gamma"], 1e-5)
+
+
+def reference_d(image, values, training, first_norm=False):
+    """D's logits, with TensorFlow's operators and the values of its variables, by name."""
+    h = image
+    for i, layer in enumerate(D_LAYERS):
+        scope = "discriminator/" + layer
+        h = tf.nn.bias_add(tf.nn.conv2d(h, values[scope + "/w"], [1, 2, 2, 1], "SAME"), values[scope + "/biases"])
+        h = tf.nn.leaky_relu(h if i == 0 else normalised(h, values, "discriminator/d_bn{}".format(i - 1), training))
+    return tf.matmul(tf.reshape(h, [-1, 8192]), values["discriminator/d_h4_lin/Matrix"]) + values[
+        "discriminator/d_h4_lin/bias"]
+
+
+def reference_g(z, values, training):
+    h = tf.matmul(z, values["generator/g_h0_lin/Matrix"]) + values["generator/g_h0_lin/bias"]
+    h = tf.nn.relu(normalised(tf.reshape(h, [-1, 4, 4, 512]), values, "generator/g_bn0", training))
+    for i, channels in enumerate([512, 256, 128, 3], 1):
+        scope, size = "generator/g_h{}".format(i), 4 * 2**i
+        h = tf.nn.bias_add(tf.nn.conv2d_transpose(h, values[scope + "/w"], [SIZES["batch_size"], size, size, channels],
+                                                  [1, 2, 2, 1]), values[scope + "/biases"])
+        h = tf.nn.relu(normalised(h, values, "generator/g_bn{}".format(i), training)) if i < 4 else tf.nn.tanh(h)
+    return h
+
+
+def small_values(sess):
+    """Set all variables so that neither network saturates; returns them, float32, by name."""
+    values = set_all(sess)
+    for var in tf.global_variables():
+        if var.op.name.endswith(("/w", "/Matrix")):
+            values[var.op.name] *= 0.06
+        values[var.op.name] = values[var.op.name].astype(np.float32)
+        var.load(values[var.op.name], sess)
+    return values
+
+
+def check_names(call, expected, scope):
+    found = {var.op.name for var in tf.global_variables()}
+    for name in sorted(expected - found):
+        raise Wrong("{} has no variable {}{}".format(call, name, "; is it in tf.variable_scope(\"{}\")?".format(scope)
+                                                     if not any(one.startswith(scope) for one in found) else ""))
+    extra = sorted(found - expected)
+    need(not extra, "{} has variables that the text does not have, for example {}".format(call, extra and extra[0]))
+
+
+def norm_names(scope, names):
+    return {"{}/{}/{}".format(scope, name, one) for name in names for one in ("beta", "gamma", "moving_mean",
+                                                                             "moving_variance")}
+
+
+def discriminator(_):
+    DCGAN = model_class(with_ours=True)
+    with session() as sess:
+        dcgan = bare(DCGAN, sess)
+        image = tf.placeholder(tf.float32, [None, 64, 64, 3])
+        call = "discriminator(image) of image [4, 64, 64, 3]"
+        result = attempt(call, dcgan.discriminator, image)
+        need(isinstance(result, (tuple, list)) and len(result) == 2, "{} returns {}: the text returns the "
+             "probabilities and the logits".format(call, "nothing" if result is None else "one thing"))
+        expected = norm_names("discriminator", ["d_bn0", "d_bn1", "d_bn2"]) | {
+            "discriminator/{}/{}".format(layer, one) for layer in D_LAYERS for one in ("w", "biases")} | {
+            "discriminator/d_h4_lin/Matrix", "discriminator/d_h4_lin/bias"}
+        found = {var.op.name for var in tf.global_variables()}
+        need("discriminator/d_bn3/beta" not in found, "there are four batch norms: the text's first layer has none")
+        check_names(call, expected, "discriminator")
+        n = len(tf.global_variables())
+        call_again = "discriminator(image, reuse=True)"
+        try:
+            again = attempt(call_again, dcgan.discriminator, image, reuse=True)
+        except Wrong as wrong:
+            raise Wrong("{} (reuse must reach the scope: scope.reuse_variables())".format(wrong) if "already exists" in
+                        str(wrong) else str(wrong)) from None
+        need(len(tf.global_variables()) == n, "{} has made new variables: D has two sets of weights".format(call_again))
+        values = small_values(sess)
+        x = np.random.RandomState(0).uniform(-1, 1, [4, 64, 64, 3]).astype(np.float32)
+        for training in (False, True):
+            logits, other = sess.run([reference_d(tf.constant(x), values, one) for one in (training, not training)])
+            feed = {image: x, dcgan.is_training: training}
+            words = "{}, is_training {}".format(call, training)
+            got = sess.run(list(result), feed)
+            sigmoid = 1 / (1 + np.exp(-logits))
+            compare("the logits of " + words, got[1], logits, [
+                ("is_training is ignored", other), ("probabilities and logits are exchanged", sigmoid)], 5e-3)
+            compare("the probabilities of " + words, got[0], sigmoid, [
+                ("the sigmoid is taken twice", 1 / (1 + np.exp(-sigmoid))), ("these are the logits: the sigmoid is "
+                                                                            "missing", logits)], 5e-3)
+        compare(call_again, sess.run(again[1], feed), logits, tolerance=5e-3)
+
+
+def generator(_):
+    DCGAN = model_class(with_ours=True)
+    with session() as sess:
+        dcgan = bare(DCGAN, sess)
+        z = tf.placeholder(tf.float32, [None, 100])
+        call = "generator(z) of z [4, 100]"
+        G = attempt(call, dcgan.generator, z)
+        need(tf.is_tensor(G), "{} returns {}".format(call, "nothing: is there a return?" if G is None else "no tensor"))
+        check_names(call, norm_names("generator", ["g_bn{}".format(i) for i in range(4)]) | {
+            "generator/g_h{}/{}".format(i, one) for i in range(1, 5) for one in ("w", "biases")} | {
+            "generator/g_h0_lin/Matrix", "generator/g_h0_lin/bias"}, "generator")
+        values = small_values(sess)
+        x = np.random.RandomState(0).uniform(-1, 1, [4, 100]).astype(np.float32)
+        for training in (False, True):
+            images, other = sess.run([reference_g(tf.constant(x), values, one) for one in (training, not training)])
+            words = "{}, is_training {}".format(call, training)
+            linear = np.arctanh(images.clip(-1 + 1e-7, 1 - 1e-7))
+            compare(words, sess.run(G, {z: x, dcgan.is_training: training}), images, [
+                ("is_training is ignored", other), ("the tanh is missing: images must lie in [-1, 1]", linear),
+                ("it ends in a sigmoid, not in tanh: images lie in [0, 1]", 1 / (1 + np.exp(-linear)))], 5e-3)
+        need(all(hasattr(dcgan, name) for name in ("z_", "h0_w", "h0_b")), "self.z_, self.h0_w and self.h0_b are not "
+             "kept: linear(..., with_w=True) returns them")
+
+
+def entropy(logits, label):
+    return np.mean(np.maximum(logits, 0) - logits * label + np.log1p(np.exp(-abs(logits))))
+
+
+def build_model(_):
+    with session() as sess:
+        dcgan = bare(model_class(), sess)
+        del dcgan.is_training
+        attempt("build_model()", dcgan.build_model)
+        for name in ("is_training", "images", "z", "G", "D", "D_logits", "D_", "D_logits_", "d_loss_real",
+                     "d_loss_fake", "d_loss", "g_loss", "d_vars", "g_vars", "saver", "z_sum", "d_sum", "d__sum",
+                     "G_sum", "d_loss_real_sum", "d_loss_fake_sum", "d_loss_sum", "g_loss_sum", "lowres_images",
+                     "lowres_G"):
+            need(hasattr(dcgan, name), "build_model() does not set self.{}".format(name))
+        need(dcgan.images.shape.as_list()[1:] == [64, 64, 3], "self.images has the shape {}, expected [None] + "
+             "image_shape".format(dcgan.images.shape))
+        need(dcgan.z.shape.as_list()[1:] == [100], "self.z has the shape {}, expected [None, z_dim]".format(
+            dcgan.z.shape))
+        scopes = {var.op.name.split("/")[0] for var in tf.global_variables()}
+        need(scopes == {"generator", "discriminator"}, "there are variables in the scopes {}: D has more than one set "
+             "of weights? reuse=True for the fakes".format(", ".join(sorted(scopes))))
+        for name, scope in (("d_vars", "discriminator"), ("g_vars", "generator")):
+            wanted = {var.op.name for var in tf.trainable_variables() if var.op.name.startswith(scope)}
+            got = {var.op.name for var in getattr(dcgan, name)}
+            need(got == wanted, "self.{} holds {}, for example {}".format(name, "variables of the other one" if got -
+                 wanted else "not all of the {}'s".format(scope), min(got ^ wanted) if got != wanted else ""))
+        small_values(sess)
+        rng = np.random.RandomState(0)
+        feed = {dcgan.images: rng.uniform(-1, 1, [4, 64, 64, 3]), dcgan.z: rng.uniform(-1, 1, [4, 100]),
+                dcgan.is_training: False}
+        names = ["D_logits", "D_logits_", "d_loss_real", "d_loss_fake", "d_loss", "g_loss", "G", "D_", "lowres_images",
+                 "lowres_G"]
+        got = dict(zip(names, sess.run([getattr(dcgan, name) for name in names], feed)))
+        real, fake = got["D_logits"], got["D_logits_"]
+        again = sess.run(dcgan.D_logits, {dcgan.images: got["G"], dcgan.is_training: False})
+        compare("D's judgement of G(z), self.D_logits_,", fake, again, [("it is that of the real images", real)])
+        twice = [1 / (1 + np.exp(-x)) for x in (real, fake)]
+        for name, logits, label, again in (("d_loss_real", real, 1, twice[0]), ("d_loss_fake", fake, 0, twice[1]),
+                                           ("g_loss", fake, 1, twice[1])):
+            compare("self." + name, got[name], entropy(logits, label), [
+                ("labels are exchanged: D(x) is compared to {}, not to {}".format(1 - label, label),
+                 entropy(logits, 1 - label)),
+                ("the sigmoid is taken twice: give the loss the logits, not the probabilities", entropy(again, label)),
+                ("it is not the mean over the batch, but its sum", entropy(logits, label) * len(logits)),
+                ("it looks at the wrong images", entropy(real if logits is fake else fake, label))])
+        compare("self.d_loss", got["d_loss"], got["d_loss_real"] + got["d_loss_fake"], [
+            ("the fakes are left out", got["d_loss_real"]), ("the real ones are left out", got["d_loss_fake"]),
+            ("it is half the sum", (got["d_loss_real"] + got["d_loss_fake"]) / 2),
+            ("the losses are subtracted", got["d_loss_real"] - got["d_loss_fake"])])
+        blocks = [feed[dcgan.images], got["G"]]
+        for name, images in zip(("lowres_images", "lowres_G"), blocks):
+            compare("self." + name, got[name], images.reshape([4, 8, 8, 8, 8, 3]).mean(axis=(2, 4)))
+
+
+@contextlib.contextmanager
+def inside(folder):
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def built():
+    """A session with the reader's model in a graph of its own."""
+    sess = session()
+    attempt_class = model_class()
+    return sess, attempt("DCGAN(sess)", attempt_class, sess, **SIZES)
+
+
+def save(_):
+    sess, dcgan = built()
+    with sess, tempfile.TemporaryDirectory() as folder:
+        sess.run(tf.global_variables_initializer())
+        target = os.path.join(folder, "new", "checkpoint")
+        quietly("save('checkpoint', 7), where there is no such folder,", dcgan.save, target, 7)
+        found = sorted(os.path.basename(path) for path in glob.glob(os.path.join(target, "*.index")))
+        need(found == ["DCGAN.model-7.index"], "save(checkpoint_dir, 7) leaves {}, expected DCGAN.model-7.index: "
+             "global_step=step".format(found or "no checkpoint"))
+        names = {name for name, _ in tf.train.list_variables(target)}
+        need(any("moving_mean" in name for name in names), "the checkpoint holds no moving averages")
+
+
+def load_(_):
+    sess, dcgan = built()
+    with sess, tempfile.TemporaryDirectory() as folder:
+        sess.run(tf.global_variables_initializer())
+        first = sess.run(tf.global_variables())
+        with inside(folder):
+            result = quietly("load(checkpoint_dir), where there is no checkpoint,", dcgan.load,
+                             os.path.join(folder, "none"))
+        need(result is False or result is not None and not result, "load() returns {} where there is no checkpoint, "
+             "expected False".format(result))
+        path = os.path.join(folder, "checkpoint")
+        os.makedirs(path)
+        tf.train.Saver().save(sess, os.path.join(path, "DCGAN.model"), global_step=3)
+        for var in tf.global_variables():
+            var.load(np.ones(var.shape.as_list()), sess)
+        result = quietly("load(checkpoint_dir)", dcgan.load, path)
+        need(all(np.array_equal(a, b) for a, b in zip(first, sess.run(tf.global_variables()))),
+             "load() has not restored the variables: saver.restore(sess, path)")
+        need(result, "load() returns {} although it has restored a checkpoint, expected True".format(result))
+
+
+def quietly(call, function, *args):
+    with contextlib.redirect_stdout(io.StringIO()):
+        return attempt(call, function, *args)
+
+
+class Watching(tf.Session):
+    """A session that remembers what it was fed."""
+
+    def run(self, fetches, feed_dict=None, *args, **kwargs):
+        self.fed.append(feed_dict or {})
+        return super().run(fetches, feed_dict, *args, **kwargs)
+
+
+def train(_):
+    DCGAN = model_class()
+    minimized, fed = [], []
+    minimize = tf.train.AdamOptimizer.minimize
+
+    def remember(self, loss, *args, **kwargs):
+        minimized.append((self, loss, kwargs.get("var_list", args[1] if len(args) > 1 else None)))
+        return minimize(self, loss, *args, **kwargs)
+    tf.reset_default_graph()
+    with tempfile.TemporaryDirectory() as folder, inside(folder), Watching() as sess:
+        sess.fed = fed
+        for name in ("pictures", "samples", "checkpoint"):
+            os.makedirs(name)
+        for i in range(9):
+            noise = np.random.RandomState(i).randint(0, 256, [64, 64, 3])
+            Image.fromarray(noise.astype(np.uint8)).save("pictures/{}.png".format(i))
+        dcgan = attempt("DCGAN(sess)", DCGAN, sess, checkpoint_dir="checkpoint", **SIZES)
+        config = SimpleNamespace(dataset="pictures", epoch=2, learning_rate=0.0002, beta1=0.5, train_size=np.inf,
+                                 batch_size=4, image_size=64, checkpoint_dir="checkpoint", sample_dir="samples")
+        tf.train.AdamOptimizer.minimize = remember
+        said = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()):
+                attempt("train(config), 9 pictures, batches of 4, 2 epochs,", dcgan.train, config)
+        except Wrong as wrong:
+            if minimized:
+                check_optimizers(dcgan, minimized)  # the reason, perhaps
+            raise wrong from None
+        finally:
+            tf.train.AdamOptimizer.minimize = minimize
+        check_optimizers(dcgan, minimized)
+        check_updates(sess, fed, dcgan)
+        lines = said.getvalue().count("Epoch")
+        need(lines == 4, "train() prints {} lines with Epoch, expected 4: 2 epochs of 9 // 4 = 2 batches".format(lines))
+
+
+def check_optimizers(dcgan, minimized):
+    need(len(minimized) >= 2, "there are {} Adam optimizers, expected one for D and one for G".format(len(minimized)))
+    for name, loss, variables in (("d_optim", dcgan.d_loss, dcgan.d_vars), ("g_optim", dcgan.g_loss, dcgan.g_vars)):
+        own = [one for one in minimized if one[1] is loss]
+        need(own, "no optimizer minimizes self.{}".format("d_loss" if loss is dcgan.d_loss else "g_loss"))
+        of = own[0][2]
+        need(of is not None, "{} has no var_list: it would train both networks".format(name))
+        need({var.op.name for var in of} == {var.op.name for var in variables},
+             "{} trains the wrong variables: var_list must be self.{}".format(name, "d_vars" if loss is dcgan.d_loss
+                                                                             else "g_vars"))
+        adam = own[0][0]
+        need(abs(adam._beta1 - 0.5) < 1e-6, "{} ignores config.beta1: it has {}".format(name, adam._beta1))
+        need(abs(adam._lr - 0.0002) < 1e-9, "{} ignores config.learning_rate: it has {}".format(name, adam._lr))
+
+
+def check_updates(sess, fed, dcgan):
+    """How often each network was updated, by Adam's own count, and with what."""
+    powers = sorted((var.op.name, var) for var in tf.global_variables() if "beta1_power" in var.op.name)
+    times = [int(round(np.log(float(sess.run(var))) / np.log(0.5))) - 1 for _, var in powers]
+    need(sorted(times) == [4, 8], "in 4 steps the two optimizers have made {} updates, expected 4 of D and 8 of G: the "
+         "text runs g_optim twice".format(" and ".join(map(str, times))))
+    need(any(feed.get(dcgan.is_training) is False for feed in fed),
+         "the losses are evaluated with is_training True: batch norm then moves its averages")
+    noise = [np.asarray(feed[dcgan.z]) for feed in fed if dcgan.z in feed and feed.get(dcgan.is_training)]
+    need(all(z.min() < -0.5 and z.max() > 0.5 and abs(z).max() <= 1 for z in noise),
+         "z is not drawn from -1 to 1: np.random.uniform(-1, 1, [batch_size, z_dim])")
+    need(len({z.tobytes() for z in noise}) >= 4, "z is the same in several steps: draw it anew for each batch")
+    images = [np.asarray(feed[dcgan.images]) for feed in fed if dcgan.images in feed and feed.get(dcgan.is_training)]
+    need(images, "D is never updated with is_training True and images")
+    need(all(-1 <= batch.min() < -0.9 and 0.9 < batch.max() <= 1 for batch in images),
+         "the images that are fed do not fill [-1, 1]: get_image() scales them")
+    need(all(len(batch) == 4 for batch in images), "a batch holds {} images, expected batch_size, 4".format(
+        len(images[0])))
+    need(len({image.tobytes() for image in images[0]}) == 4, "a batch shows a picture twice")
+    need(images[0].tobytes() != images[1].tobytes(), "each batch holds the same images: idx * batch_size")

@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""The tutorial as a course: writes the files that its Parts 3 and 4 hand out, with the bodies empty that you fill in.
+
+  python course/start.py my_gan
+  python course/check.py my_gan
+
+They are the project's own files, as they are at this moment: names, arguments, docstrings and shapes stay, bodies go.
+gantut_trainer.py is Part 5's and trains with what you write. docs/course.md leads through it.
+"""
+import argparse
+import ast
+import os
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+EMPTY = {  # file: (part, what the tutorial leaves to write)
+    "gantut_imgfuncs.py": (3, ["center_crop", "transform", "merge"]),
+    "gantut_datafuncs.py": (4, ["batch_norm.__call__", "conv2d", "lrelu", "linear", "conv2d_transpose"]),
+    "gantut_gan.py": (4, ["DCGAN." + name for name in ("__init__", "build_model", "generator", "discriminator", "train",
+                                                       "step", "save", "load")]),
+}
+LESSON = {"mnist_gan.py": (1, ["dense", "generator", "discriminator", "loss_func"])}  # of variants/
+TO_WRITE = "is yours to write"
+
+
+def functions(tree):
+    """The functions of a module and the methods of its classes, by name: {"linear": ..., "DCGAN.load": ...}."""
+    found = {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            found[node.name] = node
+        if isinstance(node, ast.ClassDef):
+            found.update({"{}.{}".format(node.name, one.name): one for one in node.body
+                          if isinstance(one, ast.FunctionDef)})
+    return found
+
+
+def body_lines(node):
+    """The first and last line of a function's body, from 0, its docstring left out."""
+    first = node.body[1] if ast.get_docstring(node) is not None and len(node.body) > 1 else node.body[0]
+    return first.lineno - 1, node.end_lineno
+
+
+def empty(source, names, part):
+    """A file's source with the bodies of some functions empty."""
+    lines, found = source.splitlines(), functions(ast.parse(source))
+    for name in sorted(names, key=lambda name: -found[name].lineno):  # from the end, so that numbers stay
+        start, end = body_lines(found[name])
+        while lines[start - 1].strip().startswith("#"):  # a comment above the first statement belongs to it
+            start -= 1
+        indent = " " * (found[name].col_offset + 4)
+        lines[start:end] = ['{}raise NotImplementedError("{} (Part {}) {}")'.format(indent, name, part, TO_WRITE)]
+    return "\n".join(lines) + "\n"
+
+
+def skeleton(name, part=1):
+    """What start.py writes for a file, if parts before `part` come completed."""
+    folder = os.path.join(ROOT, "variants") if name in LESSON else ROOT
+    with open(os.path.join(folder, name), encoding="utf-8") as file:
+        source = file.read()
+    if name in EMPTY or name in LESSON:
+        its_part, names = {**EMPTY, **LESSON}[name]
+        source = source if its_part < part else empty(source, names, its_part)
+    if name not in EMPTY:  # what is called: the package gantut/ and the data are the project's, wherever your folder is
+        source = source.replace("import os\n", "import os\nimport sys\n\nsys.path += {!r}\n".format([folder, ROOT]), 1)
+    return source
+
+
+def write(folder, part, lesson):
+    """Write the files; stop before the first one if one of them is there."""
+    names = list(LESSON) if lesson else [*EMPTY, "gantut_trainer.py"]
+    there = [name for name in names if os.path.lexists(os.path.join(folder, name))]
+    if there:
+        sys.exit("error: {} is there: nothing is written over; give a new folder, or --reset {}".format(
+            os.path.join(folder, there[0]), there[0]))
+    os.makedirs(folder, exist_ok=True)
+    for name in names:
+        with open(os.path.join(folder, name), "x", encoding="utf-8") as file:
+            file.write(skeleton(name, 1 if lesson else part))
+        its_part, left = {**EMPTY, **LESSON}.get(name, (0, []))
+        left = left if lesson or its_part >= part else []
+        print("{}: {}".format(os.path.join(folder, name), "to write: " + ", ".join(left) if left else "complete"))
+    print("next: python course/check.py {}".format(folder))
+
+
+def reset(folder, name):
+    """Begin one file anew, if the reader says so; what was in it is kept beside it."""
+    path = os.path.join(folder, name)
+    kept = next(one for one in (path + ".kept{}".format(i) for i in range(1000)) if not os.path.lexists(one))
+    if not os.path.exists(path):
+        sys.exit("error: there is no {}".format(path))
+    if input("begin {} anew? What is in it now is kept as {} [y/N] ".format(path, kept)).strip().lower() != "y":
+        sys.exit("nothing is changed")
+    os.rename(path, kept)
+    with open(path, "x", encoding="utf-8") as file:
+        file.write(skeleton(name))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=os.path.expanduser, help="a new folder for your files")
+    parser.add_argument("--part", type=int, choices=[3, 4], default=3, help="begin with this part; those before come "
+                        "completed [3]")
+    parser.add_argument("--lesson", choices=["mnist_gan"], help="a lesson of variants/ in place of Parts 3 and 4")
+    parser.add_argument("--reset", choices=[*EMPTY, *LESSON], help="begin this file anew; asks, and keeps a copy")
+    args = parser.parse_args()
+    try:
+        reset(args.folder, args.reset) if args.reset else write(args.folder, args.part, args.lesson)
+    except OSError as error:
+        sys.exit("error: cannot write {}: {}".format(args.folder, error.strerror))
+    except EOFError:
+        sys.exit("nothing is changed")
+
+
+if __name__ == "__main__":
+    main()

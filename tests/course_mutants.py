@@ -1,0 +1,221 @@
+"""Typical wrong solutions of the course, one mistake each, made from the project's own files; and what finds them.
+
+  python tests/course_mutants.py FIRST STEP
+
+Prints a line of JSON for every STEP-th of them: name, the step that found it, what was said.
+"""
+import importlib
+import json
+import os
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+FILES = {"imgfuncs": "gantut_imgfuncs.py", "datafuncs": "gantut_datafuncs.py", "gan": "gantut_gan.py"}
+BN = 'self.mean, self.variance = tf.cond(tf.convert_to_tensor(train), batch_statistics, moving_averages)'
+AVERAGES = "return tf.identity(self.moving_mean), tf.identity(self.moving_variance)"
+D_TRAINING = [('name="d_h{}_conv"), self.is_training)'.format(i), 'name="d_h{}_conv"), tf.constant(True))'.format(i))
+              for i in (1, 2, 3)]
+
+MUTANTS = [  # mistake, file, what is replaced by what, the step that must find it, what it must say
+    ("rounded down", "imgfuncs", [("i = int(round((w - crop_w) / 2.0))", "i = int((w - crop_w) / 2.0)")], "center_crop",
+     "cut off, not rounded"),
+    ("rows and columns", "imgfuncs", [("x[j:j + crop_h, i:i + crop_w]", "x[i:i + crop_w, j:j + crop_h]")], "center_crop",
+     "shape|exchanged"),
+    ("upper left", "imgfuncs", [("i = int(round((w - crop_w) / 2.0))", "i = j = 0")],
+     "center_crop", "upper left corner"),
+    ("from the middle", "imgfuncs", [("(h - crop_h) / 2.0", "h / 2.0"), ("(w - crop_w) / 2.0", "w / 2.0")],
+     "center_crop", "begins in the middle"),
+    ("not resized", "imgfuncs", [("return resize(to_uint8(x[j:j + crop_h, i:i + crop_w]), resize_w)",
+                                  "return to_uint8(x[j:j + crop_h, i:i + crop_w])")], "center_crop", "not resized"),
+    ("crop_w ignored", "imgfuncs", [("    if crop_w is None:\n        crop_w", "    crop_w")], "center_crop",
+     "crop_w is ignored"),
+    ("no - 1", "imgfuncs", [("/ 127.5 - 1.0", "/ 127.5")], "transform", "not the - 1"),
+    ("/ 255", "imgfuncs", [("/ 127.5 - 1.0", "/ 255")], "transform", r"lie in \[0, 1\]"),
+    ("not scaled", "imgfuncs", [("np.array(cropped_image) / 127.5 - 1.0", "np.array(cropped_image)")], "transform",
+     "no values are scaled"),
+    ("not cropped", "imgfuncs", [("    if is_crop:\n", "    if False:\n")], "transform", "nothing is cropped"),
+    ("column by column", "imgfuncs", [("idx % size[1]", "idx // size[0]"), ("idx // size[1]", "idx % size[0]")], "merge",
+     "column by column"),
+    ("size exchanged", "imgfuncs", [("h * size[0], w * size[1]", "h * size[1], w * size[0]"), (
+        "idx % size[1]", "idx % size[0]"), ("idx // size[1]", "idx // size[0]")], "merge", "rows and columns of the grid"),
+    ("no return", "imgfuncs", [("    return img\n", "")], "merge", "is there a return"),
+    ("reversed", "imgfuncs", [("enumerate(images)", "enumerate(images[::-1])")], "merge", "reverse order"),
+
+    ("train ignored", "datafuncs", [(BN, BN.replace("tf.convert_to_tensor(train)", "tf.constant(True)"))], "batch_norm",
+     "train is ignored"),
+    ("averages always", "datafuncs", [(BN, BN.replace("tf.convert_to_tensor(train)", "tf.constant(False)"))], "batch_norm",
+     "train is ignored"),
+    ("never moves", "datafuncs", [("tf.control_dependencies([self.move(mean, variance)])", "tf.control_dependencies([])")],
+     "batch_norm", "it never moves"),
+    ("momentum the wrong way", "datafuncs", [("* (1 - self.momentum)", "* self.momentum")], "batch_norm",
+     "wrong way round"),
+    ("no gamma, beta", "datafuncs", [("beta, gamma, self.epsilon", "None, None, self.epsilon")], "batch_norm",
+     "gamma and beta are not applied"),
+    ("trainable averages", "datafuncs", [("initializer=tf.zeros_initializer(),\n"
+                                          "                                               trainable=False)",
+                                          "initializer=tf.zeros_initializer())")], "batch_norm", "trainable"),
+    ("moves in evaluation", "datafuncs", [(AVERAGES, "with tf.control_dependencies([self.move(*tf.nn.moments(x, [0, 1, "
+                                           "2]))]):\n                    " + AVERAGES)], "batch_norm",
+     "only a training step may move them"),
+    ("VALID", "datafuncs", [('padding="SAME"', 'padding="VALID"')], "conv2d", "padding is VALID"),
+    ("no stride", "datafuncs", [("w, strides=[1, d_h, d_w, 1], padding", "w, strides=[1, 1, 1, 1], padding")], "conv2d",
+     "stride is forgotten"),
+    ("no biases", "datafuncs", [("return tf.nn.bias_add(conv, biases)", "return conv")],
+     "conv2d", "biases are not added"),
+    ("stddev 1", "datafuncs", [("truncated_normal_initializer(stddev=stddev)", "truncated_normal_initializer()")], "conv2d",
+     "standard deviation"),
+    ("not truncated", "datafuncs", [("truncated_normal_initializer", "random_normal_initializer")], "conv2d",
+     "not a truncated normal"),
+    ("another name", "datafuncs", [('w = tf.get_variable("w", [k_h, k_w, input_', 'w = tf.get_variable("weights", [k_h, '
+                                    'k_w, input_')], "conv2d", "no variable c/w"),
+    ("nothing returned", "datafuncs", [("return tf.nn.bias_add(conv, biases)", "tf.nn.bias_add(conv, biases)")], "conv2d",
+     "is there a return"),
+    ("relu", "datafuncs", [("tf.nn.leaky_relu(x, leak)", "tf.nn.relu(x)")], "lrelu", "without the leak"),
+    ("leak ignored", "datafuncs", [("tf.nn.leaky_relu(x, leak)",
+     "tf.nn.leaky_relu(x, 0.2)")], "lrelu", "leak is ignored"),
+    ("wrong side", "datafuncs", [("tf.nn.leaky_relu(x, leak)", "tf.minimum(x, leak * x)")], "lrelu", "wrong side"),
+    ("halves missing", "datafuncs", [("tf.nn.leaky_relu(x, leak)", "(1 + leak) * x + (1 - leak) * abs(x)")], "lrelu",
+     "halves are missing"),
+    ("no bias", "datafuncs", [("matrix) + bias, matrix", "matrix), matrix")], "linear", "bias is not added"),
+    ("with_w ignored", "datafuncs", [("initializer=tf.constant_initializer(bias_start))\n        if with_w:",
+                                      "initializer=tf.constant_initializer(bias_start))\n        if False:")], "linear",
+     "the output alone"),
+    ("a sigmoid", "datafuncs", [("return tf.matmul(input_, matrix) + bias, matrix",
+                                 "return tf.sigmoid(tf.matmul(input_, matrix) + bias), matrix")], "linear", "sigmoid"),
+    ("another scope", "datafuncs", [('scope or "Linear"', 'scope or "linear"')], "linear", "does not call it Linear"),
+    ("bias_start ignored", "datafuncs", [("constant_initializer(bias_start)", "constant_initializer(0.0)")], "linear",
+     "not at 0.5"),
+    ("no biases up", "datafuncs", [("deconv = tf.nn.bias_add(deconv, biases)", "pass")], "conv2d_transpose",
+     "biases are not added"),
+    ("channels exchanged", "datafuncs", [("[k_h, k_w, output_shape[-1], input_.get_shape()[-1]]",
+                                          "[k_h, k_w, input_.get_shape()[-1], output_shape[-1]]")], "conv2d_transpose",
+     "channels out, channels in"),
+    ("fixed stride up", "datafuncs", [("output_shape=output_shape, strides=[1, d_h, d_w, 1]",
+                                       "output_shape=output_shape, strides=[1, 2, 2, 1]")], "conv2d_transpose",
+     r"strides \[1, d_h, d_w, 1\]"),
+
+    ("four g_bns", "gan", [("for i in range(log_size)", "for i in range(4)")], "DCGAN.__init__", "names of g_bns"),
+    ("names from 1", "gan", [('"d_bn{}".format(i)', '"d_bn{}".format(i + 1)')], "DCGAN.__init__", "names of d_bns"),
+    ("any size", "gan", [("assert image_size & (image_size - 1) == 0 and image_size >= 8", "assert image_size")],
+     "DCGAN.__init__", "must be a power of two"),
+    ("shape", "gan", [("[image_size, image_size, c_dim]", "[c_dim, image_size, image_size]")], "DCGAN.__init__",
+     "self.image_shape is"),
+    ("z_dim lost", "gan", [("        self.z_dim = z_dim\n", "")], "DCGAN.__init__", "self.z_dim is not set"),
+    ("not built", "gan", [("        self.build_model()\n", "")], "DCGAN.__init__", "called 0 times"),
+    ("built too early", "gan", [("        self.sess = sess\n", "        self.sess = sess\n        self.build_model()\n"), (
+        "        check_graph()\n        self.build_model()\n", "")], "DCGAN.__init__", "called before"),
+    ("norm in the first layer", "gan", [('lrelu(conv2d(image, self.df_dim, name="d_h00_conv"))', 'lrelu(self.d_bns[3]('
+                                         'conv2d(image, self.df_dim, name="d_h00_conv"), self.is_training))')],
+     "DCGAN.discriminator", "first layer has none"),
+    ("two sets of weights", "gan", [("            if reuse:\n", "            if False:\n")], "DCGAN.discriminator",
+     "reuse must reach the scope"),
+    ("exchanged", "gan", [("return tf.nn.sigmoid(h4), h4", "return h4, tf.nn.sigmoid(h4)")], "DCGAN.discriminator",
+     "exchanged"),
+    ("sigmoid twice", "gan", [("return tf.nn.sigmoid(h4), h4", "return tf.nn.sigmoid(tf.nn.sigmoid(h4)), h4")],
+     "DCGAN.discriminator", "sigmoid is taken twice"),
+    ("one thing", "gan", [("return tf.nn.sigmoid(h4), h4", "return h4")], "DCGAN.discriminator", "returns one thing"),
+    ("is_training ignored in D", "gan", D_TRAINING, "DCGAN.discriminator", "is_training is ignored"),
+    ("no tanh", "gan", [("return tf.nn.tanh(hs[i])", "return hs[i]")], "DCGAN.generator", "tanh is missing"),
+    ("sigmoid for tanh", "gan", [("return tf.nn.tanh(hs[i])", "return tf.nn.sigmoid(hs[i])")], "DCGAN.generator",
+     "ends in a sigmoid"),
+    ("is_training ignored in G", "gan", [("self.g_bns[0](hs[0], self.is_training)", "self.g_bns[0](hs[0], tf.constant(True))"
+                                          ), ("self.g_bns[i](hs[i], self.is_training)",
+                                              "self.g_bns[i](hs[i], tf.constant(True))")], "DCGAN.generator",
+     "is_training is ignored"),
+    ("other names in G", "gan", [('name = "g_h{}".format(i)', 'name = "g_deconv{}".format(i)')], "DCGAN.generator",
+     "no variable generator/g_h1"),
+    ("labels of G", "gan", [("self.g_loss = tf.reduce_mean(\n            tf.nn.sigmoid_cross_entropy_with_logits("
+                             "logits=self.D_logits_, labels=tf.ones_like(self.D_))",
+                             "self.g_loss = tf.reduce_mean(\n            tf.nn.sigmoid_cross_entropy_with_logits("
+                             "logits=self.D_logits_, labels=tf.zeros_like(self.D_))")], "DCGAN.build_model",
+     "self.g_loss: labels are exchanged"),
+    ("labels of the real", "gan", [("logits=self.D_logits, labels=tf.ones_like", "logits=self.D_logits, labels=tf.zeros_like"
+                                    )], "DCGAN.build_model", "self.d_loss_real: labels are exchanged"),
+    ("probabilities for logits", "gan", [("logits=self.D_logits, labels", "logits=self.D, labels")], "DCGAN.build_model",
+     "the sigmoid is taken twice"),
+    ("no fakes in d_loss", "gan", [("self.d_loss = self.d_loss_real + tf.reduce_mean(", "self.d_loss = "
+                                    "self.d_loss_real\n        unused = tf.reduce_mean(")], "DCGAN.build_model", "fakes are left out"),
+    ("G's variables in D's list", "gan", [('if "d_" in var.name', "")], "DCGAN.build_model", "self.d_vars holds"),
+    ("lists exchanged", "gan", [('if "d_" in var.name', 'if "g_" in var.name'), ("self.g_vars = [var for var in t_vars if "
+                                 '"g_" in', 'self.g_vars = [var for var in t_vars if "d_" in')], "DCGAN.build_model",
+     "self.d_vars holds"),
+    ("real for fake", "gan", [("self.D_, self.D_logits_ = self.discriminator(self.G,",
+                               "self.D_, self.D_logits_ = self.discriminator(self.images,")], "DCGAN.build_model",
+     "D's judgement of G"),
+    ("no step in the name", "gan", [(", global_step=step)", ")")], "DCGAN.save", "global_step"),
+    ("nothing restored", "gan", [("            self.saver.restore(self.sess, ckpt)\n", "")], "DCGAN.load",
+     "has not restored"),
+    ("returns nothing", "gan", [("            return True\n        else", "            pass\n        else")], "DCGAN.load",
+     "expected True"),
+    ("one G update", "gan", [("        # run g_optim twice to make sure that d_loss does not go to zero\n        "
+                              "run.update(g_optim, self.g_sum, {self.z: batch_z, self.is_training: True}, counter)\n", "")],
+     "DCGAN.train", "runs g_optim twice"),
+    ("wrong loss", "gan", [(".minimize(self.g_loss, var_list=self.g_vars)", ".minimize(self.d_loss, var_list=self.g_vars)")],
+     "DCGAN.train", "no optimizer minimizes self.g_loss"),
+    ("no var_list", "gan", [(".minimize(self.d_loss, var_list=self.d_vars)", ".minimize(self.d_loss)")], "DCGAN.train",
+     "no var_list"),
+    ("wrong var_list", "gan", [("self.d_loss, var_list=self.d_vars", "self.d_loss, var_list=self.g_vars")], "DCGAN.train",
+     "trains the wrong variables"),
+    ("beta1 ignored", "gan", [("config.learning_rate, beta1=config.beta1).minimize(self.d_loss", "config.learning_rate, "
+                               "beta1=0.9).minimize(self.d_loss")], "DCGAN.train", "ignores config.beta1"),
+    ("z the same", "gan", [("batch_z = run.next_z(counter)", "batch_z = run.next_z(1)")], "DCGAN.train",
+     "z is the same"),
+    ("z from 0 to 1", "gan", [("batch_z = run.next_z(counter)", "batch_z = abs(run.next_z(counter))")], "DCGAN.train",
+     "not drawn from -1 to 1"),
+    ("evaluated in training", "gan", [("self.is_training: False}, self.sess)", "self.is_training: True}, self.sess)"), (
+        "sample = {self.z: sample_z, self.images: sample_images, self.is_training: False}",
+        "sample = {self.z: sample_z, self.images: sample_images, self.is_training: True}")], "DCGAN.train",
+     "evaluated with is_training True"),
+]
+
+
+def mutate(folder, file, pairs):
+    """Write the project's files into a folder, one of them with the mistake."""
+    for name in FILES.values():
+        with open(os.path.join(ROOT, name)) as source:
+            text = source.read()
+        for old, new in pairs if name == FILES[file] else []:
+            assert old in text, (name, old)
+            text = text.replace(old, new)
+        with open(os.path.join(folder, name), "w") as target:
+            target.write(text)
+
+
+def find(steps, step, file):
+    """(step, words) of the first of the steps that is not right.
+
+    Those of the other files and later ones are left out, and where a check takes seconds all others.
+    """
+    from judging import Wrong
+    names = [one.name for one in steps]
+    for one in steps[:names.index(step) + 1]:
+        if one.file == FILES[file] and (one.name == step or step not in ("DCGAN.save", "DCGAN.load", "DCGAN.train")):
+            try:
+                one.check(one)
+            except Wrong as wrong:
+                return one.name, str(wrong)
+    return None, None
+
+
+def main(first, stride):
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    sys.path[:0] = ["", os.path.join(ROOT, "course"), ROOT]
+    import gantut.console  # noqa: F401
+
+    from steps import STEPS
+    for name, file, pairs, step, _ in MUTANTS[first::stride]:
+        with tempfile.TemporaryDirectory() as folder:
+            mutate(folder, file, pairs)
+            sys.path[0] = folder
+            for module in FILES.values():
+                sys.modules.pop(module[:-3], None)
+            importlib.invalidate_caches()
+            found, words = find(STEPS, step, file)
+        print(json.dumps([name, found, words]), file=out, flush=True)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
