@@ -20,8 +20,8 @@ def set_precision(config, precision):
     TF32 of its tensor cores by itself. What is not to be expected is said in a line.
     """
     arithmetic = processors_arithmetic()
-    gpu = bool(tf.config.list_physical_devices("GPU"))
     if precision == "auto":
+        gpu = bool(tf.config.list_physical_devices("GPU"))
         precision = "bfloat16" if arithmetic and not gpu else "float32"
         print(" [*] --precision {}: {}".format(precision, "there is a GPU" if gpu else "the processor has {}".format(
             arithmetic or "no arithmetic for bfloat16")))
