@@ -1,6 +1,7 @@
 """What the tests share: the project's folder, pictures to train on, and the trainer as a process."""
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +21,10 @@ import tensorflow.compat.v1 as tf  # noqa: E402
 
 import gantut_imgfuncs  # noqa: E402
 from gantut.loading import Loader  # noqa: E402
+
+for ignored in (signal.SIGINT, signal.SIGHUP):  # by a shell's & or nohup: what the tests start would inherit that
+    if signal.getsignal(ignored) is signal.SIG_IGN:
+        signal.signal(ignored, signal.SIG_DFL)
 
 QUICK = {"test_datafuncs.py", "test_gan.py", "test_imgfuncs.py", "test_make_faces.py",
          "test_pictures.py", "test_readers.py", "test_reference.py", "test_step.py", "test_tutorial.py"}
