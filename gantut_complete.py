@@ -8,7 +8,6 @@ the z whose image G(z) agrees with what is left of the picture (contextual loss)
 loss), and put its pixels into the hole. It extends the graph from outside, through the tensors of DCGAN.
 """
 import csv
-import itertools
 import os
 
 import gantut.console  # before TensorFlow, which it keeps quiet
@@ -24,20 +23,19 @@ from tqdm import tqdm
 import gantut_imgfuncs
 from gantut.checkpoints import model_sizes
 from gantut.dice import file_number, random_state
-from gantut.errors import UserError, check_outside, writing
+from gantut.errors import UserError, writing
 from gantut.finding import check_number, find_dataset
 from gantut.flags import define, forget
 from gantut.images import grid_size, pixels, save_film, to_uint8
 from gantut.loading import Loader
-from gantut.masks import find_masks, stem
+from gantut.masks import RULE, find_masks, mask_files, stem
 from gantut.precision import set_precision
+from gantut.results import FILM, PLOT, TABLE, check_apart, picture_names, result_names, results, try_to_write
 from gantut_gan import DCGAN, dataset_files
 from gantut_imgfuncs import inverse_transform, merge
 
 flags = tf.app.flags
 FLAGS = flags.FLAGS
-TABLE, PLOT, FILM = "losses.csv", "losses.png", "film.gif"
-LONGEST = 235  # bytes of a result's name, of 255, for what is added to it
 
 
 def define_flags():
@@ -45,9 +43,8 @@ def define_flags():
     flags.DEFINE_string("dataset", None, "Picture, folder of pictures, or the name of one under data/.", required=True)
     flags.DEFINE_string("checkpoint_dir", "checkpoint", "Directory of the trained model [checkpoint]")
     flags.DEFINE_string("out_dir", "completions", "Directory name to save the completions [completions]")
-    flags.DEFINE_string("mask", "center", "random, center, left, full, grid or lowres; or a picture, white = keep, or, "
-                        "if it is transparent somewhere, opaque = keep; or a folder with one for each picture, of the "
-                        "same path and name [center]")
+    flags.DEFINE_string("mask", "center", "random, center, left, full, grid or lowres; or a picture, " + RULE +
+                        "; or a folder with one for each picture, of the same path and name [center]")
     define("is_crop", "crop_size", "seed", "threads", "precision")
     flags.DEFINE_enum("approach", "adam", ["adam", "hmc"], "Descend in z, or sample z [adam]")
     flags.DEFINE_integer("n_iter", 1000, "Iterations [1000]", lower_bound=1)
@@ -264,63 +261,20 @@ def write_results(out_dir, names, pictures, masks, film, blend):
     save_film([merge(frame, grid_size(len(frame))) for frame in frames], os.path.join(out_dir, FILM))
 
 
-def picture_names(files, root):
-    """A name for each picture, on which its noise depends: its path below root without the ending, / replaced."""
-    stems = [stem(path, root) for path in files]
-    return [(one if stems.count(one) == 1 else os.path.relpath(path, root).replace(".", "_")).replace(os.sep, "_")
-            for one, path in zip(stems, files)]
-
-
-def result_names(names):
-    """What the results of pictures are called: their names, as far as every file system takes them, each once."""
-    taken, found = {PLOT}, []
-    for name in names:
-        name = "".join(c if c.isprintable() else "_" for c in name)
-        name = name.encode()[:LONGEST].decode(errors="ignore")
-        numbered = (name if i == 1 else "{}_{}".format(name, i) for i in itertools.count(1))
-        found.append(next(one for one in numbered if taken.isdisjoint(file.lower() for file in results(one))))
-        taken.update(file.lower() for file in results(found[-1]))
-    return found
-
-
-def results(name):
-    return [name + ".png", name + "_strip.png"]
-
-
-def try_to_write(out_dir, names, inputs):
-    """Raise UserError if a result cannot be written, or would take the place of an input or of what is no result."""
-    with writing(out_dir):
-        os.makedirs(out_dir, exist_ok=True)
-    paths = [os.path.join(out_dir, file) for file in [TABLE, PLOT, FILM, *itertools.chain(*map(results, names))]]
-    there = [path for path in paths if os.path.lexists(path)]
-    same = {os.path.realpath(path) for path in inputs}.intersection(map(os.path.realpath, there))
-    if same:
-        raise UserError("--out_dir {}: {} is read, and a result would be written over it; give another".format(
-            out_dir, min(same)))
-    if there and paths[0] not in there:
-        raise UserError("--out_dir {}: {} is there, and from no completion ({} is not there); give another".format(
-            out_dir, there[0], TABLE))
-    with writing(out_dir):
-        for path in paths:
-            open(path, "ab").close()
-            if path not in there:
-                os.remove(path)
-
-
 def main():
     root = FLAGS.dataset if os.path.isfile(FLAGS.dataset) else find_dataset(FLAGS.dataset)
-    for folder in (root, FLAGS.mask):
-        if os.path.isdir(folder):
-            check_outside(FLAGS.out_dir, folder, "out_dir")
     files = dataset_files(root) if os.path.isdir(root) else [root]
     check_number(files, root)
+    mask_paths = mask_files(FLAGS.mask, files, root)
+    check_apart(FLAGS.out_dir, files, root)
+    check_apart(FLAGS.out_dir, mask_paths, FLAGS.mask)
     sizes = model_sizes(FLAGS.checkpoint_dir)
     loader = Loader(gantut_imgfuncs, sizes["image_size"], FLAGS.is_crop, FLAGS.crop_size, sizes["c_dim"])
     pictures = loader.load_all(files)
     masks = find_masks(FLAGS.mask, files, root, loader.image_size, FLAGS.seed, loader.crop if FLAGS.is_crop else None)
-    names = picture_names(files, root)
-    files_names = result_names(names)
-    try_to_write(FLAGS.out_dir, files_names, [*files, FLAGS.mask])
+    names = [stem(path, root).replace(os.sep, "_") for path in files]  # noise depends on this alone, on no other file
+    files_names = result_names(picture_names(files, root))
+    try_to_write(FLAGS.out_dir, files_names, files + mask_paths)
     config = tf.ConfigProto(intra_op_parallelism_threads=FLAGS.threads)
     set_precision(config, FLAGS.precision)
 

@@ -11,6 +11,7 @@ idx          MNIST's own file format
 finding      which files are the pictures of a data set, and whether there are enough
 loading      pictures as one model wants them; looking them over before the first step
 masks        for the completion: which pixels are kept
+results      for the completion: what its results are called, and that none is lost
 dice         random numbers that depend on the seed and the step alone
 pictures     the order of the pictures in a training, read ahead and kept in memory
 

@@ -11,6 +11,7 @@ from gantut.finding import list_pictures
 from gantut.images import ENDINGS, FORMATS, is_16_bit, read, reason
 
 KINDS = ("random", "center", "left", "full", "grid", "lowres")
+RULE = "white (255) = keep, black (0) = fill in; if it is transparent somewhere, opaque = keep, transparent = fill in"
 
 
 def make_mask(kind, image_size, rng):
@@ -47,13 +48,15 @@ def find_masks(name, pictures, root, image_size, seed, crop=None):
 def mask_files(name, pictures, root):
     """The mask's file of each picture: one for all, or in a folder the one of the same path below it, or name.
 
-    A name alone counts only if no other picture has it.
+    A name alone counts only if no other picture has it. Masks of a kind have no files: [].
     """
+    if name in KINDS:
+        return []
     if os.path.isfile(name):
         return [name] * len(pictures)
     if not os.path.isdir(name):
-        raise UserError("no mask {}: give --mask {}, or a picture or folder of pictures (white = keep)".format(
-            name, ", ".join(KINDS)))
+        raise UserError("no mask {}: give --mask {}, or a picture or folder of pictures: {}".format(
+            name, ", ".join(KINDS), RULE))
     by_path, by_name = collections.defaultdict(list), collections.defaultdict(list)
     for path in list_pictures(name, [ending[1:] for ending in ENDINGS], say=False):
         by_path[stem(path, name)].append(path)
@@ -79,12 +82,13 @@ def stem(path, root):
 
 
 def read_mask(path, picture, image_size, crop=None):
-    """Read one mask: white or, where it is transparent somewhere, opaque = keep. Raises UserError that names it."""
+    """Read one mask, by RULE: [image_size, image_size] of bools, True = keep. Raises UserError that names it."""
     try:
         values = brightness(path)
+        gray = ((values > 32) & (values < 223)).mean()  # as it was painted: scaling makes gray of fine patterns
         if crop and values.shape != (image_size, image_size) and values.shape == read(picture).shape[:2]:
             values = crop(values)
-        check_mask(values, image_size)
+        check_mask(values, gray, image_size)
     except Exception as error:  # whatever a broken file makes Pillow raise
         raise UserError("the mask {} {}".format(path, error if isinstance(error, UserError) else "cannot be read: "
                                                 + reason(error))) from None
@@ -102,22 +106,19 @@ def brightness(path):
                 return opacity
     rgb = read(path)
     if np.ptp(rgb, axis=-1).max() > 32:  # of JPEG, less
-        raise UserError("is coloured: paint it white = keep, black = fill in, or make transparent what is to be filled "
-                        "in")
+        raise UserError("is coloured: " + RULE)
     return rgb[:, :, 0]
 
 
-def check_mask(values, image_size):
-    """Raise UserError for a mask that is not black and white, or keeps everything, or nothing."""
+def check_mask(values, gray, image_size):
+    """Raise UserError for a mask [h, w] in 0..255 that keeps everything or nothing, or is gray in a large share."""
     if values.shape != (image_size, image_size):
         raise UserError("is {}x{}, but the model's pictures are {}x{}: scale it to that, or with --is_crop give it its "
                         "picture's size".format(values.shape[1], values.shape[0], image_size, image_size))
     if (values > 127).all():
-        raise UserError("keeps every pixel: paint black what is to be filled in")
+        raise UserError("keeps every pixel: " + RULE)
     if values.max() <= 127:
-        raise UserError("keeps no pixel, its brightest value is {:.0f} of 255: paint white (255) what is to be kept; "
-                        "to keep only averages, --mask lowres".format(values.max()))
-    gray = ((values > 32) & (values < 223)).mean()
+        raise UserError("keeps no pixel, its brightest value is {:.0f} of 255: {}; to keep only averages, --mask "
+                        "lowres".format(values.max(), RULE))
     if gray > 0.25:
-        raise UserError("is neither black nor white in {:.0%} of its pixels: white = keep, black = fill in".format(
-            gray))
+        raise UserError("is neither black nor white in {:.0%} of its pixels: {}".format(gray, RULE))

@@ -1,12 +1,13 @@
 """The completion's files: no original is written over, no result gets lost, every picture gets its own mask."""
 import csv
 import os
+import unicodedata
 from types import SimpleNamespace
 
 import imageio.v3 as iio
 import numpy as np
 import pytest
-from conftest import run_script, snapshot, the_error, write_pictures
+from conftest import run_script, snapshot, the_error, two_at_a_time, write_pictures
 from PIL import Image
 from test_complete import model  # noqa: F401  (a fixture)
 
@@ -15,7 +16,7 @@ import gantut_imgfuncs
 from gantut.errors import UserError
 from gantut.loading import Loader
 from gantut.masks import find_masks, make_mask, mask_files, read_mask
-from gantut_complete import picture_names, result_names, try_to_write
+from gantut.results import check_apart, picture_names, result_names, try_to_write
 
 FEW = ["--n_iter", 3, "--film_every", 0]
 
@@ -42,6 +43,12 @@ ONTO = {  # flags whose results would land on or among what is read
     "the masks' folder": ["--dataset", "faces", "--mask", "masks", "--out_dir", "masks"],
     "the mask": ["--dataset", "faces", "--mask", "some/000.png", "--out_dir", "some"],
     "links to the originals": ["--dataset", "faces", "--out_dir", "linked"],
+    "hard links to them, among results": ["--dataset", "faces", "--out_dir", "hard"],
+    "what a linked folder leads to": ["--dataset", "tree", "--out_dir", "far"],
+    "a folder in that": ["--dataset", "tree", "--out_dir", "far/deep/out"],
+    "above the pictures in that": ["--dataset", "tree/", "--out_dir", "far/out"],
+    "what a linked folder of masks leads to": ["--dataset", "faces", "--mask", "some masks", "--out_dir", "masks/out"],
+    "masks that are links": ["--dataset", "faces", "--mask", "mask links", "--out_dir", "masks of links"],
     "somebody's pictures of these names": ["--dataset", "faces", "--out_dir", "other"],
 }
 
@@ -49,14 +56,21 @@ ONTO = {  # flags whose results would land on or among what is read
 def test_nothing_that_is_read_is_written_over(model, tmp_path, monkeypatch):  # noqa: F811
     for name in ("faces", "other"):
         write_pictures(tmp_path / name, n=3)
-    for name in ("masks", "some", "linked"):
+    write_pictures(tmp_path / "far" / "deep", n=1)
+    for name in ("masks", "some", "linked", "hard", "tree", "some masks", "mask links", "masks of links"):
         (tmp_path / name).mkdir()
-    for i in range(3):
+    for name in ("{:03d}.png".format(i) for i in range(3)):
         mask = np.uint8(make_mask("left", 16, None)) * 255
-        iio.imwrite(tmp_path / "masks" / "{:03d}.png".format(i), mask)
-        os.symlink(tmp_path / "faces" / "{:03d}.png".format(i), tmp_path / "linked" / "{:03d}.png".format(i))
+        iio.imwrite(tmp_path / "masks" / name, mask)
+        iio.imwrite(tmp_path / "masks of links" / name, mask)
+        os.symlink(tmp_path / "faces" / name, tmp_path / "linked" / name)
+        os.symlink(tmp_path / "masks of links" / name, tmp_path / "mask links" / name)
+        os.link(tmp_path / "faces" / name, tmp_path / "hard" / name)
     iio.imwrite(tmp_path / "some" / "000.png", mask)
-    os.symlink("faces", tmp_path / "link")
+    for target, link in [("faces", "link"), ("../far", "tree/far"), ("../masks", "some masks/all")]:
+        os.symlink(target, tmp_path / link)
+    for name in ("hard", "masks of links"):
+        (tmp_path / name / "losses.csv").write_text("of an earlier completion")
     before = snapshot(tmp_path)
     monkeypatch.chdir(tmp_path)
     for flags in ONTO.values():
@@ -72,13 +86,30 @@ def test_nothing_that_is_read_is_written_over(model, tmp_path, monkeypatch):  # 
     assert snapshot(tmp_path) == before
 
 
+def test_a_kind_of_mask_is_not_the_folder_of_its_name(tmp_path, monkeypatch):
+    """--mask center --out_dir center, for the second time."""
+    (tmp_path / "center").mkdir()
+    monkeypatch.chdir(tmp_path)
+    masks = mask_files("center", ["faces/000.png"], "faces")
+    check_apart("center", masks, "center")  # raises nothing
+    assert masks == []
+
+
 # names
 
 def test_ordinary_names_are_what_they_were(tmp_path):
-    files = ["pics/000.png", "pics/a/x.jpg", "pics/b/x.jpg", "pics/späte Bilder.tif"]
-    assert result_names(picture_names(files, "pics")) == ["000", "a_x", "b_x", "späte Bilder"]
+    files = ["pics/000.png", "pics/a/x.jpg", "pics/b/x.jpg", "pics/späte Bilder.tif", "pics/at 1.23\u202fPM.png",
+             "pics/می\u200cخواهم.png", "pics/写真\u30001.png"]  # spaces of macOS and Japan, a joiner of Persian
+    assert result_names(picture_names(files, "pics")) == [
+        "000", "a_x", "b_x", "späte Bilder", "at 1.23\u202fPM", "می\u200cخواهم", "写真\u30001"]
     assert result_names(picture_names(["pics/x.jpg", "pics/x.png"], "pics")) == ["x_jpg", "x_png"]
     assert result_names(picture_names(["pics/x.png"], "pics/x.png")) == ["x"]
+
+
+def test_a_number_takes_no_other_pictures_name():
+    assert result_names(["A", "a", "a_2"]) == ["A", "a_3", "a_2"]
+    assert result_names(["foo", "foo_strip", "foo_strip_2"]) == ["foo", "foo_strip_3", "foo_strip_2"]
+    assert result_names(["losses", "losses_2_strip"]) == ["losses_3", "losses_2_strip"]
 
 
 STRANGE = [
@@ -89,6 +120,7 @@ STRANGE = [
     ["a_b.png", "a/b.png", "a/b.jpg", "a_b_png.png"],
     ["n" * 251 + ".png", "n" * 250 + ".jpg", "ä" * 120 + ".png", "d" * 200 + "/" + "e" * 200 + ".png"],
     ["caf\udce9.png", "caf_.png", "two\nlines.png", "two_lines.png", "two\tlines.png"],
+    ["a_\u00e9.png", "a_e\u0301.png", "A_\u00c9.png"],  # one name, where accents may be encoded in two ways
     ["-rf.png", " .png", "..png", "*.png", "x.png.png"],
 ]
 
@@ -97,7 +129,7 @@ STRANGE = [
 def test_all_results_have_names_of_their_own_that_can_be_written(tmp_path, files):
     names = result_names(picture_names(["pics/" + file for file in sorted(files)], "pics"))
     results = [name + ending for name in names for ending in (".png", "_strip.png")] + ["losses.png", "losses.csv"]
-    assert len({result.lower() for result in results}) == 2 * len(files) + 2
+    assert len({unicodedata.normalize("NFD", result.lower()) for result in results}) == 2 * len(files) + 2
     try_to_write(str(tmp_path / "out"), names, [])
     assert not list((tmp_path / "out").iterdir())
     for result in results:
@@ -110,16 +142,16 @@ def test_what_cannot_be_written_is_said_before_the_work(model, tmp_path):  # noq
     (tmp_path / "out" / "001.png").mkdir(parents=True)
     (tmp_path / "out" / "losses.csv").write_text("of an earlier one")
     (tmp_path / "file").write_text("")
-    for out in ("out", "file/deeper"):
-        process = complete(tmp_path, "--dataset", "pictures", "--out_dir", out,
-                           "--checkpoint_dir", model / "checkpoint")
+    done = two_at_a_time(lambda out: complete(tmp_path, "--dataset", "pictures", "--out_dir", out,
+                                              "--checkpoint_dir", model / "checkpoint"), ["out", "file/deeper"])
+    for out, process in done.items():
         assert "cannot write " + out in the_error(process)
         assert "completing" not in process.stderr and "Reading checkpoints" not in process.stdout
     assert (tmp_path / "out" / "losses.csv").read_text() == "of an earlier one"
 
 
 def test_strange_names_are_completed_each_with_its_own_mask(model, tmp_path):  # noqa: F811
-    """Four pictures of two names, each with another mask; then the same command again, onto its own results."""
+    """Pictures of the same names, each with another mask; one of them comes later, and changes nothing else."""
     kinds = {"a/x.png": "left", "a/x.jpg": "center", "b/x.png": "grid", "losses.png": "left", "caf\udce9.png": "center"}
     for i, (name, kind) in enumerate(kinds.items()):
         folder = write_pictures(tmp_path / "one", n=1, seed=i)
@@ -130,10 +162,15 @@ def test_strange_names_are_completed_each_with_its_own_mask(model, tmp_path):  #
         if name != "a/x.jpg":  # both of this name have one mask
             mask.save(tmp_path / "masks" / name)
     flags = ["--dataset", "pictures", "--mask", "masks", "--out_dir", "out", "--checkpoint_dir", model / "checkpoint"]
-    for _ in range(2):
+    os.rename(tmp_path / "pictures" / "a" / "x.jpg", tmp_path / "later.jpg")
+    for n in (4, 5):  # the second time onto the results of the first
         done = complete(tmp_path, *flags)
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
-        assert "5 pictures completed" in done.stdout
+        assert "{} pictures completed".format(n) in done.stdout
+        if n == 4:
+            os.rename(tmp_path / "later.jpg", tmp_path / "pictures" / "a" / "x.jpg")
+    alone, beside = (iio.imread(tmp_path / "out" / name) for name in ("a_x.png", "a_x_png.png"))
+    np.testing.assert_allclose(np.int16(alone), beside, atol=1)
     names = {"a/x.png": "a_x_png", "a/x.jpg": "a_x_jpg", "b/x.png": "b_x", "losses.png": "losses_2",
              "caf\udce9.png": "caf_"}
     for name, result in names.items():
@@ -238,3 +275,12 @@ def test_a_mask_of_the_pictures_size_is_cropped_as_it_is(tmp_path, crop_size):
     for crop in (None, loader.crop):
         with pytest.raises(UserError, match="other.png is 48x30, but the model's pictures are 16x16"):
             find_masks(str(tmp_path / "other.png"), [path], path, 16, 1, crop)
+
+
+def test_a_fine_pattern_of_the_pictures_size_is_black_and_white(tmp_path):
+    """Scaling makes gray of it, which is no fault of the mask's."""
+    dots = np.uint8(np.random.RandomState(0).uniform(size=[64, 64]) > 0.4) * 255
+    path = str(tmp_path / "mask.png")
+    iio.imwrite(path, dots)
+    crop = Loader(gantut_imgfuncs, 16, True).crop
+    np.testing.assert_array_equal(read_mask(path, path, 16, crop), crop(dots) > 127)
