@@ -18,7 +18,7 @@ from gantut.errors import check_outside, writing
 from gantut.faster import faster
 from gantut.finding import find_dataset
 from gantut.flags import define, forget, settings
-from gantut.precision import gradients, set_precision
+from gantut.precision import set_precision
 from gantut.processes import join
 from gantut_gan import DCGAN
 
@@ -68,7 +68,7 @@ def main():
         if processes.chief and not os.path.exists(FLAGS.sample_dir):
             os.makedirs(FLAGS.sample_dir)
 
-    with processes.session(config) as sess, gradients(FLAGS.precision):
+    with processes.session(config) as sess:
         dcgan = Model(sess, image_size=FLAGS.image_size, batch_size=FLAGS.batch_size, is_crop=FLAGS.is_crop,
                       z_dim=FLAGS.z_dim, gf_dim=FLAGS.gf_dim, df_dim=FLAGS.df_dim, c_dim=FLAGS.c_dim,
                       checkpoint_dir=FLAGS.checkpoint_dir)

@@ -1,4 +1,5 @@
-"""Where a training step's time goes: TensorFlow's own trace of each kernel, for the tutorial's text and this project.
+"""Where a training step's time goes: TensorFlow's own trace of each kernel, for the tutorial's text and this project,
+in both precisions.
 
   python benchmarks/profile_step.py --trace trace
 
@@ -24,9 +25,12 @@ from tensorflow.python.client import timeline  # noqa: E402
 
 import gantut_gan  # noqa: E402
 from gantut.faster import faster  # noqa: E402
+from gantut.precision import set_precision  # noqa: E402
 
 KINDS = {"Conv2DBackpropFilter": "gradients of kernels", "Conv2DBackpropInput": "transposed convolutions and gradients",
-         "Conv2D": "convolutions", "MatMul": "matrix products"}
+         "Conv2D": "convolutions", "MatMul": "matrix products", "BatchNorm": "batch norm in one kernel",
+         "Adam": "Adam", "Cast": "casts"}
+CONTENDERS = {"written": "the tutorial's text", "ours": "this project", "ours16": "this project, bfloat16"}
 
 
 class Traced(object):
@@ -47,10 +51,12 @@ def profile(name, args):
     images = rng.uniform(-1, 1, (args.batch_size, args.image_size, args.image_size, 3))
     z = rng.uniform(-1, 1, (args.batch_size, 100))
     ours = gantut_gan.lrelu
-    with tf.Graph().as_default(), tf.Session() as sess:
+    config = tf.ConfigProto()
+    set_precision(config, "bfloat16" if name.endswith("16") else "float32")
+    with tf.Graph().as_default(), tf.Session(config=config) as sess:
         if name == "written":
             gantut_gan.lrelu = lrelu
-        Model = faster(gantut_gan.DCGAN) if name == "ours" else gantut_gan.DCGAN
+        Model = faster(gantut_gan.DCGAN) if name.startswith("ours") else gantut_gan.DCGAN
         dcgan = Model(sess, image_size=args.image_size, gf_dim=args.gf_dim, df_dim=args.gf_dim)
         gantut_gan.lrelu = ours
         step = BareRun(dcgan).step
@@ -77,11 +83,10 @@ def main():
     parser.add_argument("--batch_size", type=int, default=64)
     parser.add_argument("--trace", help="beginning of the names of the trace files")
     args = parser.parse_args()
-    written, ours = profile("written", args), profile("ours", args)
-    rows = [[kind, "{:.0f}".format(written[kind]), "{:.0f}".format(ours[kind])]
-            for kind in [*KINDS.values(), "all else"]]
-    table(["ms of kernels in a step", "the tutorial's text", "this project"],
-          [*rows, ["together", *("{:.0f}".format(sum(spent.values())) for spent in (written, ours))]])
+    spent = [profile(name, args) for name in CONTENDERS]
+    rows = [[kind, *("{:.0f}".format(one[kind]) for one in spent)] for kind in [*KINDS.values(), "all else"]]
+    table(["ms of kernels in a step", *CONTENDERS.values()],
+          [*rows, ["together", *("{:.0f}".format(sum(one.values())) for one in spent)]])
 
 
 if __name__ == "__main__":

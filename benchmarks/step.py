@@ -49,7 +49,7 @@ def make_step(name, args):
         return Keras(shared=not written, bfloat16=half, **sizes).step
     import gantut_gan
     from gantut.faster import faster
-    from gantut.precision import gradients, set_precision
+    from gantut.precision import set_precision
     config = tf.ConfigProto()
     precision = set_precision(config, "bfloat16" if half else "float32")
     sess = tf.Session(config=config)
@@ -61,14 +61,9 @@ def make_step(name, args):
     if name == "written":
         gantut_gan.lrelu = lrelu
     Model = faster(gantut_gan.DCGAN) if name in ("ours", "ours16", "plain") else gantut_gan.DCGAN
-    with gradients(precision):
-        run = BareRun(Model(sess, **sizes), summaries=name != "plain")
+    run = BareRun(Model(sess, **sizes), summaries=name != "plain")
     sess.run(tf.global_variables_initializer())
-
-    def step(images, z):
-        with gradients(precision):  # update_both() builds more at the first one
-            return run.step(images, z)
-    return step
+    return run.step
 
 
 def lrelu(x, leak=0.2, name="lrelu"):

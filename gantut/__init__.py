@@ -22,8 +22,9 @@ lock         one run in a checkpoint folder at a time
 health       numbers that are not finite, a discriminator that has won, samples that have collapsed
 run          the one object that DCGAN.train() talks to: it brings the rooms above together
 
-faster       the trainer's step: Part 4's numbers in fewer passes
-precision    bfloat16, and what else makes it fast
+faster       the trainer's step: Part 4's updates in fewer passes
+kernels      what a processor computes batch norm and gradients with, faster
+precision    bfloat16: half the time for a step
 devices      the networks on several devices of a machine
 processes    one process, or several: what the run asks of either
 addresses    where the workers of a cluster are

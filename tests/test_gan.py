@@ -13,9 +13,11 @@ from reference import Reference, random_params
 from gantut.checkpoints import newest_checkpoint, step_of
 from gantut.dice import random_state
 from gantut.errors import UserError
+from gantut.faster import faster
 from gantut_gan import DCGAN, dataset_files
 
 SIZES = dict(z_dim=6, gf_dim=4, df_dim=4)
+MODELS = pytest.mark.parametrize("Model", [DCGAN, faster(DCGAN)])
 
 
 def config(folder, dataset, **changes):
@@ -68,11 +70,12 @@ def before_batch_norm(var):
     return re.search(r"d_h[123]_conv/biases|g_h[123]/biases", var.name)
 
 
-def test_three_sharp_rounds_give_the_reference_weights(sess):
+@MODELS
+def test_three_sharp_rounds_give_the_reference_weights(sess, Model):
     """Larger weights and no noise from the biases before batch norm: the same variables to 1e-5."""
     params = random_params(64, 3, gf_dim=4, df_dim=4, z_dim=6, seed=3, stddev=0.1, spread=0.2)
     reference = Reference(dict(params), 64, 3, **SIZES)
-    dcgan = DCGAN(sess, image_size=64, **SIZES)
+    dcgan = Model(sess, image_size=64, **SIZES)
     dcgan.d_vars = [var for var in dcgan.d_vars if not before_batch_norm(var)]
     dcgan.g_vars = [var for var in dcgan.g_vars if not before_batch_norm(var)]
     d_optim, g_optim = optimizers(dcgan)
@@ -89,10 +92,11 @@ def test_three_sharp_rounds_give_the_reference_weights(sess):
             np.testing.assert_allclose(sess.run(var), reference.params[var.op.name], rtol=1e-5, atol=1e-5)
 
 
-def test_gradients_are_the_reference_gradients(sess):
+@MODELS
+def test_gradients_are_the_reference_gradients(sess, Model):
     params = random_params(16, 3, gf_dim=4, df_dim=4, z_dim=6, seed=5, stddev=0.1, spread=0.2)
     reference = Reference(dict(params), 16, 3, **SIZES)
-    dcgan = DCGAN(sess, image_size=16, **SIZES)
+    dcgan = Model(sess, image_size=16, **SIZES)
     assign(sess, params)
     rng = np.random.RandomState(0)
     images, z = rng.uniform(-1, 1, [5, 16, 16, 3]), rng.uniform(-1, 1, [5, 6])

@@ -16,6 +16,7 @@ from conftest import free_ports, losses, start, steps_done, the_error, train, va
 
 from gantut.addresses import check_address, find_workers
 from gantut.errors import Stopped, UserError
+from gantut.precision import processors_arithmetic
 from gantut.record import MAY_CHANGE, MUST_MATCH
 from gantut.workers import NOTE, Workers
 
@@ -107,6 +108,20 @@ def test_stop_any_worker_and_go_on_and_with_another_number(tmp_path, pictures, s
     assert [line for line, _ in losses(team.stdout())] == [
         "Epoch [10] [{:4d}/{:4d}]".format(idx, 3) for idx in range(3)]
     assert team.saved() == 25 + 12 + 3
+
+
+@pytest.mark.skipif(not processors_arithmetic(), reason="this processor has no arithmetic for bfloat16")
+def test_bfloat16_in_two_halves(tmp_path, pictures):
+    """The layers are large enough for TensorFlow's rewrite to take them."""
+    flags = ["--gf_dim", 16, "--df_dim", 16, "--precision", "bfloat16", "--epoch"]
+    peace, halves = Team(tmp_path / "peace", 2, pictures), Team(tmp_path / "halves", 2, pictures)
+    printed = []
+    for team, epoch in (peace, 2), (halves, 1), (halves, 2):
+        team.start(*flags, epoch)
+        assert team.end() == [0, 0] and team.errors() == ["", ""]
+        printed += losses(team.stdout())
+    assert printed[:6] == printed[6:] and len(printed) == 12
+    assert variables(peace.folders[0]) == variables(halves.folders[0])
 
 
 @pytest.mark.parametrize("rounds", [1, pytest.param(10, marks=pytest.mark.slow)])
