@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 import gantut_imgfuncs
 from gantut.checkpoints import model_sizes, newest_checkpoint
-from gantut.dice import random_state
+from gantut.dice import random_state, sample_z
 from gantut.errors import UserError, check_outside, writing
 from gantut.finding import check_number, find_dataset, list_pictures
 from gantut.flags import define, forget
@@ -80,7 +80,7 @@ class Sampler(object):
 
     def noise(self, numbers):
         """The z of samples by number: [len(numbers), z_dim] in [-1, 1], each from (seed, number) alone."""
-        return np.array([random_state(self.seed, "sample", i).uniform(-1, 1, self.dcgan.z_dim) for i in numbers])
+        return sample_z(self.seed, numbers, self.dcgan.z_dim)
 
     def draw(self, z):
         """Draw z [N, z_dim]: yields the images in batches, float32 [up to 64, size, size, c_dim] in [-1, 1]."""

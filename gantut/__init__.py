@@ -22,6 +22,11 @@ lock         one run in a checkpoint folder at a time
 health       numbers that are not finite, a discriminator that has won, samples that have collapsed
 run          the one object that DCGAN.train() talks to: it brings the rooms above together
 
+scores       how good pictures are, in numbers: formulas from their papers
+judge        which of them, beside what real pictures and noise reach
+epoch_judge  the judge during a training, and the best checkpoint
+inception    features of Keras' network, in a process of its own
+
 faster       the trainer's step: Part 4's updates in fewer passes
 kernels      what a processor computes batch norm and gradients with, faster
 precision    bfloat16: half the time for a step

@@ -14,6 +14,11 @@ def random_state(seed, purpose, *numbers):
     return np.random.RandomState([seed, zlib.crc32(purpose.encode()), *numbers])
 
 
+def sample_z(seed, numbers, z_dim):
+    """The z of samples by number: [len(numbers), z_dim] in [-1, 1], each from (seed, number) alone."""
+    return np.array([random_state(seed, "sample", i).uniform(-1, 1, z_dim) for i in numbers])
+
+
 def file_number(path):
     """A number that depends on a file's name alone, so that a picture's noise does not depend on its batch-mates."""
     return zlib.crc32(os.path.basename(path).encode("utf-8", "surrogateescape"))

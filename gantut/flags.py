@@ -29,6 +29,8 @@ BEYOND = {  # name: (default, description, bounds)
     "save_every": (500, "Steps between checkpoints; there is always one at the end [500]", dict(lower_bound=1)),
     "max_to_keep": (1, "How many of the newest checkpoints to keep [1]", dict(lower_bound=1)),
     "skip_bad_images": (False, "Go on without pictures that cannot be read [False]", {}),
+    "judge_every": (0, "Epochs between scores of the samples, to TensorBoard and scores.csv; 0 = none [0]", COUNT),
+    "keep_best": (False, "Keep the checkpoint with the best score in checkpoint_dir/best [False]", {}),
     "summary_every": (1, "Steps between TensorBoard summaries [1]", dict(lower_bound=1)),
     "seed": (1, "Seed of all that is random: the same seed, the same result [1]", SEED),
     "precision": ("float32", "float32, bfloat16, or auto: what the processor is fastest in [float32]",
@@ -69,6 +71,9 @@ def define(*names, where=""):
     if not names or "crop_size" in names:
         flags.register_multi_flags_validator(["is_crop", "crop_size"], lambda f: f["is_crop"] or not f["crop_size"],
                                              "--crop_size has no effect without --is_crop")
+    if not names:
+        flags.register_multi_flags_validator(["keep_best", "judge_every"], lambda f: f["judge_every"] or not
+                                             f["keep_best"], "--keep_best needs --judge_every, the epochs between")
 
 
 def settle():

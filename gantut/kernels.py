@@ -5,7 +5,7 @@ SMALL = 8  # pixels: up to here oneDNN's kernel gradients reach a half of the ra
 
 
 class FusedBatchNorm(object):
-    """What a batch_norm does to [N, h, w, channels], in one kernel. bn: one that has been called, with its variables."""
+    """What a batch_norm does to [N, h, w, channels], in one kernel. bn: one that has been called, for its variables."""
 
     def __init__(self, bn):
         self.bn = bn

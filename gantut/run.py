@@ -15,6 +15,7 @@ from six.moves import xrange
 from gantut import record
 from gantut.checkpoints import Saver, newest_checkpoint, step_of, written_by_run
 from gantut.dice import random_state
+from gantut.epoch_judge import EpochJudge
 from gantut.errors import Stopped, UserError, check_outside, writing
 from gantut.health import Watch
 from gantut.images import grid_size
@@ -44,7 +45,7 @@ class Run(object):
             dcgan.checkpoint_dir = None  # the others take over what the chief has loaded
         self.adams = []
         self.saved = None  # the step of the newest checkpoint, saved or loaded
-        self.writer = None
+        self.writer, self.judge = None, None
         self.exits = contextlib.ExitStack()
 
     def pictures(self, files):
@@ -104,6 +105,8 @@ class Run(object):
                 self.record["checkpoints"] = written_by_run(config.checkpoint_dir)
                 record.write(config.checkpoint_dir, self.record)
             self.writer = open_writer(config.logs_dir, self.sess.graph, counter)
+            if config.judge_every:
+                self.judge = EpochJudge(self, counter)
         return counter
 
     def is_done(self):
@@ -125,8 +128,11 @@ class Run(object):
             self.processes.leave(self.sess)
 
     def epochs(self):
-        """The numbers of the epochs that are still to do."""
-        return xrange(self.done // self.batch_idxs, self.config.epoch)
+        """The numbers of the epochs that are still to do; after each the judge, if there is one, looks at the model."""
+        for epoch in xrange(self.done // self.batch_idxs, self.config.epoch):
+            yield epoch
+            if self.judge:
+                self.judge.look(epoch, (epoch + 1) * self.batch_idxs + self.record["ahead"] + 1)
 
     def idxs(self, epoch):
         """The numbers of the batches that are still to do in an epoch."""

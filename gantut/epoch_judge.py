@@ -1,0 +1,75 @@
+"""The judge in a training, --judge_every: scores go to TensorBoard and a table, the best checkpoint aside."""
+import csv
+import os
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from gantut import record
+from gantut.dice import sample_z
+from gantut.errors import whole, writing
+from gantut.images import pixels
+from gantut.judge import Judge
+
+COUNT = 1000  # samples, and real pictures, that are compared
+BATCH = 64
+BEST = "SWD, mean"  # the score that decides, the less the better
+
+
+class EpochJudge(object):
+    """Judges the samples of a run's model after every config.judge_every epochs; it changes nothing of the training.
+
+    sample_dir/scores.csv holds a row for each time, checkpoint_dir/best the checkpoint of the best one if
+    config.keep_best. counter: where the run begins. Raises UserError if there are too few pictures.
+    """
+
+    def __init__(self, run, counter):
+        self.run, self.config = run, run.config
+        data = run.data
+        self.judge = Judge(pixels(data.load(range(min(len(data), 2 * COUNT)))), COUNT, self.config.seed)
+        self.z = sample_z(self.config.seed, range(self.judge.count), run.dcgan.z_dim)
+        self.path = os.path.join(self.config.sample_dir, "scores.csv")
+        self.best = os.path.join(self.config.checkpoint_dir, "best")
+        self.saver = tf.train.Saver(run.dcgan.saver.variables, max_to_keep=1, save_relative_paths=True)
+        self.rows = [row for row in self.read() if int(row["step"]) <= counter]
+
+    def read(self):
+        """The rows of the table, dicts of strings; none if there is none."""
+        try:
+            with open(self.path, newline="", encoding="utf-8") as file:
+                return list(csv.DictReader(file))
+        except OSError:
+            return []
+
+    def look(self, epoch, counter):
+        """After an epoch, with its number from 0: judge, if it is time."""
+        if (epoch + 1) % self.config.judge_every:
+            return
+        dcgan, sess = self.run.dcgan, self.run.sess
+        images = [sess.run(dcgan.G, {dcgan.z: self.z[i:i + BATCH], dcgan.is_training: False})
+                  for i in range(0, len(self.z), BATCH)]
+        scores = self.judge.scores(pixels(np.concatenate(images)))
+        best = min([float(row[BEST]) for row in self.rows], default=np.inf)
+        self.rows.append({"epoch": epoch, "step": counter, **{name: "{:.6g}".format(x) for name, x in scores.items()}})
+        self.write(scores, counter)
+        self.run.print("[Judge] " + ", ".join("{}: {:.3f}".format(*score) for score in scores.items()))
+        if self.config.keep_best and scores[BEST] < best:
+            self.keep(counter)
+
+    def write(self, scores, counter):
+        self.run.writer.add_summary(tf.Summary(value=[
+            tf.Summary.Value(tag="judge/" + name, simple_value=score) for name, score in scores.items()]), counter)
+        with writing(self.config.sample_dir):
+            os.makedirs(self.config.sample_dir, exist_ok=True)
+            with whole(self.path) as path, open(path, "w", newline="", encoding="utf-8") as file:
+                table = csv.DictWriter(file, self.rows[-1], restval="")
+                table.writeheader()
+                table.writerows(self.rows)
+
+    def keep(self, counter):
+        """Save the model as checkpoint_dir/best, a checkpoint folder like the run's own, and remove the one before."""
+        with writing(self.best):
+            os.makedirs(self.best, exist_ok=True)
+            record.write(self.best, {**self.run.record, "checkpoints": ["{}-{}".format(
+                self.run.dcgan.model_name, counter)]})
+            self.saver.save(self.run.sess, os.path.join(self.best, self.run.dcgan.model_name), global_step=counter)

@@ -1,0 +1,54 @@
+"""Features of Keras' InceptionV3 for gantut_judge.py, computed in a process of its own: Keras runs eagerly only.
+
+The weights are ImageNet's as Keras has them. The literature's FID uses others (the network of 2015 that
+torch-fidelity and clean-fid load), so its numbers are not these.
+"""
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+from gantut.errors import UserError
+
+SIZE = 299  # pixels, what the network was trained on
+BATCH = 50
+
+
+def features_of(images, weights):
+    """Features of images [N, size, size, 1 or 3] in 0..255: float32 [N, 2048]. weights: a file, or imagenet.
+
+    Raises UserError if the weights cannot be had.
+    """
+    if weights != "imagenet" and not os.path.isfile(weights):
+        raise UserError("--inception {}: there is no such file; give one, or imagenet".format(weights))
+    with tempfile.TemporaryDirectory() as folder:
+        given, found = os.path.join(folder, "images.npy"), os.path.join(folder, "features.npy")
+        np.save(given, images)
+        process = subprocess.run([sys.executable, "-m", "gantut.inception", given, found,
+                                  weights if weights == "imagenet" else os.path.abspath(weights)],
+                                 cwd=os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
+                                 env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}, stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.PIPE, text=True)
+        if process.returncode:
+            raise UserError("--inception {}: Keras cannot load the weights ({}); give a file with them".format(
+                weights, (process.stderr.strip().splitlines() or ["no reason given"])[-1]))
+        return np.load(found)
+
+
+def main(given, found, weights):
+    import tensorflow as tf
+    from tensorflow.keras.applications import inception_v3
+    network = inception_v3.InceptionV3(include_top=False, pooling="avg", weights=weights)
+    images = np.load(given)
+    features = []
+    for i in range(0, len(images), BATCH):
+        batch = tf.image.resize(np.float32(images[i:i + BATCH]), [SIZE, SIZE], "bilinear")
+        batch = tf.image.grayscale_to_rgb(batch) if batch.shape[-1] == 1 else batch
+        features.append(network(inception_v3.preprocess_input(batch), training=False).numpy())
+    np.save(found, np.concatenate(features))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

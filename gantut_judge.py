@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""How good are the pictures of a checkpoint, or those in a folder? Beyond the tutorial.
+
+  python gantut_judge.py --dataset aligned
+  python gantut_judge.py --dataset aligned --pictures images
+
+Each score stands beside its floor, real pictures against other real ones, and its ceiling, noise: docs/quality.md
+says what they mean. With --inception those of the literature are among them, by Keras' weights.
+"""
+import csv
+import os
+
+import gantut.console  # before TensorFlow, which it keeps quiet
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+import gantut_imgfuncs
+from gantut.checkpoints import model_sizes
+from gantut.dice import random_state
+from gantut.errors import check_outside, writing
+from gantut.finding import check_number, find_dataset
+from gantut.flags import define, forget
+from gantut.images import pixels, read
+from gantut.inception import features_of
+from gantut.judge import MOST, Judge
+from gantut.loading import Loader
+from gantut.precision import set_precision
+from gantut.scores import frechet, kid, precision_recall
+from gantut_gan import dataset_files
+from gantut_sample import Sampler
+
+flags = tf.app.flags
+FLAGS = flags.FLAGS
+
+
+def define_flags():
+    forget()
+    flags.DEFINE_string("dataset", None, "What they should look like: a folder of pictures, or the name of one under "
+                        "data/.", required=True)
+    flags.DEFINE_string("checkpoint_dir", "checkpoint", "Directory of the trained model [checkpoint]")
+    flags.DEFINE_string("pictures", None, "A folder of pictures to judge, in place of a model's")
+    flags.DEFINE_integer("count", 1000, "How many of each kind, at most half of the data [1000]", lower_bound=1)
+    flags.DEFINE_string("out", "scores.csv", "Table to write [scores.csv]")
+    flags.DEFINE_string("inception", None, "FID, KID, precision and recall too: a file with the weights of Keras' "
+                        "InceptionV3 without its top, or imagenet, which Keras fetches")
+    define("is_crop", "crop_size", "seed", "threads", "precision")
+
+
+def load(loader, files, number):
+    """Read some of the files, by chance: uint8 [up to number, size, size, c_dim]."""
+    if len(files) > number:
+        files = [files[i] for i in np.sort(random_state(FLAGS.seed, "files").permutation(len(files))[:number])]
+    return pixels(loader.load_all(files))
+
+
+def size_of(files):
+    """The sizes of the first of the files, as model_sizes() gives those of a model."""
+    return {"image_size": len(read(files[0])), "c_dim": 3}
+
+
+def draw(count):
+    """Pictures of the model, uint8 [count, size, size, c_dim]."""
+    config = tf.ConfigProto(intra_op_parallelism_threads=FLAGS.threads)
+    set_precision(config, FLAGS.precision)
+    with tf.Graph().as_default(), tf.Session(config=config) as sess:
+        sampler = Sampler(sess, FLAGS.checkpoint_dir, FLAGS.seed)
+        return pixels(sampler.draw_all(sampler.noise(range(count))))
+
+
+def inception_scores(features, real):
+    """Those of the literature, by the features of Keras' InceptionV3."""
+    mean, error = kid(features, real, random_state(FLAGS.seed, "kid"))
+    precision, recall = precision_recall(real, features)
+    return {"FID, Keras' weights": frechet(features, real), "KID x 1000, Keras' weights": mean,
+            "its standard error": error, "precision": precision, "recall": recall}
+
+
+def write(columns):
+    """Print the table, a column {score: number} by name, and write it as CSV."""
+    rows = [["score", *columns]]
+    rows += [[name, *("{:.3f}".format(column[name]) for column in columns.values())] for name in columns["samples"]]
+    for row in rows:
+        print("{:28s}".format(row[0]) + "".join("{:>14s}".format(cell) for cell in row[1:]))
+    with writing(FLAGS.out), open(FLAGS.out, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+
+
+def main():
+    root = find_dataset(FLAGS.dataset)
+    check_outside(os.path.dirname(os.path.abspath(FLAGS.out)), root, "out")
+    files = dataset_files(root)
+    check_number(files, root)
+    judged = dataset_files(find_dataset(FLAGS.pictures)) if FLAGS.pictures else None
+    if judged is not None:
+        check_number(judged, FLAGS.pictures)
+    sizes = model_sizes(FLAGS.checkpoint_dir) if judged is None else size_of(judged)
+    loader = Loader(gantut_imgfuncs, sizes["image_size"], FLAGS.is_crop, FLAGS.crop_size, sizes["c_dim"])
+    judge = Judge(load(loader, files, MOST), min(FLAGS.count, len(judged or range(FLAGS.count))), FLAGS.seed)
+    count = judge.count
+    if judged is None:
+        images = draw(count)
+    else:
+        images = load(Loader(gantut_imgfuncs, sizes["image_size"], c_dim=sizes["c_dim"]), judged, count)
+
+    kinds = {"samples": images, "floor": judge.other, "ceiling": judge.noise()}
+    columns = {"samples": judge.scores(images), "floor": judge.floor(), "ceiling": judge.scores(kinds["ceiling"])}
+    if FLAGS.inception:
+        real = features_of(judge.real, FLAGS.inception)
+        for name, pictures in kinds.items():
+            columns[name].update(inception_scores(features_of(pictures, FLAGS.inception), real))
+    print("{} pictures of each kind, of {} in {}".format(count, len(files), root))
+    write(columns)
+
+
+if __name__ == "__main__":
+    define_flags()
+    gantut.console.run(main)

@@ -1,0 +1,242 @@
+"""gantut_judge.py, its scores against closed forms, and the judge during a training."""
+import csv
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+from conftest import run_script, snapshot, start, steps_done, the_error, train, variables, wait_until, write_pictures
+from scipy import special, stats
+
+from gantut import scores
+from gantut.errors import UserError
+from gantut.judge import Judge
+
+
+def rng(seed=0):
+    return np.random.RandomState(seed)
+
+
+# the formulas
+
+def test_sliced_wasserstein_of_a_shift_is_the_shifts_mean_projection():
+    """E |d c| over directions d is |c| Gamma(n / 2) / (sqrt(pi) Gamma((n + 1) / 2))."""
+    for n in (1, 3, 50):
+        a, c = rng().normal(size=[500, n]).astype(np.float32), rng(1).normal(size=n).astype(np.float32)
+        expected = np.linalg.norm(c) * special.gamma(n / 2) / (np.sqrt(np.pi) * special.gamma((n + 1) / 2))
+        assert scores.sliced_wasserstein(a, a[::-1] + c, rng(2)) == pytest.approx(expected, rel=0.08)
+    a, b = rng().normal(size=[2, 300, 1]).astype(np.float32) * [[[1]], [[3]]]
+    assert scores.sliced_wasserstein(np.float32(a), np.float32(b), rng()) == pytest.approx(
+        stats.wasserstein_distance(a[:, 0], b[:, 0]), rel=1e-4)
+
+
+def test_the_pyramid_takes_a_picture_apart_by_its_frequencies():
+    y, x = np.mgrid[:64, :64]
+    flat, checks = np.full([64, 64], 100.0), 100 + 50 * (-1.0) ** (x + y)
+    slow = 100 + 50 * np.sin(2 * np.pi * x / 64)
+    images = np.repeat(np.float32([flat, checks, slow])[..., np.newaxis], 3, axis=3)
+    fine, middle, coarse = scores.pyramid(images)
+    assert [level.shape for level in (fine, middle, coarse)] == [(3, s, s, 3) for s in (64, 32, 16)]
+    power = np.array([level.std(axis=(1, 2, 3)) for level in (fine, middle, coarse)])
+    np.testing.assert_allclose(power[:, 0], 0, atol=1e-3)
+    np.testing.assert_allclose(coarse[0], 100, atol=1e-3)
+    assert power[0, 1] == pytest.approx(50, rel=0.01) and power[1:, 1].max() < 1e-3
+    assert power[2, 2] == pytest.approx(50 / np.sqrt(2), rel=0.05) and power[:2, 2].max() < 3  # of the borders
+
+
+def test_patches_are_parts_of_their_picture(monkeypatch):
+    level = np.float32(np.arange(4 * 16 * 16 * 3).reshape([4, 16, 16, 3]))
+    found = scores.patches(level, rng()).reshape([4, scores.PATCHES, 7, 7, 3])
+    assert found.mean() == pytest.approx(0, abs=1e-5) and found.std() == pytest.approx(1, rel=1e-5)
+    step = np.diff(found, axis=3)  # to the pixel on the right, which is larger by 3
+    np.testing.assert_allclose(step, step[0, 0, 0, 0, 0], rtol=1e-3)
+    np.testing.assert_allclose(np.diff(found, axis=2), 16 * step[0, 0, 0, 0, 0], rtol=1e-3)
+    means = found.mean(axis=(1, 2, 3, 4))
+    assert (np.diff(means) > 0).all()  # each from its own picture
+
+
+def test_spread_and_nearest():
+    points = rng().normal(size=[2000, 8])
+    assert scores.spread(points) == pytest.approx(4, rel=0.03)  # sqrt(2 * 8)
+    line = np.array([[0.0], [1], [3], [7]])
+    assert list(scores.nearest_other(line)) == [1, 1, 2, 4]
+    assert list(scores.nearest(line, np.array([[2.0], [9]]))) == [2, 1, 1, 2]
+
+
+def test_frechet_of_gaussians():
+    a, b = rng().normal(0, 1, [200000, 2]), rng(1).normal([3, 0], [2, 1], [200000, 2])
+    assert scores.frechet(a, b) == pytest.approx(9 + 1, rel=0.02)  # |3|^2 + (2 - 1)^2
+    assert scores.frechet(a, a) == pytest.approx(0, abs=1e-6)
+
+
+def test_kid_is_the_unbiased_estimate():
+    x, y = rng().normal(size=[2, 6, 3])
+    y += 1
+
+    def kernel(p, q):
+        return (p @ q / 3 + 1) ** 3
+
+    pairs = [(i, j) for i in range(6) for j in range(6)]
+    by_hand = (sum(kernel(x[i], x[j]) + kernel(y[i], y[j]) for i, j in pairs if i != j) / 30
+               - 2 * sum(kernel(x[i], y[j]) for i, j in pairs) / 36)
+    assert scores.kid(x, y, rng())[0] == pytest.approx(1000 * by_hand)
+    a, b = rng(1).normal(size=[2, 1000, 5])
+    mean, error = scores.kid(a, b, rng())
+    assert abs(mean) < 4 * error < 100
+
+
+def test_precision_and_recall_of_what_is_missing_and_what_is_wrong():
+    real = np.concatenate([rng().normal(0, 1, [200, 2]), rng(1).normal(20, 1, [200, 2])])
+    half = rng(2).normal(0, 1, [400, 2])  # one of the two groups
+    precision, recall = scores.precision_recall(real, half)
+    assert precision > 0.9 and 0.4 < recall < 0.55
+    far = np.concatenate([half[:200], rng(3).normal(-50, 1, [200, 2])])
+    precision, _ = scores.precision_recall(real, far)
+    assert 0.4 < precision < 0.55
+
+
+# the judge
+
+def faces(n, size=32):
+    """Coloured discs of many places and sizes: data with something to miss."""
+    y, x = np.mgrid[:size, :size]
+    draw = rng(5)
+    images = []
+    for _ in range(n):
+        ground, colour = draw.uniform(0, 255, [2, 3])
+        inside = (x - draw.uniform(10, 22)) ** 2 + (y - draw.uniform(10, 22)) ** 2 < draw.uniform(4, 10) ** 2
+        images.append(np.where(inside[..., np.newaxis], colour, ground))
+    return np.array(images).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def judge():
+    return Judge(faces(400), 150, 1)
+
+
+def test_the_scores_rank_real_better_worse_noise(judge):
+    noise = judge.noise()
+    noisy = [judge.scores(np.float32(judge.other) * (1 - t) + noise * t)["SWD, mean"] for t in (0.1, 0.3)]
+    order = [judge.floor()["SWD, mean"], *noisy, judge.scores(noise)["SWD, mean"]]
+    assert order == sorted(order) and order[1] > 1.5 * order[0]
+
+
+def test_a_collapsed_model_and_one_that_copies_are_found(judge):
+    floor = judge.floor()
+    few = judge.scores(np.repeat(judge.other[:10], 15, axis=0))  # ten pictures, again and again
+    assert few["nearest other"] == 0 and floor["nearest other"] > 5
+    one = judge.scores(judge.other[:1] + rng().normal(0, 3, judge.other.shape))
+    assert one["spread"] < 0.1 * floor["spread"]
+    copies = judge.scores(faces(400)[rng().permutation(400)[:150]] + rng().normal(0, 3, judge.other.shape))
+    assert copies["nearest in the data"] < 0.2 * floor["nearest in the data"]
+    assert copies["spread"] > 0.9 * floor["spread"] and copies["SWD, mean"] < judge.scores(judge.noise())["SWD, mean"]
+
+
+def test_too_few_pictures():
+    with pytest.raises(UserError, match="64 of the data and 32 samples"):
+        Judge(faces(40), 100, 1)
+    with pytest.raises(UserError, match="or more"):
+        Judge(faces(400), 20, 1)
+
+
+# during a training
+
+FLAGS = ["--epoch", 4, "--judge_every", 2, "--keep_best", "--save_every", 5]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Two trainings of 4 epochs on 80 pictures, with and without a judge."""
+    folders = []
+    for flags in FLAGS, FLAGS[:2]:
+        folder = tmp_path_factory.mktemp("trained")
+        write_pictures(folder / "pictures", n=80)
+        process = train(folder, *flags)
+        assert (process.returncode, process.stderr) == (0, "")
+        folders.append(folder)
+    return folders
+
+
+def table(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_judge_changes_nothing_and_writes_its_scores(trained):
+    folder, without = trained
+    assert variables(folder) == variables(without)
+    rows = table(folder / "samples" / "scores.csv")
+    assert [(row["epoch"], row["step"]) for row in rows] == [("1", "21"), ("3", "41")]
+    logged = {}
+    for path in (folder / "logs").iterdir():
+        for event in tf.train.summary_iterator(str(path)):
+            for value in event.summary.value:
+                if value.tag.startswith("judge/"):
+                    logged[event.step, value.tag[6:]] = value.simple_value
+    for row in rows:
+        for name in list(row)[2:]:
+            assert logged[int(row["step"]), name] == pytest.approx(float(row[name]), rel=1e-4)
+    assert not (without / "samples" / "scores.csv").exists()
+
+
+def test_the_best_is_kept_and_can_be_used(trained, tmp_path):
+    folder, _ = trained
+    rows = table(folder / "samples" / "scores.csv")
+    best = min(rows, key=lambda row: float(row["SWD, mean"]))
+    names = [path.name for path in (folder / "checkpoint" / "best").iterdir() if path.name.endswith(".index")]
+    assert names == ["DCGAN.model-{}.index".format(best["step"])]
+    flags = ["--checkpoint_dir", folder / "checkpoint" / "best"]
+    drawn = run_script("gantut_sample.py", *flags, "--count", 4, cwd=tmp_path)
+    assert drawn.returncode == 0, drawn.stderr
+    judged = run_script("gantut_judge.py", *flags, "--dataset", folder / "pictures", cwd=tmp_path)
+    assert judged.returncode == 0, judged.stderr
+    assert [row["score"] for row in table(tmp_path / "scores.csv")] == list(best)[2:]
+
+
+def test_stopped_and_gone_on_it_is_the_same_table(trained, tmp_path):
+    write_pictures(tmp_path / "pictures", n=80)
+    process = start(tmp_path, *FLAGS)
+    wait_until(lambda: steps_done(tmp_path) >= 23, process)  # the first row is written
+    process.kill()
+    process.wait()
+    assert train(tmp_path, *FLAGS).returncode == 0
+    assert table(tmp_path / "samples" / "scores.csv") == table(trained[0] / "samples" / "scores.csv")
+
+
+# the command
+
+def test_pictures_in_a_folder(tmp_path):
+    """The same ones as the data, others, and fewer than a score needs."""
+    write_pictures(tmp_path / "pictures", n=100)
+    write_pictures(tmp_path / "others", n=60, seed=3)
+    done = run_script("gantut_judge.py", "--dataset", "pictures", "--pictures", "pictures", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    copied = {row["score"]: float(row["samples"]) for row in table(tmp_path / "scores.csv")}
+    assert copied["nearest in the data"] == 0
+    done = run_script("gantut_judge.py", "--dataset", "pictures", "--pictures", "others", "--out", "b.csv",
+                      cwd=tmp_path)
+    assert "50 pictures of each kind, of 100" in done.stdout
+    other = {row["score"]: float(row["samples"]) for row in table(tmp_path / "b.csv")}
+    assert other["nearest in the data"] > 5
+
+
+@pytest.mark.parametrize("flags, words", [
+    (["--dataset", "few"], "the scores need 64"), (["--dataset", "pictures", "--pictures", "none"], "none"),
+    (["--dataset", "pictures", "--pictures", "larger"], "--is_crop"),
+    (["--dataset", "pictures", "--pictures", "mixed"], "is 32x32, not 16x16"),
+    (["--dataset", "pictures", "--pictures", "pictures", "--inception", "nowhere.h5"], "nowhere.h5"),
+    (["--dataset", "pictures", "--pictures", "pictures", "--out", "pictures/scores.csv"], "only read"),
+    (["--dataset", "pictures"], "train a model first")])
+def test_what_cannot_be_judged_is_one_line(tmp_path, flags, words):
+    for name, n, size in [("pictures", 70, 16), ("few", 40, 16), ("larger", 70, 32), ("mixed", 70, 16)]:
+        write_pictures(tmp_path / name, n=n, size=size)
+    write_pictures(tmp_path / "mixed" / "z", n=1, size=32)
+    more = ["--pictures", "pictures"] if flags[-1] == "few" else []
+    before = snapshot(tmp_path)
+    assert words in the_error(run_script("gantut_judge.py", *flags, *more, cwd=tmp_path))
+    assert snapshot(tmp_path) == before
+
+
+def test_keep_best_needs_scores_and_scores_need_pictures(tmp_path):
+    write_pictures(tmp_path / "pictures")
+    assert "--judge_every" in the_error(train(tmp_path, "--keep_best"))
+    assert "the scores need 64 of the data" in the_error(train(tmp_path, "--judge_every", 1))
