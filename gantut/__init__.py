@@ -14,18 +14,17 @@ masks        for the completion: which pixels are kept
 results      for the completion: what its results are called, and that none is lost
 dice         random numbers that depend on the seed and the step alone
 pictures     the order of the pictures in a training, read ahead and kept in memory
+scores       how good pictures are, in numbers: formulas from their papers
+judge        which of them, beside what real pictures and noise reach
+inception    features of Keras' network, in a process of its own
 
 checkpoints  which is the newest, what is in it, the saver that looks before it restores
 record       run.json: what a run is made with, and whether it may go on
 logs         TensorBoard's event files
 lock         one run in a checkpoint folder at a time
 health       numbers that are not finite, a discriminator that has won, samples that have collapsed
-run          the one object that DCGAN.train() talks to: it brings the rooms above together
-
-scores       how good pictures are, in numbers: formulas from their papers
-judge        which of them, beside what real pictures and noise reach
 epoch_judge  the judge during a training, and the best checkpoint
-inception    features of Keras' network, in a process of its own
+run          the one object that DCGAN.train() talks to: it brings the rooms above together
 
 faster       the trainer's step: Part 4's updates in fewer passes
 kernels      what a processor computes batch norm and gradients with, faster
@@ -39,5 +38,6 @@ quiz         the page of the quiz, real or fake?
 
 Imports run one way, downwards in this list to upwards. Nothing here imports a gantut_*.py: what a room needs of the
 model or of the image functions it is handed, so that a reader's own files serve as well. Every room keeps this rule;
-the scripts in the root, gantut_complete.py and gantut_sample.py, are there since people call them by name.
+the scripts in the root, gantut_complete.py, gantut_sample.py and gantut_judge.py, are there since people call them by
+name.
 """
