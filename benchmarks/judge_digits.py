@@ -28,6 +28,7 @@ from tensorflow import keras  # noqa: E402
 from tensorflow.keras import layers  # noqa: E402
 
 from gantut.errors import UserError  # noqa: E402
+from gantut.scores import frechet  # noqa: E402
 
 GENERATORS = {"mnist_gan": "checkpoints/checkpoint", "mnist_dcgan": "checkpoints/checkpoint",
               "keras_gan": "generator.keras", "keras_dcgan": "generator.keras"}
@@ -102,19 +103,6 @@ def coverage(probabilities, least=0.02):
 def confidence(probabilities):
     """Mean of the greatest probability of each image, of [N, 10]."""
     return float(probabilities.max(axis=1).mean())
-
-
-def frechet(a, b):
-    """Fréchet distance between the Gaussians fitted to features a [N, d] and b [M, d], as in Heusel et al. 2017.
-
-    |mean a - mean b|^2 + trace(A + B - 2 (A B)^(1/2)), A and B the covariances ("GANs Trained by a Two Time-Scale
-    Update Rule Converge to a Local Nash Equilibrium"). The eigenvalues of A B are real and not negative, as both are
-    covariances; the trace of its root is the sum of their roots.
-    """
-    covariance_a, covariance_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
-    eigenvalues = np.linalg.eigvals(covariance_a @ covariance_b).real.clip(0)
-    difference = a.mean(axis=0) - b.mean(axis=0)
-    return float(difference @ difference + np.trace(covariance_a + covariance_b) - 2 * np.sqrt(eigenvalues).sum())
 
 
 def main():

@@ -22,10 +22,11 @@ import gantut.console  # noqa: E402, F401  (before TensorFlow, which it keeps qu
 import machine  # noqa: E402
 import make_faces  # noqa: E402
 import numpy as np  # noqa: E402
-from judge_digits import frechet  # noqa: E402
 from PIL import Image  # noqa: E402
 from tensorflow import keras  # noqa: E402
 from tensorflow.keras import layers  # noqa: E402
+
+from gantut.scores import frechet  # noqa: E402
 
 LEARNT, HELD_OUT = slice(0, 1600), slice(1600, 2000)
 TRAITS = {

@@ -62,12 +62,6 @@ def test_spread_and_nearest():
     assert list(scores.nearest(line, np.array([[2.0], [9]]))) == [2, 1, 1, 2]
 
 
-def test_frechet_of_gaussians():
-    a, b = rng().normal(0, 1, [200000, 2]), rng(1).normal([3, 0], [2, 1], [200000, 2])
-    assert scores.frechet(a, b) == pytest.approx(9 + 1, rel=0.02)  # |3|^2 + (2 - 1)^2
-    assert scores.frechet(a, a) == pytest.approx(0, abs=1e-6)
-
-
 def test_kid_is_the_unbiased_estimate():
     x, y = rng().normal(size=[2, 6, 3])
     y += 1
