@@ -7,7 +7,7 @@ import tensorflow.compat.v1 as tf
 
 from gantut import record
 from gantut.dice import sample_z
-from gantut.errors import whole, writing
+from gantut.errors import UserError, whole, writing
 from gantut.images import pixels
 from gantut.judge import Judge
 
@@ -34,12 +34,17 @@ class EpochJudge(object):
         self.rows = [row for row in self.read() if int(row["step"]) <= counter]
 
     def read(self):
-        """The rows of the table, dicts of strings; none if there is none."""
+        """The rows of the table, dicts of strings; none if there is none. Raises UserError if it is another's."""
         try:
             with open(self.path, newline="", encoding="utf-8") as file:
-                return list(csv.DictReader(file))
-        except OSError:
+                rows = list(csv.DictReader(file))
+            [(int(row["step"]), float(row[BEST])) for row in rows]
+            return rows
+        except FileNotFoundError:
             return []
+        except (OSError, ValueError, TypeError, KeyError, csv.Error):
+            raise UserError("{} is there, and no table of the judge's: move it, or use another --sample_dir".format(
+                self.path)) from None
 
     def look(self, epoch, counter):
         """After an epoch, with its number from 0: judge, if it is time."""

@@ -234,3 +234,12 @@ def test_keep_best_needs_scores_and_scores_need_pictures(tmp_path):
     write_pictures(tmp_path / "pictures")
     assert "--judge_every" in the_error(train(tmp_path, "--keep_best"))
     assert "the scores need 64 of the data" in the_error(train(tmp_path, "--judge_every", 1))
+
+
+@pytest.mark.parametrize("text", ["score,samples\nspread,3\n", "step\nsoon\n", "\x00\n1"])
+def test_somebody_elses_table_stays(tmp_path, text):
+    write_pictures(tmp_path / "pictures", n=80)
+    (tmp_path / "samples").mkdir()
+    (tmp_path / "samples" / "scores.csv").write_text(text)
+    assert "no table of the judge's" in the_error(train(tmp_path, "--judge_every", 1))
+    assert (tmp_path / "samples" / "scores.csv").read_text() == text
