@@ -21,6 +21,7 @@ from scipy.sparse.linalg import splu
 from tqdm import tqdm
 
 import gantut_imgfuncs
+from gantut.averages import restore_to_draw
 from gantut.checkpoints import model_sizes
 from gantut.dice import file_number, random_state
 from gantut.errors import UserError, writing
@@ -45,7 +46,7 @@ def define_flags():
     flags.DEFINE_string("out_dir", "completions", "Directory name to save the completions [completions]")
     flags.DEFINE_string("mask", "center", "random, center, left, full, grid or lowres; or a picture, " + RULE +
                         "; or a folder with one for each picture, of the same path and name [center]")
-    define("is_crop", "crop_size", "seed", "threads", "precision")
+    define("is_crop", "crop_size", "seed", "threads", "precision", "weights")
     flags.DEFINE_enum("approach", "adam", ["adam", "hmc"], "Descend in z, or sample z [adam]")
     flags.DEFINE_integer("n_iter", 1000, "Iterations [1000]", lower_bound=1)
     flags.DEFINE_integer("restarts", 1, "How many z each picture starts from; the best is kept [1]", lower_bound=1)
@@ -282,6 +283,7 @@ def main():
         dcgan = DCGAN(sess, lam=FLAGS.lam, **sizes)
         completion = Completion(dcgan)
         dcgan.load(FLAGS.checkpoint_dir)
+        restore_to_draw(dcgan, FLAGS.checkpoint_dir, FLAGS.weights)
         at_once = max(FLAGS.batch_size // FLAGS.restarts, 1)
         films, losses = zip(*(complete(completion, pictures[i:i + at_once], masks[i:i + at_once],
                                        names[i:i + at_once], FLAGS) for i in range(0, len(files), at_once)))

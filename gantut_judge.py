@@ -44,7 +44,7 @@ def define_flags():
     flags.DEFINE_string("out", "scores.csv", "Table to write [scores.csv]")
     flags.DEFINE_string("inception", None, "FID, KID, precision and recall too: a file with the weights of Keras' "
                         "InceptionV3 without its top, or imagenet, which Keras fetches")
-    define("is_crop", "crop_size", "seed", "threads", "precision")
+    define("is_crop", "crop_size", "seed", "threads", "precision", "weights")
 
 
 def load(loader, files, number):
@@ -64,7 +64,7 @@ def draw(count):
     config = tf.ConfigProto(intra_op_parallelism_threads=FLAGS.threads)
     set_precision(config, FLAGS.precision)
     with tf.Graph().as_default(), tf.Session(config=config) as sess:
-        sampler = Sampler(sess, FLAGS.checkpoint_dir, FLAGS.seed)
+        sampler = Sampler(sess, FLAGS.checkpoint_dir, FLAGS.seed, FLAGS.weights)
         return pixels(sampler.draw_all(sampler.noise(range(count))))
 
 

@@ -18,6 +18,7 @@ from scipy.special import ndtr, ndtri
 from tqdm import tqdm
 
 import gantut_imgfuncs
+from gantut.averages import names_to_draw_with, restore_to_draw
 from gantut.checkpoints import model_sizes, newest_checkpoint
 from gantut.dice import random_state, sample_z
 from gantut.errors import UserError, check_outside, writing
@@ -46,7 +47,7 @@ def define_flags():
     flags.DEFINE_integer("count", None, "How many samples; rows of interpolate and nearest, of either kind in the quiz "
                          "[{}]".format(", ".join("{} {}".format(mode, count) for mode, (_, _, count) in MODES.items()
                                                  if count)), lower_bound=1)
-    define("seed", "threads", "precision")
+    define("seed", "threads", "precision", "weights")
     flags.DEFINE_enum("path", "straight", ["straight", "spherical"], "interpolate: the way from z to z [straight]")
     flags.DEFINE_integer("steps", 8, "interpolate: pictures in a row, with both ends [8]", lower_bound=2)
     flags.DEFINE_list("a", [], "arithmetic, mean z of A - B + C: the samples A, by number as --mode grid shows them, "
@@ -72,10 +73,11 @@ def define_flags():
 class Sampler(object):
     """The generator of the newest checkpoint in a folder, with batch norm in evaluation mode, and its noise."""
 
-    def __init__(self, sess, checkpoint_dir, seed):
+    def __init__(self, sess, checkpoint_dir, seed, weights="auto"):
         self.sizes = model_sizes(checkpoint_dir)
         self.dcgan = DCGAN(sess, **self.sizes)
         self.dcgan.load(checkpoint_dir)
+        restore_to_draw(self.dcgan, checkpoint_dir, weights)
         self.seed = seed
 
     def noise(self, numbers):
@@ -283,7 +285,8 @@ def export(sampler, config):
     z, float32 [N, z_dim] in [-1, 1], to images, float32 [N, size, size, c_dim] in [0, 1]."""
     path = newest_checkpoint(config.checkpoint_dir)
     with tf.Graph().as_default(), tf.Session() as sess:
-        dcgan = FrozenDCGAN(sess, tf.train.load_checkpoint(path), **sampler.sizes)
+        averages = names_to_draw_with(config.checkpoint_dir, config.weights)
+        dcgan = FrozenDCGAN(sess, tf.train.load_checkpoint(path), averages, **sampler.sizes)
         images = tf.identity(inverse_transform(dcgan.G), name="images")
         with writing(config.out):
             tf.saved_model.simple_save(sess, config.out, {"z": dcgan.z}, {"images": images})
@@ -292,8 +295,8 @@ def export(sampler, config):
 class FrozenDCGAN(DCGAN):
     """The generator alone, in evaluation mode, with a checkpoint's numbers as constants in place of variables."""
 
-    def __init__(self, sess, checkpoint, **sizes):
-        self.checkpoint = checkpoint
+    def __init__(self, sess, checkpoint, averages, **sizes):
+        self.checkpoint, self.averages = checkpoint, averages
         super().__init__(sess, **sizes)
 
     def build_model(self):
@@ -304,7 +307,7 @@ class FrozenDCGAN(DCGAN):
             self.G = self.generator(self.z)
 
     def constant(self, getter, name, **_):
-        return tf.constant(self.checkpoint.get_tensor(name))
+        return tf.constant(self.checkpoint.get_tensor(self.averages.get(name, name)))
 
 
 class frozen_norm(batch_norm):
@@ -339,7 +342,7 @@ def main():
         config = tf.ConfigProto(intra_op_parallelism_threads=FLAGS.threads)
         set_precision(config, FLAGS.precision)
         with tf.Session(config=config) as sess:
-            mode(Sampler(sess, FLAGS.checkpoint_dir, FLAGS.seed), FLAGS)
+            mode(Sampler(sess, FLAGS.checkpoint_dir, FLAGS.seed, FLAGS.weights), FLAGS)
     print("wrote {}".format(FLAGS.out))
 
 

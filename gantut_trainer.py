@@ -20,6 +20,7 @@ from gantut.finding import find_dataset
 from gantut.flags import define, forget, settings
 from gantut.precision import set_precision
 from gantut.processes import join
+from gantut.recipe import choose, with_recipe
 from gantut_gan import DCGAN
 
 # ARG1 = name of the flag, ARG2 = default value, ARG3 = description
@@ -53,12 +54,14 @@ def main():
     config = tf.ConfigProto(intra_op_parallelism_threads=FLAGS.threads)
     FLAGS.precision = set_precision(config, FLAGS.precision)
     tf.set_random_seed(FLAGS.seed)
+    choose(FLAGS)
 
     Model, devices = faster(DCGAN), [None]  # with the text's step, but fewer passes, on the device that there is
     if FLAGS.num_gpus > 1 or FLAGS.num_devices > 1:
         from gantut.devices import find_devices, on_devices
         devices = find_devices(FLAGS, config)
         Model = on_devices(Model, devices)
+    Model = with_recipe(Model, FLAGS)  # the text's, unless flags ask for more
     processes = join(FLAGS, config, Model)  # this one alone, unless flags or environment name workers
 
     # create some folders for the data
@@ -75,6 +78,7 @@ def main():
 
         if FLAGS.scale_learning_rate:
             FLAGS.learning_rate *= processes.count * len(devices)
+            FLAGS.d_learning_rate *= processes.count * len(devices)
         dcgan.train(settings(FLAGS, processes=processes, devices=len(devices)))
 
 

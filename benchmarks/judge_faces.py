@@ -87,11 +87,11 @@ class Judge:
         return frechet(features, self.features), (probabilities > 0.5).mean(axis=0)
 
 
-def draw(checkpoint_dir, count, seed=1):
+def draw(checkpoint_dir, count, seed=1, *flags):
     """The paths of samples of a model, drawn by gantut_sample.py, and the temporary folder that holds them."""
     folder = tempfile.TemporaryDirectory()
     subprocess.run([sys.executable, os.path.join(ROOT, "gantut_sample.py"), "--mode", "images", "--out", folder.name,
-                    "--checkpoint_dir", checkpoint_dir, "--count", str(count), "--seed", str(seed)], check=True,
+                    "--checkpoint_dir", checkpoint_dir, "--count", str(count), "--seed", str(seed), *flags], check=True,
                    stdout=subprocess.DEVNULL)
     return [os.path.join(folder.name, name) for name in sorted(os.listdir(folder.name))], folder
 

@@ -28,7 +28,7 @@ from PIL import Image  # noqa: E402
 SIZE = 32
 
 
-def digits(folder):
+def digits(folder, size=SIZE):  # of any size: its judge scales them
     """Write the training digits as pictures; returns the trainer's flags, and a judge of samples' paths."""
     images, labels = mnist.load("digits", "train")
     os.makedirs(os.path.join(folder, "digits"))
@@ -44,9 +44,9 @@ def digits(folder):
     return ["--dataset", os.path.join(folder, "digits"), "--c_dim", "1"], judge
 
 
-def faces(folder):
-    judge = judge_faces.Judge(SIZE)
-    return ["--dataset", "aligned"], lambda paths: judge(judge_faces.load(paths, SIZE))[0]
+def faces(folder, size=SIZE):
+    judge = judge_faces.Judge(size)
+    return ["--dataset", "aligned"], lambda paths: judge(judge_faces.load(paths, size))[0]
 
 
 def train(folder, flags):

@@ -19,6 +19,7 @@ judge        which of them, beside what real pictures and noise reach
 inception    features of Keras' network, in a process of its own
 
 checkpoints  which is the newest, what is in it, the saver that looks before it restores
+averages     the moving average of G's weights, and drawing with it
 record       run.json: what a run is made with, and whether it may go on
 logs         TensorBoard's event files
 lock         one run in a checkpoint folder at a time
@@ -28,6 +29,8 @@ run          the one object that DCGAN.train() talks to: it brings the rooms abo
 
 faster       the trainer's step: Part 4's updates in fewer passes
 kernels      what a processor computes batch norm and gradients with, faster
+augment      pictures changed by chance, so that gradients pass
+recipe       what later papers changed, each part by a flag
 precision    bfloat16: half the time for a step
 devices      the networks on several devices of a machine
 processes    one process, or several: what the run asks of either

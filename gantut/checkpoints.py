@@ -127,7 +127,7 @@ class Saver(tf.train.Saver):
     """Part 4's tf.train.Saver of all variables that there are now; before it restores a checkpoint it looks at it.
 
     max_to_keep: how many of the newest checkpoints stay. model: those variables that a checkpoint must hold, all if
-    not given; the others, Adam's, may be absent, as they are from the checkpoints of 2017.
+    not given; the others, Adam's and averages, may be absent, as they are from the checkpoints of 2017.
     """
 
     def __init__(self, max_to_keep=1, model=None):
@@ -163,7 +163,7 @@ class Saver(tf.train.Saver):
                             "or another --checkpoint_dir")
         if not absent:
             return super().restore(sess, path)
-        print(" [*] {} holds no {} (and {} more of the optimizers'): Adam starts anew".format(
+        print(" [*] {} holds no {} (and {} more of the optimizers' or averages'): they start anew".format(
             path, absent[0].op.name, len(absent) - 1))
         tf.train.Saver([var for var in self.variables if var not in absent]).restore(sess, path)
 

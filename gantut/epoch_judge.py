@@ -51,8 +51,9 @@ class EpochJudge(object):
         if (epoch + 1) % self.config.judge_every:
             return
         dcgan, sess = self.run.dcgan, self.run.sess
-        images = [sess.run(dcgan.G, {dcgan.z: self.z[i:i + BATCH], dcgan.is_training: False})
-                  for i in range(0, len(self.z), BATCH)]
+        with self.run.to_draw():
+            images = [sess.run(dcgan.G, {dcgan.z: self.z[i:i + BATCH], dcgan.is_training: False})
+                      for i in range(0, len(self.z), BATCH)]
         scores = self.judge.scores(pixels(np.concatenate(images)))
         best = min([float(row[BEST]) for row in self.rows], default=np.inf)
         self.rows.append({"epoch": epoch, "step": counter, **{name: "{:.6g}".format(x) for name, x in scores.items()}})

@@ -37,6 +37,16 @@ BEYOND = {  # name: (default, description, bounds)
                   dict(enum_values=["float32", "bfloat16", "auto"])),
     "threads": (0, "CPU threads for each operation; 0 = all cores [0]", COUNT),
     "cache_mb": (1024, "Memory for decoded pictures, in MiB; 0 = decode them anew [1024]", COUNT),
+    # what later papers changed: gantut/recipe.py
+    "recipe": ("text", "text, or modern: --ema 0.999 --augment --g_updates 1, and what is given beside it [text]",
+               dict(enum_values=["text", "modern"])),
+    "ema": (0.0, "Decay of the moving average of G's weights, which draws the pictures; 0 = none [0]",
+            dict(lower_bound=0, upper_bound=0.999999)),
+    "augment": (False, "Let D see the pictures changed by chance: colour, translation, cutout [False]", {}),
+    "r1": (0.0, "Weight of the penalty on D's slope at real pictures, for example 1; 0 = none [0]",
+           dict(lower_bound=0)),
+    "d_learning_rate": (0.0, "Learning rate of D alone; 0 = the same as G's [0]", dict(lower_bound=0)),
+    "g_updates": (2, "Updates of G for each of D, 1 or the text's 2 [2]", dict(lower_bound=1, upper_bound=2)),
     # several devices, several machines: docs/cluster.md
     "num_gpus": (1, "GPUs of this machine, each for a batch of its own [1]", dict(lower_bound=1)),
     "num_devices": (1, "The same with the CPU divided into so many devices, to try it [1]", dict(lower_bound=1)),
@@ -47,6 +57,10 @@ BEYOND = {  # name: (default, description, bounds)
     "start_timeout": (300.0, "Seconds to wait until all workers are there [300]", dict(lower_bound=0)),
     "worker_timeout": (600, "Seconds that a worker may be behind the others [600]", dict(COUNT, lower_bound=1)),
     "scale_learning_rate": (False, "Multiply the learning rate by the number of batches [False]", {}),
+}
+OF_A_MODEL = {  # flags of the scripts that draw with one
+    "weights": ("auto", "average, latest, or auto: the moving average of G's weights if the checkpoint has one [auto]",
+                dict(enum_values=["auto", "average", "latest"])),
 }
 KINDS = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string,
          list: flags.DEFINE_list}
@@ -62,9 +76,9 @@ def forget():
 
 
 def define(*names, where=""):
-    """Define some of BEYOND's flags, or all. where: which of the script's uses they are for, in words."""
+    """Define some of the flags above, or all of BEYOND. where: which of the script's uses they are for, in words."""
     for name in names or BEYOND:
-        default, description, bounds = BEYOND[name]
+        default, description, bounds = {**BEYOND, **OF_A_MODEL}[name]
         kind = flags.DEFINE_enum if "enum_values" in bounds else KINDS[type(default)]
         kind(name=name, default=default, help=where + description, **bounds)
     flags.FLAGS.mark_as_parsed()  # a notebook may import them: its own arguments are none of theirs

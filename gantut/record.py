@@ -17,7 +17,8 @@ from gantut.errors import UserError, whole
 
 OF_THE_MODEL = ["image_size", "c_dim", "z_dim", "gf_dim", "df_dim", "batch_size", "is_crop"]
 MUST_MATCH = OF_THE_MODEL + ["seed", "crop_size"]
-MAY_CHANGE = ["learning_rate", "beta1", "epoch", "threads", "precision", "skip_bad_images"]
+OF_THE_RECIPE = ["ema", "augment", "r1", "d_learning_rate", "g_updates"]
+MAY_CHANGE = ["learning_rate", "beta1", "epoch", "threads", "precision", "skip_bad_images"] + OF_THE_RECIPE
 
 
 def describe(dcgan, config, data, replicas):

@@ -70,6 +70,8 @@ class Run(object):
 
     def adam(self, learning_rate, beta1):
         """The optimizer of one of the networks, first of D, then of G."""
+        if not self.adams:
+            learning_rate = self.config.d_learning_rate or learning_rate
         self.adams.append(AveragingAdam(self.processes.average, learning_rate, beta1=beta1))
         return self.adams[-1]
 
@@ -160,8 +162,12 @@ class Run(object):
 
     def next_z(self, counter):
         """The noise of a step, float32 [batch_size, z_dim] in [-1, 1]."""
-        z = self.random("z", counter).uniform(-1, 1, [self.data.step_size, self.dcgan.z_dim])
-        return z[self.data.rows].astype(np.float32)
+        return self.noise("z", counter, self.dcgan.z_dim)
+
+    def noise(self, purpose, counter, *shape):
+        """Random numbers for each picture of a step, float32 [batch_size, *shape] in [-1, 1]."""
+        numbers = self.random(purpose, counter).uniform(-1, 1, [self.data.step_size, *shape])
+        return numbers[self.data.rows].astype(np.float32)
 
     def update(self, optim, summary, feed_dict, counter):
         """Run one update of a network, and write its summary."""
@@ -196,12 +202,17 @@ class Run(object):
         if not self.chief:
             return np.nan, np.nan
         dcgan, sample_dir = self.dcgan, self.config.sample_dir
-        samples, d_loss, g_loss = self.sess.run([dcgan.G, dcgan.d_loss, dcgan.g_loss], feed_dict)
+        with self.to_draw():
+            samples, d_loss, g_loss = self.sess.run([dcgan.G, dcgan.d_loss, dcgan.g_loss], feed_dict)
         self.watch.check_samples(counter, samples, feed_dict[dcgan.images])
         with writing(sample_dir):
             os.makedirs(sample_dir, exist_ok=True)
             self.imgfuncs.save_images(samples, grid_size(len(samples)), os.path.join(sample_dir, name))
         return d_loss, g_loss
+
+    def to_draw(self):
+        """A context in which G draws with the weights that are for show: their average's, if the recipe has one."""
+        return getattr(self.dcgan, "to_draw", contextlib.nullcontext)()
 
     def save(self, counter):
         """Save what there is to keep, unless that has been done or the weights are not finite."""

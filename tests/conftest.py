@@ -141,6 +141,12 @@ def the_error(process):
     return last
 
 
+@pytest.fixture(scope="session", autouse=True)
+def temporary_folder(tmp_path_factory):
+    """Made before two threads want it at once."""
+    return tmp_path_factory.getbasetemp()
+
+
 @pytest.fixture
 def pictures(tmp_path):
     """A folder of 24 colour pictures, 16 x 16."""

@@ -1,0 +1,120 @@
+"""The parts of a better recipe, alone and together, against the text's recipe in the same training time.
+
+  python benchmarks/recipes.py --seeds 3 --json recipes.json
+
+Trains small models on the training digits and on data/aligned, draws 1,000 samples of each with G's weights as they are
+and with their moving average, and judges as learning.py does. First the seconds of a step are measured
+in turns, on 64 steps each; the text's recipe then takes --epoch epochs, the others as many as fit into its time. What
+the JSON file holds already is not done again: stop it, and go on.
+"""
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [ROOT]
+
+import gantut.console  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
+
+import judge_faces  # noqa: E402
+import learning  # noqa: E402
+import machine  # noqa: E402
+import numpy as np  # noqa: E402
+
+RECIPES = {  # each keeps the average beside the weights, which changes no bit of them
+    "the text's": [],
+    "+ augment": ["--augment"],
+    "+ R1": ["--r1", "1"],
+    "+ two rates": ["--d_learning_rate", "0.0004"],
+    "+ one update of G": ["--g_updates", "1"],
+    "modern": ["--recipe", "modern"],
+    "modern, R1": ["--recipe", "modern", "--r1", "1"],
+}
+DATA = {"digits": (learning.digits, 32, "16"), "faces 32": (learning.faces, 32, "16"),
+        "faces 64": (learning.faces, 64, "16")}
+
+
+def trainer(size, folder, flags):
+    """The trainer's output, with the average kept, and folders of its own in a folder."""
+    command = [sys.executable, os.path.join(ROOT, "gantut_trainer.py"), "--is_crop", "--image_size", str(size),
+               "--checkpoint_dir", folder, "--sample_dir", os.path.join(folder, "samples"),
+               "--logs_dir", os.path.join(folder, "logs"), "--ema", "0.999", *flags]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def seconds_per_step(size, flags):
+    with tempfile.TemporaryDirectory() as folder:
+        lines = trainer(size, folder, [*flags, "--train_size", "640", "--batch_size", "10", "--epoch", "1"])
+    return float(np.median(np.diff([float(time) for time in re.findall(r"time: ([\d.]+)", lines)])))
+
+
+def measure(size, flags, recipes, rounds=3):
+    """The seconds of a step of each recipe, in turns: {name: median}."""
+    found = [{name: seconds_per_step(size, [*flags, *RECIPES[name]]) for name in recipes} for _ in range(rounds)]
+    return {name: float(np.median([seconds[name] for seconds in found])) for name in recipes}
+
+
+def judged(size, folder, flags, judge):
+    """Train and judge: the Fréchet distances of the samples of either weights."""
+    trainer(size, folder, flags)
+    distances = {}
+    for weights in ("latest", "average"):
+        paths, samples = judge_faces.draw(folder, 1000, 1, "--weights", weights)
+        distances[weights] = judge(paths)
+        samples.cleanup()
+    return distances
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epoch", type=int, default=20, help="of the text's recipe [20: 920 and 1,240 steps]")
+    parser.add_argument("--data", nargs="+", default=list(DATA), choices=DATA)
+    parser.add_argument("--recipes", nargs="+", default=list(RECIPES), choices=RECIPES)
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--json", required=True, help="file for the figures, and to go on from")
+    args = parser.parse_args()
+    results = {"machine": machine.describe(), "flags": vars(args), "seconds": {}, "frechet": {}}
+    if os.path.exists(args.json):
+        with open(args.json) as file:
+            results = json.load(file)
+
+    def keep(kind, key, value):
+        results[kind][key] = value
+        with open(args.json, "w") as file:
+            json.dump(results, file, indent=1)
+
+    with tempfile.TemporaryDirectory() as folder:
+        for data in args.data:
+            prepare, size, filters = DATA[data]
+            flags, judge = prepare(os.path.join(folder, data), size)
+            flags += ["--gf_dim", filters, "--df_dim", filters, "--batch_size", "32", "--precision", args.precision]
+            if not set(args.recipes) <= set(results["seconds"].get(data, {})):
+                keep("seconds", data, measure(size, flags, args.recipes))
+            seconds = results["seconds"][data]
+            for seed in range(1, args.seeds + 1):
+                for name in args.recipes:
+                    key = "{}, {}, {}".format(data, name, seed)
+                    if key not in results["frechet"]:
+                        epochs = max(round(args.epoch * seconds["the text's"] / seconds[name]), 1)
+                        keep("frechet", key, judged(size, os.path.join(folder, key), [
+                            *flags, *RECIPES[name], "--epoch", str(epochs), "--seed", str(seed)], judge))
+
+    rows = []
+    for data in args.data:
+        for name in args.recipes:
+            found = [results["frechet"]["{}, {}, {}".format(data, name, seed)] for seed in range(1, args.seeds + 1)]
+            for weights in found[0]:
+                distances = [one[weights] for one in found]
+                rows.append([data, name, weights, "{:.2f}".format(
+                    results["seconds"][data][name] / results["seconds"][data]["the text's"]),
+                    "{:.1f} ± {:.1f}".format(np.mean(distances), np.std(distances, ddof=1) if args.seeds > 1 else 0)])
+    machine.table(["", "recipe", "weights", "time of a step", "Fréchet distance"], rows)
+
+
+if __name__ == "__main__":
+    main()
