@@ -37,7 +37,9 @@ def with_recipe(DCGAN, flags):
         averages = None
 
         def build_model(self):
-            self.dice = tf.placeholder_with_default(np.zeros([1, 2, NUMBERS], np.float32), [None, 2, NUMBERS], "dice")
+            if flags.augment:
+                nothing = np.zeros([1, 2, NUMBERS], np.float32)
+                self.dice = tf.placeholder_with_default(nothing, [None, 2, NUMBERS], "dice")
             super().build_model()
             if flags.r1:
                 (slope,) = tf.gradients(self.D_logits, self.images)
@@ -58,7 +60,9 @@ def with_recipe(DCGAN, flags):
                 self.dg_optim = update_both(self, d_optim, run.adams[-1])
                 self.both_sum = tf.summary.merge([self.d_sum, self.d__sum, self.G_sum, self.d_loss_fake_sum,
                                                   self.g_loss_sum])
-            noise = {self.z: batch_z, self.is_training: True, self.dice: run.noise("augment", counter, 2, NUMBERS)}
+            noise = {self.z: batch_z, self.is_training: True}
+            if flags.augment:
+                noise[self.dice] = run.noise("augment", counter, 2, NUMBERS)
             both = {self.images: batch_images, **noise}
 
             if flags.g_updates == 1:
