@@ -25,6 +25,7 @@ import tensorflow.compat.v1 as tf  # noqa: E402
 from make_faces import draw_face  # noqa: E402
 
 import gantut_imgfuncs  # noqa: E402
+from gantut.averages import restore_to_draw  # noqa: E402
 from gantut.checkpoints import model_sizes  # noqa: E402
 from gantut.dice import random_state  # noqa: E402
 from gantut.loading import Loader  # noqa: E402
@@ -94,6 +95,7 @@ def main():
         dcgan = DCGAN(sess, **sizes)
         completion = Completion(dcgan)
         dcgan.load(args.checkpoint_dir)
+        restore_to_draw(dcgan, args.checkpoint_dir, "auto")
         print("| mask | completion | mean face | best of {} samples |\n|---|---|---|---|".format(args.n_iter))
         for kind in MASKS:
             masks = np.array([make_mask(kind, size, random_state(1, "mask", i)) for i in range(args.count)])

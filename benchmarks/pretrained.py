@@ -1,0 +1,41 @@
+"""A checkpoint to give away: the model and the average of G's weights, without what the optimizers remember.
+
+  python benchmarks/pretrained.py --checkpoint_dir checkpoint --out pretrained
+
+The folder is one for all commands. It holds no run.json, so that a training in it starts with Adam anew.
+"""
+import argparse
+import os
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
+
+import gantut.console  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
+
+import tensorflow.compat.v1 as tf  # noqa: E402
+
+from gantut.checkpoints import newest_checkpoint, step_of  # noqa: E402
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint_dir", default="checkpoint")
+    parser.add_argument("--out", default="pretrained", help="folder to write, which must not be there")
+    args = parser.parse_args()
+    path = newest_checkpoint(args.checkpoint_dir)
+    os.makedirs(args.out)
+    reader = tf.train.load_checkpoint(path)
+    names = [name for name in reader.get_variable_to_shape_map() if name.startswith(("generator/", "discriminator/"))
+             and not name.endswith(("/Adam", "/Adam_1"))]
+    with tf.Graph().as_default(), tf.Session() as sess:
+        variables = [tf.get_variable(name, initializer=reader.get_tensor(name)) for name in sorted(names)]
+        sess.run(tf.global_variables_initializer())
+        tf.train.Saver(variables, save_relative_paths=True).save(
+            sess, os.path.join(args.out, "DCGAN.model"), global_step=step_of(path), write_meta_graph=False)
+    size = sum(os.path.getsize(os.path.join(args.out, name)) for name in os.listdir(args.out))
+    print("{}: {} variables, {:.1f} MB".format(args.out, len(names), size / 1e6))
+
+
+if __name__ == "__main__":
+    main()
