@@ -22,7 +22,7 @@ from gantut.errors import check_outside, writing
 from gantut.finding import check_number, find_dataset
 from gantut.flags import define, forget
 from gantut.images import pixels, read
-from gantut.inception import features_of
+from gantut.inception import check_weights, features_of
 from gantut.judge import MOST, Judge
 from gantut.loading import Loader
 from gantut.precision import set_precision
@@ -32,6 +32,8 @@ from gantut_sample import Sampler
 
 flags = tf.app.flags
 FLAGS = flags.FLAGS
+
+BATCH = 1000  # pictures that are in memory as float32 at once
 
 
 def define_flags():
@@ -51,7 +53,7 @@ def load(loader, files, number):
     """Read some of the files, by chance: uint8 [up to number, size, size, c_dim]."""
     if len(files) > number:
         files = [files[i] for i in np.sort(random_state(FLAGS.seed, "files").permutation(len(files))[:number])]
-    return pixels(loader.load_all(files))
+    return np.concatenate([pixels(loader.load_all(files[i:i + BATCH])) for i in range(0, len(files), BATCH)])
 
 
 def size_of(files):
@@ -87,6 +89,7 @@ def write(columns):
 
 
 def main():
+    check_weights(FLAGS.inception)
     root = find_dataset(FLAGS.dataset)
     check_outside(os.path.dirname(os.path.abspath(FLAGS.out)), root, "out")
     files = dataset_files(root)

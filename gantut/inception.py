@@ -16,13 +16,17 @@ SIZE = 299  # pixels, what the network was trained on
 BATCH = 50
 
 
+def check_weights(weights):
+    """Raise UserError if weights, where they are asked for, are neither a file nor imagenet."""
+    if weights and weights != "imagenet" and not os.path.isfile(weights):
+        raise UserError("--inception {}: there is no such file; give one, or imagenet".format(weights))
+
+
 def features_of(images, weights):
     """Features of images [N, size, size, 1 or 3] in 0..255: float32 [N, 2048]. weights: a file, or imagenet.
 
     Raises UserError if the weights cannot be had.
     """
-    if weights != "imagenet" and not os.path.isfile(weights):
-        raise UserError("--inception {}: there is no such file; give one, or imagenet".format(weights))
     with tempfile.TemporaryDirectory() as folder:
         given, found = os.path.join(folder, "images.npy"), os.path.join(folder, "features.npy")
         np.save(given, images)
