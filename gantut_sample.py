@@ -21,15 +21,15 @@ import gantut_imgfuncs
 from gantut.checkpoints import model_sizes, newest_checkpoint
 from gantut.dice import random_state, sample_z
 from gantut.errors import UserError, check_outside, writing
+from gantut.export import FORMATS, export_network
 from gantut.finding import check_number, find_dataset, list_pictures
 from gantut.flags import define, forget
 from gantut.images import grid_size, pixels, read, reason, save_film
 from gantut.loading import Loader
 from gantut.precision import set_precision
 from gantut.quiz import make_quiz
-from gantut_datafuncs import batch_norm
 from gantut_gan import DCGAN, SUPPORTED_EXTENSIONS, dataset_files
-from gantut_imgfuncs import inverse_transform, merge, save_images
+from gantut_imgfuncs import merge, save_images
 
 flags = tf.app.flags
 FLAGS = flags.FLAGS
@@ -41,7 +41,7 @@ def define_flags():
     forget()
     flags.DEFINE_enum("mode", "grid", list(MODES), "What to make [grid]")
     flags.DEFINE_string("checkpoint_dir", "checkpoint", "Directory of the trained model [checkpoint]")
-    flags.DEFINE_string("out", None, "File to write; a folder for images and export [{}]".format(
+    flags.DEFINE_string("out", None, "File to write; a folder for images and a SavedModel [{}]".format(
         ", ".join(out for _, out, _ in MODES.values())))
     flags.DEFINE_integer("count", None, "How many samples; rows of interpolate and nearest, of either kind in the quiz "
                          "[{}]".format(", ".join("{} {}".format(mode, count) for mode, (_, _, count) in MODES.items()
@@ -62,6 +62,10 @@ def define_flags():
     flags.DEFINE_string("dataset", None, "nearest, quiz: folder of training pictures, or the name of one under data/.")
     define("is_crop", "crop_size", "skip_bad_images", where="nearest, quiz, as in the training: ")
     flags.DEFINE_integer("neighbours", 5, "nearest: training pictures beside each sample [5]", lower_bound=1)
+    flags.DEFINE_enum("format", "saved_model", list(FORMATS), "export: for TensorFlow, ONNX or TensorFlow Lite "
+                      "[saved_model]")
+    flags.DEFINE_enum("network", "G", ["G", "D"], "export: the generator, z -> images in [0, 1], or the discriminator, "
+                      "images in [0, 1] -> probability and logits of being real [G]")
 
     flags.register_multi_flags_validator(["mode", "dataset"], lambda f: f["dataset"] or f["mode"] not in (
         "nearest", "quiz"), "--mode nearest and quiz need --dataset, the pictures of the training")
@@ -279,42 +283,9 @@ def quiz(sampler, config):
 
 
 def export(sampler, config):
-    """A SavedModel that TensorFlow loads without this project; its signature serving_default maps
-    z, float32 [N, z_dim] in [-1, 1], to images, float32 [N, size, size, c_dim] in [0, 1]."""
-    path = newest_checkpoint(config.checkpoint_dir)
-    with tf.Graph().as_default(), tf.Session() as sess:
-        dcgan = FrozenDCGAN(sess, tf.train.load_checkpoint(path), **sampler.sizes)
-        images = tf.identity(inverse_transform(dcgan.G), name="images")
-        with writing(config.out):
-            tf.saved_model.simple_save(sess, config.out, {"z": dcgan.z}, {"images": images})
-
-
-class FrozenDCGAN(DCGAN):
-    """The generator alone, in evaluation mode, with a checkpoint's numbers as constants in place of variables."""
-
-    def __init__(self, sess, checkpoint, **sizes):
-        self.checkpoint = checkpoint
-        super().__init__(sess, **sizes)
-
-    def build_model(self):
-        self.is_training = False
-        self.g_bns = [frozen_norm(name=bn.name) for bn in self.g_bns]
-        self.z = tf.placeholder(tf.float32, [None, self.z_dim], name="z")
-        with tf.variable_scope(tf.get_variable_scope(), custom_getter=self.constant):
-            self.G = self.generator(self.z)
-
-    def constant(self, getter, name, **_):
-        return tf.constant(self.checkpoint.get_tensor(name))
-
-
-class frozen_norm(batch_norm):
-    """Batch normalisation that knows the evaluation mode only: no updates, which constants could not take."""
-
-    def __call__(self, x, train):
-        with tf.variable_scope(self.name):
-            mean, variance, beta, gamma = (tf.get_variable(name, x.get_shape()[-1:]) for name in (
-                "moving_mean", "moving_variance", "beta", "gamma"))
-            return tf.nn.batch_normalization(x, mean, variance, beta, gamma, self.epsilon)
+    """The generator or the discriminator for other runtimes: gantut/export.py says what it takes and returns."""
+    export_network(DCGAN, sampler.sizes, newest_checkpoint(config.checkpoint_dir), config.network, config.format,
+                   config.out)
 
 
 MODES = {"grid": (grid, "grid.png", 64), "images": (images, "images", 10000),
@@ -325,6 +296,7 @@ MODES = {"grid": (grid, "grid.png", 64), "images": (images, "images", 10000),
 
 def main():
     mode, out, count = MODES[FLAGS.mode]
+    out = FORMATS[FLAGS.format] if mode is export else out
     FLAGS.out = FLAGS.out or out
     FLAGS.count = FLAGS.count or count
     ending = os.path.splitext(out)[1]
