@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What one shows with a trained GAN: its samples, the way from one to another, its film, its quiz. Beyond the tutorial.
+"""What one shows with a trained GAN: samples, ways between them, a film, a quiz, a page that draws. Beyond the text.
 
   python gantut_sample.py --mode grid --count 100
   python gantut_sample.py --mode quiz --dataset aligned
@@ -18,7 +18,7 @@ from scipy.special import ndtr, ndtri
 from tqdm import tqdm
 
 import gantut_imgfuncs
-from gantut.checkpoints import model_sizes, newest_checkpoint
+from gantut.checkpoints import model_sizes
 from gantut.dice import random_state, sample_z
 from gantut.errors import UserError, check_outside, writing
 from gantut.export import FORMATS, export_network
@@ -26,6 +26,7 @@ from gantut.finding import check_number, find_dataset, list_pictures
 from gantut.flags import define, forget
 from gantut.images import grid_size, pixels, read, reason, save_film
 from gantut.loading import Loader
+from gantut.page import make_page
 from gantut.precision import set_precision
 from gantut.quiz import make_quiz
 from gantut_gan import DCGAN, SUPPORTED_EXTENSIONS, dataset_files
@@ -95,6 +96,11 @@ class Sampler(object):
     def draw_all(self, z):
         """Draw z [N, z_dim]: images [N, size, size, c_dim] in [-1, 1]."""
         return np.concatenate(list(self.draw(z)))
+
+    def numbers(self):
+        """The model's numbers, arrays by the names of its variables."""
+        variables = self.dcgan.sess.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES)
+        return dict(zip([var.op.name for var in variables], self.dcgan.sess.run(variables)))
 
     def frames(self, z):
         """Draw z [frames, N, z_dim]: the frames of a film, uint8 [frames, h, w, c_dim], each a sheet of N images."""
@@ -284,14 +290,21 @@ def quiz(sampler, config):
 
 def export(sampler, config):
     """The generator or the discriminator for other runtimes: gantut/export.py says what it takes and returns."""
-    export_network(DCGAN, sampler.sizes, newest_checkpoint(config.checkpoint_dir), config.network, config.format,
-                   config.out)
+    export_network(DCGAN, sampler.sizes, sampler.numbers(), config.network, config.format, config.out)
+
+
+def page(sampler, config):
+    """A page that draws faces while one moves sliders. It works in any browser, without a network."""
+    text = make_page(sampler.numbers(), sampler.dcgan.g_bns[0].epsilon, config.seed)
+    with writing(config.out), open(config.out, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 MODES = {"grid": (grid, "grid.png", 64), "images": (images, "images", 10000),
          "interpolate": (interpolate, "interpolate.png", 8), "arithmetic": (arithmetic, "arithmetic.png", 64),
          "walk": (walk, "walk.gif", 16), "film": (film, "film.gif", None), "nearest": (nearest, "nearest.png", 8),
-         "quiz": (quiz, "quiz.html", 10), "export": (export, "export", None)}  # function, --out, --count
+         "quiz": (quiz, "quiz.html", 10), "export": (export, "export", None),
+         "page": (page, "page.html", None)}  # function, --out, --count
 
 
 def main():

@@ -11,7 +11,7 @@ setup(
     python_requires=">=3.10,<3.14",
     py_modules=sorted(name[:-3] for name in glob("gantut_*.py")),
     packages=["gantut"],
-    package_data={"gantut": ["*.html"]},
+    package_data={"gantut": ["*.html", "tfjs/*"]},
     install_requires=[
         "tensorflow>=2.21,<2.22",
         "tensorboard>=2.21,<2.22",

@@ -1,6 +1,6 @@
 """A trained network for other runtimes: a SavedModel, an ONNX file or a TensorFlow Lite file that holds its numbers.
 
-gantut_sample.py --mode export hands over the class and the checkpoint; docs/export.md says how to load what it writes.
+gantut_sample.py --mode export hands over the class and the numbers; docs/export.md says how to load what it writes.
 Both networks map images as [0, 1], so that what the generator returns can be given to the discriminator as it is.
 """
 import logging
@@ -16,10 +16,10 @@ FORMATS = {"saved_model": "export", "onnx": "export.onnx", "tflite": "export.tfl
 OPSET = 17  # of ONNX, from 2022: what the runtimes of today and those of some years ago read
 
 
-def export_network(DCGAN, sizes, checkpoint, network, form, out):
-    """Write one network of a checkpoint, batch norm in evaluation mode, to out; any number of images a call.
+def export_network(DCGAN, sizes, numbers, network, form, out):
+    """Write one network of a model, batch norm in evaluation mode, to out; any number of images a call.
 
-    DCGAN: the class. sizes: its arguments. checkpoint: the path of the checkpoint. network: "G" maps z, float32
+    DCGAN: the class. sizes: its arguments. numbers: arrays by the names of its variables. network: "G" maps z, float32
     [N, z_dim] in [-1, 1], to images, float32 [N, size, size, c_dim] in [0, 1]; "D" maps images to probability and
     logits, [N, 1], of being real. form: one of FORMATS. Raises UserError if out cannot be written, or is there already
     and a SavedModel, or if a package is not installed.
@@ -27,7 +27,7 @@ def export_network(DCGAN, sizes, checkpoint, network, form, out):
     for converter in ("absl", "tf2onnx"):  # they would tell every step
         logging.getLogger(converter).setLevel(logging.WARNING)
     with tf.Graph().as_default() as graph, tf.Session() as sess:
-        dcgan = frozen(DCGAN, tf.train.load_checkpoint(checkpoint))(sess, **sizes)
+        dcgan = frozen(DCGAN, numbers)(sess, **sizes)
         inputs, outputs = signature(dcgan, network)
         if form == "saved_model":
             with writing(out):
@@ -70,8 +70,8 @@ def onnx_model(graph, inputs, outputs):
     return model.SerializeToString()
 
 
-def frozen(DCGAN, checkpoint):
-    """A DCGAN with a checkpoint's numbers as constants in place of variables, in evaluation mode: for one network."""
+def frozen(DCGAN, numbers):
+    """A DCGAN with numbers as constants in place of variables, in evaluation mode: for one network."""
 
     class FrozenDCGAN(DCGAN):
         def build_model(self):
@@ -87,8 +87,8 @@ def frozen(DCGAN, checkpoint):
                 return super().discriminator(image, reuse)
 
     def constants():
-        return tf.variable_scope(tf.get_variable_scope(), custom_getter=lambda getter, name, **_: tf.constant(
-            checkpoint.get_tensor(name)))
+        return tf.variable_scope(tf.get_variable_scope(), custom_getter=lambda _, name, **__: tf.constant(
+            numbers[name]))
 
     return FrozenDCGAN
 

@@ -334,7 +334,8 @@ def test_the_modes_as_commands_after_a_training(trained):
     cases = [("grid", "grid.png", ""), ("images", "images", "--count 3"), ("interpolate", "interpolate.png", ""),
              ("arithmetic", "arithmetic.png", "--a 1,5,9 --b 2,3 --c 4"), ("walk", "walk.gif", "--frames 4"),
              ("film", "film.gif", ""), ("nearest", "nearest.png", "--dataset pictures"),
-             ("quiz", "quiz.html", "--dataset pictures"), ("export", "export", "")]
+             ("quiz", "quiz.html", "--dataset pictures"), ("export", "export", ""),
+             ("page", "page.html", "")]
     assert [case[0] for case in cases] == list(gantut_sample.MODES)
     processes = two_at_a_time(lambda case: run_script(
         "gantut_sample.py", "--mode", case[0], "--out", out / case[1], *case[2].split(), cwd=trained), cases)
