@@ -87,7 +87,7 @@ def frozen(DCGAN, numbers):
                 return super().discriminator(image, reuse)
 
     def constants():
-        return tf.variable_scope(tf.get_variable_scope(), custom_getter=lambda _, name, **__: tf.constant(
+        return tf.variable_scope(tf.get_variable_scope(), custom_getter=lambda getter, name, **_: tf.constant(
             numbers[name]))
 
     return FrozenDCGAN
