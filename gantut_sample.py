@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What one shows with a trained GAN: its samples, the way from one to another, its film, its quiz. Beyond the tutorial.
+"""What one shows with a trained GAN: samples, ways between them, a film, a quiz, a page that draws. Beyond the text.
 
   python gantut_sample.py --mode grid --count 100
   python gantut_sample.py --mode quiz --dataset aligned
@@ -18,19 +18,20 @@ from scipy.special import ndtr, ndtri
 from tqdm import tqdm
 
 import gantut_imgfuncs
-from gantut.averages import names_to_draw_with, restore_to_draw
-from gantut.checkpoints import model_sizes, newest_checkpoint
+from gantut.averages import restore_to_draw
+from gantut.checkpoints import model_sizes
 from gantut.dice import random_state, sample_z
 from gantut.errors import UserError, check_outside, writing
+from gantut.export import FORMATS, export_network
 from gantut.finding import check_number, find_dataset, list_pictures
 from gantut.flags import define, forget
 from gantut.images import grid_size, pixels, read, reason, save_film
 from gantut.loading import Loader
+from gantut.page import make_page
 from gantut.precision import set_precision
 from gantut.quiz import make_quiz
-from gantut_datafuncs import batch_norm
 from gantut_gan import DCGAN, SUPPORTED_EXTENSIONS, dataset_files
-from gantut_imgfuncs import inverse_transform, merge, save_images
+from gantut_imgfuncs import merge, save_images
 
 flags = tf.app.flags
 FLAGS = flags.FLAGS
@@ -42,7 +43,7 @@ def define_flags():
     forget()
     flags.DEFINE_enum("mode", "grid", list(MODES), "What to make [grid]")
     flags.DEFINE_string("checkpoint_dir", "checkpoint", "Directory of the trained model [checkpoint]")
-    flags.DEFINE_string("out", None, "File to write; a folder for images and export [{}]".format(
+    flags.DEFINE_string("out", None, "File to write; a folder for images and a SavedModel [{}]".format(
         ", ".join(out for _, out, _ in MODES.values())))
     flags.DEFINE_integer("count", None, "How many samples; rows of interpolate and nearest, of either kind in the quiz "
                          "[{}]".format(", ".join("{} {}".format(mode, count) for mode, (_, _, count) in MODES.items()
@@ -63,6 +64,10 @@ def define_flags():
     flags.DEFINE_string("dataset", None, "nearest, quiz: folder of training pictures, or the name of one under data/.")
     define("is_crop", "crop_size", "skip_bad_images", where="nearest, quiz, as in the training: ")
     flags.DEFINE_integer("neighbours", 5, "nearest: training pictures beside each sample [5]", lower_bound=1)
+    flags.DEFINE_enum("format", "saved_model", list(FORMATS), "export: for TensorFlow, ONNX or TensorFlow Lite "
+                      "[saved_model]")
+    flags.DEFINE_enum("network", "G", ["G", "D"], "export: the generator, z -> images in [0, 1], or the discriminator, "
+                      "images in [0, 1] -> probability and logits of being real [G]")
 
     flags.register_multi_flags_validator(["mode", "dataset"], lambda f: f["dataset"] or f["mode"] not in (
         "nearest", "quiz"), "--mode nearest and quiz need --dataset, the pictures of the training")
@@ -93,6 +98,11 @@ class Sampler(object):
     def draw_all(self, z):
         """Draw z [N, z_dim]: images [N, size, size, c_dim] in [-1, 1]."""
         return np.concatenate(list(self.draw(z)))
+
+    def numbers(self):
+        """The model's numbers, arrays by the names of its variables."""
+        variables = self.dcgan.sess.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES)
+        return dict(zip([var.op.name for var in variables], self.dcgan.sess.run(variables)))
 
     def frames(self, z):
         """Draw z [frames, N, z_dim]: the frames of a film, uint8 [frames, h, w, c_dim], each a sheet of N images."""
@@ -281,53 +291,27 @@ def quiz(sampler, config):
 
 
 def export(sampler, config):
-    """A SavedModel that TensorFlow loads without this project; its signature serving_default maps
-    z, float32 [N, z_dim] in [-1, 1], to images, float32 [N, size, size, c_dim] in [0, 1]."""
-    path = newest_checkpoint(config.checkpoint_dir)
-    with tf.Graph().as_default(), tf.Session() as sess:
-        averages = names_to_draw_with(config.checkpoint_dir, config.weights)
-        dcgan = FrozenDCGAN(sess, tf.train.load_checkpoint(path), averages, **sampler.sizes)
-        images = tf.identity(inverse_transform(dcgan.G), name="images")
-        with writing(config.out):
-            tf.saved_model.simple_save(sess, config.out, {"z": dcgan.z}, {"images": images})
+    """The generator or the discriminator for other runtimes: gantut/export.py says what it takes and returns."""
+    export_network(DCGAN, sampler.sizes, sampler.numbers(), config.network, config.format, config.out)
 
 
-class FrozenDCGAN(DCGAN):
-    """The generator alone, in evaluation mode, with a checkpoint's numbers as constants in place of variables."""
-
-    def __init__(self, sess, checkpoint, averages, **sizes):
-        self.checkpoint, self.averages = checkpoint, averages
-        super().__init__(sess, **sizes)
-
-    def build_model(self):
-        self.is_training = False
-        self.g_bns = [frozen_norm(name=bn.name) for bn in self.g_bns]
-        self.z = tf.placeholder(tf.float32, [None, self.z_dim], name="z")
-        with tf.variable_scope(tf.get_variable_scope(), custom_getter=self.constant):
-            self.G = self.generator(self.z)
-
-    def constant(self, getter, name, **_):
-        return tf.constant(self.checkpoint.get_tensor(self.averages.get(name, name)))
-
-
-class frozen_norm(batch_norm):
-    """Batch normalisation that knows the evaluation mode only: no updates, which constants could not take."""
-
-    def __call__(self, x, train):
-        with tf.variable_scope(self.name):
-            mean, variance, beta, gamma = (tf.get_variable(name, x.get_shape()[-1:]) for name in (
-                "moving_mean", "moving_variance", "beta", "gamma"))
-            return tf.nn.batch_normalization(x, mean, variance, beta, gamma, self.epsilon)
+def page(sampler, config):
+    """A page that draws faces while one moves sliders. It works in any browser, without a network."""
+    text = make_page(sampler.numbers(), sampler.dcgan.g_bns[0].epsilon, config.seed)
+    with writing(config.out), open(config.out, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 MODES = {"grid": (grid, "grid.png", 64), "images": (images, "images", 10000),
          "interpolate": (interpolate, "interpolate.png", 8), "arithmetic": (arithmetic, "arithmetic.png", 64),
          "walk": (walk, "walk.gif", 16), "film": (film, "film.gif", None), "nearest": (nearest, "nearest.png", 8),
-         "quiz": (quiz, "quiz.html", 10), "export": (export, "export", None)}  # function, --out, --count
+         "quiz": (quiz, "quiz.html", 10), "export": (export, "export", None),
+         "page": (page, "page.html", None)}  # function, --out, --count
 
 
 def main():
     mode, out, count = MODES[FLAGS.mode]
+    out = FORMATS[FLAGS.format] if mode is export else out
     FLAGS.out = FLAGS.out or out
     FLAGS.count = FLAGS.count or count
     ending = os.path.splitext(out)[1]

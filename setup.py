@@ -11,7 +11,7 @@ setup(
     python_requires=">=3.10,<3.14",
     py_modules=sorted(name[:-3] for name in glob("gantut_*.py")),
     packages=["gantut"],
-    package_data={"gantut": ["*.html"]},
+    package_data={"gantut": ["*.html", "tfjs/*"]},
     install_requires=[
         "tensorflow>=2.21,<2.22",
         "tensorboard>=2.21,<2.22",
@@ -27,7 +27,8 @@ setup(
     extras_require={
         "test": ["pytest>=8,<10", "scikit-image>=0.22,<1", "selenium>=4.20,<5", "ruff",
                  "mtcnn==1.0.0", "scikit-learn>=1.4,<2", "pytest-xdist>=3.5,<4", "kubernetes>=29", "nbclient>=0.10,<1",
-                 "ipykernel>=6.29,<8"],
+                 "ipykernel>=6.29,<8", "tf2onnx>=1.17,<2", "onnxruntime>=1.20,<2", "ai-edge-litert>=2.0,<3"],
+        "export": ["tf2onnx>=1.17,<2"],
         "variants": ["matplotlib>=3.8,<4"],
         "faces": ["mtcnn==1.0.0", "scikit-learn>=1.4,<2"],
         "kubernetes": ["kubernetes>=29"],

@@ -38,6 +38,8 @@ addresses    where the workers of a cluster are
 workers      what they do together
 
 quiz         the page of the quiz, real or fake?
+page         the page that draws faces while one moves sliders; tfjs/ holds what it computes with
+export       the networks for other runtimes: SavedModel, ONNX, TensorFlow Lite
 
 Imports run one way, downwards in this list to upwards. Nothing here imports a gantut_*.py: what a room needs of the
 model or of the image functions it is handed, so that a reader's own files serve as well. Every room keeps this rule;

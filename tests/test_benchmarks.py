@@ -12,6 +12,7 @@ TINY = ["--image_size", 16, "--gf_dim", 4]
     ("step", [*TINY, "--batch_size", 4, "--rounds", 1, "--only", "ours", "written", "product"], "| this project |"),
     ("scale", ["--quick"], "| files |"),
     ("sample", [*TINY, "--count", 130, "--rounds", 1], "| images/s |"),
+    ("runtimes", [*TINY, "--batches", 1, 2, "--rounds", 1, "--seconds", 0.05], "| LiteRT |"),
     ("loader", ["--count", 1000, "--rounds", 1, "--only", "cold"], "gantut"),
     ("cluster", [*TINY, "--batch_size", 4, "--rounds", 1], "| 2 workers, 1 core each |"),
     ("profile_step", [*TINY, "--batch_size", 4], "| together |"),

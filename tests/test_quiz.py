@@ -57,15 +57,20 @@ def test_order_is_drawn_from_the_seed():
     assert truth(make_page()) not in ([True] * N + [False] * N, [False] * N + [True] * N)
 
 
+def open_browser(folder, options=OPTIONS):
+    """A headless Chromium that keeps its files in folder; it logs what it asks for and what the page complains of."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium: pip install '.[test]'")
+    chosen = webdriver.ChromeOptions()
+    chosen.binary_location = CHROMIUM
+    for option in [*options, "--user-data-dir={}".format(folder)]:
+        chosen.add_argument(option)
+    chosen.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    return webdriver.Chrome(chosen, webdriver.ChromeService(DRIVER))
+
+
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium: pip install '.[test]'")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for option in [*OPTIONS, "--user-data-dir={}".format(tmp_path_factory.mktemp("browser"))]:
-        options.add_argument(option)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    driver = open_browser(tmp_path_factory.mktemp("browser"))
     yield driver
     driver.quit()
 

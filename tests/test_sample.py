@@ -1,16 +1,14 @@
 """Every mode of gantut_sample.py against NumPy: its pictures against the reference network of tests/reference.py, its
-ways through z against the formulas written out here, its SavedModel in a process that knows nothing of the project."""
+ways through z against the formulas written out here. Its exports are in tests/test_export.py."""
 import contextlib
 import os
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import imageio.v3 as iio
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import ROOT, load_image, run_script, the_error, train, two_at_a_time, write_pictures
+from conftest import load_image, run_script, the_error, train, two_at_a_time, write_pictures
 from PIL import Image
 from reference import Reference, random_params
 from scipy import stats
@@ -319,40 +317,6 @@ def test_quiz_takes_pictures_of_both_kinds(tmp_path, sampler, monkeypatch):
         gantut_sample.quiz(sampler, config(tmp_path / "q.html", count=21, dataset=str(tmp_path / "data")))
 
 
-# by plain TensorFlow, without this project; a constant folded into a kernel moves the last bits
-LOAD = """
-import sys
-import numpy as np
-import tensorflow as tf
-model = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
-images = model(z=tf.constant(np.load("z.npy"), tf.float32))["images"].numpy()
-np.save("images.npy", images)
-np.save("alone.npy", model(z=tf.constant(np.load("z.npy")[5:6], tf.float32))["images"].numpy())
-print(model.structured_input_signature, [name for name in sys.modules if "gantut" in name])
-"""
-
-
-def test_export_is_loaded_by_tensorflow_alone(tmp_path, model, sampler):
-    gantut_sample.export(sampler, config(tmp_path / "export", checkpoint_dir=str(model.folder / "checkpoint")))
-    z = noise(*range(9))
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    np.save(elsewhere / "z.npy", z)
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    process = subprocess.run([sys.executable, "-I", "-c", LOAD, str(tmp_path / "export")], cwd=elsewhere,
-                             env=environment, capture_output=True, text=True, timeout=300)
-    assert process.returncode == 0, process.stderr
-    assert ROOT not in process.stdout and process.stdout.rstrip().endswith("[]")
-    assert "'z': TensorSpec(shape=(None, 8), dtype=tf.float32" in process.stdout
-    images = np.load(elsewhere / "images.npy")
-    assert images.dtype == np.float32 and 0 <= images.min() and images.max() <= 1
-    assert np.allclose(images * 2 - 1, sampler.draw_all(z), atol=3e-6)
-    assert np.allclose(images * 2 - 1, reference_images(model, z), atol=1e-5)
-    assert np.allclose(np.load(elsewhere / "alone.npy")[0], images[5], rtol=0, atol=1e-6)
-    with pytest.raises(UserError, match="cannot write .*export.* exists"):
-        gantut_sample.export(sampler, config(tmp_path / "export", checkpoint_dir=str(model.folder / "checkpoint")))
-
-
 # as the user meets it
 
 @pytest.fixture(scope="module")
@@ -370,7 +334,8 @@ def test_the_modes_as_commands_after_a_training(trained):
     cases = [("grid", "grid.png", ""), ("images", "images", "--count 3"), ("interpolate", "interpolate.png", ""),
              ("arithmetic", "arithmetic.png", "--a 1,5,9 --b 2,3 --c 4"), ("walk", "walk.gif", "--frames 4"),
              ("film", "film.gif", ""), ("nearest", "nearest.png", "--dataset pictures"),
-             ("quiz", "quiz.html", "--dataset pictures"), ("export", "export", "")]
+             ("quiz", "quiz.html", "--dataset pictures"), ("export", "export", ""),
+             ("page", "page.html", "")]
     assert [case[0] for case in cases] == list(gantut_sample.MODES)
     processes = two_at_a_time(lambda case: run_script(
         "gantut_sample.py", "--mode", case[0], "--out", out / case[1], *case[2].split(), cwd=trained), cases)

@@ -1,0 +1,185 @@
+"""The generator in every runtime that it is exported to: pictures a second, and the sizes of the files.
+
+  python benchmarks/runtimes.py --json runtimes.json
+
+Trains a model for one step (or takes --checkpoint_dir), exports it in every format, and lets the session, TensorFlow
+with the SavedModel, ONNX Runtime, LiteRT and the page in a headless Chromium draw in turns, each in a process of its
+own, --seconds at a time, --rounds times; the table has the medians. The page is measured inside the browser, with
+WebAssembly and with WebGL, which a processor computes where there is no graphics card. Needs pip install '.[test]',
+chromium and chromedriver.
+"""
+import argparse
+import atexit
+import json
+import multiprocessing
+import os
+import shutil
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [ROOT, os.path.dirname(os.path.abspath(__file__))]
+
+from machine import describe, table, version  # noqa: E402
+from sample import make_model  # noqa: E402
+from scale import run  # noqa: E402
+
+from gantut.dice import sample_z  # noqa: E402
+
+EXPORTS = {"saved_model": "export", "onnx": "export.onnx", "tflite": "export.tflite", "page": "page.html"}
+PAGE = """
+const [n, seconds, done] = arguments;
+(async () => {
+  const zs = Array.from({length: n}, (_, i) => noise(i));
+  await draw(zs);
+  const began = performance.now();
+  let count = 0;
+  for (; performance.now() - began < 1000 * seconds; count += n) await draw(zs);
+  return 1000 * count / (performance.now() - began);
+})().then(done);"""
+
+
+def session(work):
+    import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
+
+    import tensorflow.compat.v1 as tf
+
+    from gantut_sample import Sampler
+    sampler = Sampler(tf.Session(), work, 1)
+    return sampler.draw_all
+
+
+def saved_model(work):
+    import tensorflow as tf
+    loaded = tf.saved_model.load(os.path.join(work, "export"))
+    return lambda z: loaded.signatures["serving_default"](z=tf.constant(z))["images"].numpy()
+
+
+def onnx(work):
+    import onnxruntime
+    loaded = onnxruntime.InferenceSession(os.path.join(work, "export.onnx"))
+    return lambda z: loaded.run(None, {"z": z})
+
+
+def tflite(work):
+    from ai_edge_litert.interpreter import Interpreter
+    loaded = Interpreter(os.path.join(work, "export.tflite"), num_threads=os.cpu_count())
+    runner = loaded.get_signature_runner("serving_default")
+    return lambda z: runner(z=z)
+
+
+def page(work, backend):
+    """Pictures/s of the page for (n, seconds)."""
+    from selenium import webdriver
+    options, folder = webdriver.ChromeOptions(), tempfile.mkdtemp(dir=work)
+    options.binary_location = shutil.which("chromium")
+    for option in ("--headless", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
+                   "--no-first-run", "--disable-background-networking", "--user-data-dir=" + folder):
+        options.add_argument(option)
+    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    atexit.register(driver.quit)
+    driver.set_script_timeout(600)
+    driver.get("file://{}#{}".format(os.path.join(work, "page.html"), backend))
+    while driver.execute_script("return busy"):
+        time.sleep(0.1)
+    if driver.execute_script("return tf.getBackend()") != backend:
+        sys.exit("error: no {} in this Chromium".format(backend))
+    return lambda n, seconds: driver.execute_async_script(PAGE, n, seconds)
+
+
+def timed(draw, z_dim):
+    """Pictures/s of a function that draws, for (n, seconds)."""
+    def measure(n, seconds):
+        z = np.float32(sample_z(1, range(n), z_dim))
+        draw(z)
+        began, count = time.perf_counter(), 0
+        while time.perf_counter() - began < seconds:
+            draw(z)
+            count += n
+        return count / (time.perf_counter() - began)
+    return measure
+
+
+RUNTIMES = {"session": session, "TensorFlow, SavedModel": saved_model, "ONNX Runtime": onnx, "LiteRT": tflite,
+            "page in Chromium, WebAssembly": "wasm", "page in Chromium, WebGL without a graphics card": "webgl"}
+
+
+def serve(connection, name, work, z_dim):
+    """One runtime's process: answers (n, seconds) with pictures/s, until it is told None."""
+    made = RUNTIMES[name]
+    measure = page(work, made) if isinstance(made, str) else timed(made(work), z_dim)
+    connection.send("ready")
+    for n, seconds in iter(connection.recv, None):
+        connection.send(measure(n, seconds))
+
+
+def size(path):
+    """MB of a file, or of all in a folder."""
+    paths = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names] or [path]
+    return sum(map(os.path.getsize, paths)) / 1e6
+
+
+def measure_all(work, args):
+    """Pictures/s: {runtime: {n: one figure a round}}."""
+    context, found, connections, processes = multiprocessing.get_context("spawn"), {}, {}, []
+    for name in RUNTIMES:
+        connections[name], end = context.Pipe()
+        processes.append(context.Process(target=serve, args=(end, name, work, args.z_dim), daemon=True))
+        processes[-1].start()
+        end.close()
+        connections[name].recv()
+        found[name] = {n: [] for n in args.batches if n == 1 or callable(RUNTIMES[name])}  # the page draws one
+    for _ in range(args.rounds):
+        for n in args.batches:
+            for name, connection in connections.items():
+                if n in found[name]:
+                    connection.send((n, args.seconds))
+                    found[name][n].append(connection.recv())
+        print({name: [round(one[-1], 1) for one in figures.values()] for name, figures in found.items()},
+              file=sys.stderr)
+    for connection in connections.values():
+        connection.send(None)
+    for process in processes:
+        process.join()
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint_dir", help="a trained model, in place of one made here")
+    parser.add_argument("--image_size", type=int, default=64, help="of the model made here")
+    parser.add_argument("--gf_dim", type=int, default=32, help="of the model made here")
+    parser.add_argument("--z_dim", type=int, default=100, help="of the model given")
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 64], help="pictures a call")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=1.5, help="for each figure, at least")
+    parser.add_argument("--limit", type=float, default=300, help="seconds for each export")
+    parser.add_argument("--threads", type=int, default=0, help="of the training")
+    parser.add_argument("--json", help="where to write the results")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as work:
+        shutil.copytree(args.checkpoint_dir or make_model(work, args), work, dirs_exist_ok=True)
+        for form, out in EXPORTS.items():
+            flags = {"mode": "page"} if form == "page" else {"mode": "export", "format": form}
+            _, _, note = run("gantut_sample.py", {**flags, "checkpoint_dir": work, "out": os.path.join(work, out)},
+                             args.limit)
+            if note:
+                sys.exit("error: the export: {}".format(note))
+        sizes = {form: size(os.path.join(work, out)) for form, out in EXPORTS.items()}
+        found = measure_all(work, args)
+    table(["pictures/s", *("{} a call".format(n) for n in args.batches)],
+          [[name, *("{:.1f}".format(np.median(one[n])) if n in one else "" for n in args.batches)]
+           for name, one in found.items()])
+    table(["file", "MB"], [[form, "{:.1f}".format(mb)] for form, mb in sizes.items()])
+    if args.json:
+        with open(args.json, "w") as file:
+            versions = {name: version(name) for name in ("onnxruntime", "ai-edge-litert", "tf2onnx")}
+            json.dump({"machine": {**describe(), **versions}, **vars(args), "sizes": sizes, "rounds": found}, file,
+                      indent=1)
+
+
+if __name__ == "__main__":
+    main()
