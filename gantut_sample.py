@@ -25,6 +25,7 @@ from gantut.finding import check_number, find_dataset, list_pictures
 from gantut.flags import define, forget
 from gantut.images import grid_size, pixels, read, reason, save_film
 from gantut.loading import Loader
+from gantut.places import find_model
 from gantut.precision import set_precision
 from gantut.quiz import make_quiz
 from gantut_datafuncs import batch_norm
@@ -73,6 +74,7 @@ class Sampler(object):
     """The generator of the newest checkpoint in a folder, with batch norm in evaluation mode, and its noise."""
 
     def __init__(self, sess, checkpoint_dir, seed):
+        checkpoint_dir = find_model(checkpoint_dir)
         self.sizes = model_sizes(checkpoint_dir)
         self.dcgan = DCGAN(sess, **self.sizes)
         self.dcgan.load(checkpoint_dir)
@@ -281,7 +283,7 @@ def quiz(sampler, config):
 def export(sampler, config):
     """A SavedModel that TensorFlow loads without this project; its signature serving_default maps
     z, float32 [N, z_dim] in [-1, 1], to images, float32 [N, size, size, c_dim] in [0, 1]."""
-    path = newest_checkpoint(config.checkpoint_dir)
+    path = newest_checkpoint(find_model(config.checkpoint_dir))
     with tf.Graph().as_default(), tf.Session() as sess:
         dcgan = FrozenDCGAN(sess, tf.train.load_checkpoint(path), **sampler.sizes)
         images = tf.identity(inverse_transform(dcgan.G), name="images")
@@ -343,6 +345,11 @@ def main():
     print("wrote {}".format(FLAGS.out))
 
 
-if __name__ == "__main__":
+def command():
+    """What gantut-sample calls."""
     define_flags()
     gantut.console.run(main)
+
+
+if __name__ == "__main__":
+    command()

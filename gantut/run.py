@@ -23,6 +23,7 @@ from gantut.loading import Loader
 from gantut.lock import locked
 from gantut.logs import flush, open_writer, why_not_written
 from gantut.pictures import Pictures
+from gantut.places import check_not_pretrained
 from gantut.processes import AveragingAdam
 from gantut.signals import Stop
 
@@ -55,6 +56,8 @@ class Run(object):
         """
         dcgan, config = self.dcgan, self.config
         check_outside(config.sample_dir, config.dataset, "sample_dir")
+        for flag in ("checkpoint_dir", "sample_dir", "logs_dir"):
+            check_not_pretrained(getattr(config, flag), flag)
         replicas = self.processes.count * config.devices
         loader = Loader(self.imgfuncs, dcgan.image_size, dcgan.is_crop, config.crop_size, dcgan.c_dim)
         self.data = Pictures(files, loader, config, dcgan.batch_size, replicas,
