@@ -5,6 +5,7 @@ places       where the project's own folders are, in a clone or installed, and w
 signals      Ctrl-C, SIGTERM and their like: a step is finished first
 streams      stdout and stderr that nobody reads end nothing
 console      what a terminal sees: no noise, one line for an error, how far it is
+notebook     what a notebook sees: how far it is and the newest samples, in place
 flags        the flags beyond Part 5's, each defined once, and their defaults
 
 images       picture files, in and out, beyond Part 3's eight functions

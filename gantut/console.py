@@ -122,6 +122,9 @@ class ProgressBar(object):
         """Print a line, above the bar if there is one."""
         self.bar.write(line, file=sys.stdout)
 
+    def picture(self, path):
+        """Samples have been written into a file: a terminal shows none."""
+
     def __enter__(self):
         return self
 

@@ -48,6 +48,8 @@ BEYOND = {  # name: (default, description, bounds)
     "worker_timeout": (600, "Seconds that a worker may be behind the others [600]", dict(COUNT, lower_bound=1)),
     "scale_learning_rate": (False, "Multiply the learning rate by the number of batches [False]", {}),
 }
+PART_5 = dict(epoch=20, learning_rate=0.0002, beta1=0.5, train_size=float("inf"), dataset="lfw-aligned-64",
+              checkpoint_dir="checkpoint", sample_dir="samples")  # gantut_trainer.py's, for train() without its flags
 KINDS = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string,
          list: flags.DEFINE_list}
 
@@ -96,6 +98,6 @@ def settings(config, **more):
     """
     values = config.flag_values_dict() if hasattr(config, "flag_values_dict") else vars(config)
     defaults = {name: default for name, (default, _, _) in BEYOND.items()}
-    found = {**defaults, "processes": Alone(), "devices": 1, **values, **more}
+    found = {**PART_5, **defaults, "processes": Alone(), "devices": 1, **values, **more}
     found.update({name: os.path.expanduser(found[name]) for name in PATHS if isinstance(found.get(name), str)})
     return SimpleNamespace(**{**found, "dataset": find_dataset(found["dataset"])})

@@ -13,7 +13,7 @@ import tensorflow.compat.v1 as tf
 from six.moves import xrange
 
 from gantut import record
-from gantut.checkpoints import Saver, newest_checkpoint, step_of, written_by_run
+from gantut.checkpoints import Saver, check_loaded, newest_checkpoint, step_of, written_by_run
 from gantut.dice import random_state
 from gantut.epoch_judge import EpochJudge
 from gantut.errors import Stopped, UserError, check_outside, writing
@@ -67,6 +67,7 @@ class Run(object):
         self.record = record.describe(dcgan, config, self.data, replicas)
         self.processes.compare(self.sess, self.record)
         if self.chief:
+            check_loaded(dcgan.checkpoint_dir, config.checkpoint_dir)
             record.check(config.checkpoint_dir, self.record, dcgan.saver, config.skip_bad_images)
         self.record["ahead"] = self.processes.number_of_chief(self.sess, self.record["ahead"])
         return self.data
@@ -118,8 +119,9 @@ class Run(object):
     def __enter__(self):
         if not self.is_done():
             self.stop = self.exits.enter_context(Stop("stopping after this step; once more stops at once\n"))
+            progress = getattr(self.config, "progress", ProgressBar)
             self.progress = self.exits.enter_context(
-                ProgressBar(self.done, self.config.epoch * self.batch_idxs, self.data.step_size))
+                progress(self.done, self.config.epoch * self.batch_idxs, self.data.step_size))
             self.batches = self.exits.enter_context(contextlib.closing(self.data.batches(self.done)))
         return self
 
@@ -204,6 +206,7 @@ class Run(object):
         with writing(sample_dir):
             os.makedirs(sample_dir, exist_ok=True)
             self.imgfuncs.save_images(samples, grid_size(len(samples)), os.path.join(sample_dir, name))
+        self.progress.picture(os.path.join(sample_dir, name))
         return d_loss, g_loss
 
     def save(self, counter):
