@@ -30,6 +30,7 @@ from gantut.flags import define, forget
 from gantut.images import grid_size, pixels, save_film, to_uint8
 from gantut.loading import Loader
 from gantut.masks import RULE, find_masks, mask_files, stem
+from gantut.places import find_model
 from gantut.precision import set_precision
 from gantut.results import FILM, PLOT, TABLE, check_apart, picture_names, result_names, results, try_to_write
 from gantut_gan import DCGAN, dataset_files
@@ -269,6 +270,7 @@ def main():
     mask_paths = mask_files(FLAGS.mask, files, root)
     check_apart(FLAGS.out_dir, files, root)
     check_apart(FLAGS.out_dir, mask_paths, FLAGS.mask)
+    FLAGS.checkpoint_dir = find_model(FLAGS.checkpoint_dir)
     sizes = model_sizes(FLAGS.checkpoint_dir)
     loader = Loader(gantut_imgfuncs, sizes["image_size"], FLAGS.is_crop, FLAGS.crop_size, sizes["c_dim"])
     pictures = loader.load_all(files)
@@ -297,6 +299,11 @@ def main():
         len(files), FLAGS.out_dir, losses[0, :, 0].mean(), losses[-1, :, 0].mean()))
 
 
-if __name__ == "__main__":
+def command():
+    """What gantut-complete calls."""
     define_flags()
     gantut.console.run(main)
+
+
+if __name__ == "__main__":
+    command()

@@ -25,6 +25,7 @@ from gantut.images import pixels, read
 from gantut.inception import check_weights, features_of
 from gantut.judge import MOST, Judge
 from gantut.loading import Loader
+from gantut.places import find_model
 from gantut.precision import set_precision
 from gantut.scores import frechet, kid, precision_recall
 from gantut_gan import dataset_files
@@ -97,7 +98,7 @@ def main():
     judged = dataset_files(find_dataset(FLAGS.pictures)) if FLAGS.pictures else None
     if judged is not None:
         check_number(judged, FLAGS.pictures)
-    sizes = model_sizes(FLAGS.checkpoint_dir) if judged is None else size_of(judged)
+    sizes = model_sizes(find_model(FLAGS.checkpoint_dir)) if judged is None else size_of(judged)
     loader = Loader(gantut_imgfuncs, sizes["image_size"], FLAGS.is_crop, FLAGS.crop_size, sizes["c_dim"])
     judge = Judge(load(loader, files, MOST), min(FLAGS.count, len(judged or range(FLAGS.count))), FLAGS.seed)
     count = judge.count
@@ -116,6 +117,11 @@ def main():
     write(columns)
 
 
-if __name__ == "__main__":
+def command():
+    """What gantut-judge calls."""
     define_flags()
     gantut.console.run(main)
+
+
+if __name__ == "__main__":
+    command()

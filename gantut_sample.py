@@ -28,6 +28,7 @@ from gantut.flags import define, forget
 from gantut.images import grid_size, pixels, read, reason, save_film
 from gantut.loading import Loader
 from gantut.page import make_page
+from gantut.places import find_model
 from gantut.precision import set_precision
 from gantut.quiz import make_quiz
 from gantut_gan import DCGAN, SUPPORTED_EXTENSIONS, dataset_files
@@ -79,6 +80,7 @@ class Sampler(object):
     """The generator of the newest checkpoint in a folder, with batch norm in evaluation mode, and its noise."""
 
     def __init__(self, sess, checkpoint_dir, seed, weights="auto"):
+        checkpoint_dir = find_model(checkpoint_dir)
         self.sizes = model_sizes(checkpoint_dir)
         self.dcgan = DCGAN(sess, **self.sizes)
         self.dcgan.load(checkpoint_dir)
@@ -330,6 +332,11 @@ def main():
     print("wrote {}".format(FLAGS.out))
 
 
-if __name__ == "__main__":
+def command():
+    """What gantut-sample calls."""
     define_flags()
     gantut.console.run(main)
+
+
+if __name__ == "__main__":
+    command()

@@ -82,5 +82,10 @@ def main():
         dcgan.train(settings(FLAGS, processes=processes, devices=len(devices)))
 
 
-if __name__ == "__main__":
+def command():
+    """What gantut-train calls."""
     gantut.console.run(main)
+
+
+if __name__ == "__main__":
+    command()

@@ -1,17 +1,40 @@
 """Installs the front rooms and the machinery: pip install .  (with [test] what the tests need, with [gpu] CUDA)"""
+import os
+import runpy
 from glob import glob
 
 from setuptools import setup
 
+
+def files(folder, pattern="**"):
+    """The files in a folder that match, as paths below it; none if there is no such folder."""
+    paths = glob(os.path.join(folder, pattern), recursive=True)
+    return sorted(os.path.relpath(path, folder) for path in paths if os.path.isfile(path))
+
+
+# a clone's folder data is installed as the package gantut_data, and so on
+FOLDERS = [name for name in ("data", "course", "variants", "pretrained") if os.path.isdir(name)]
+
 setup(
     name="gantut",
-    version="1.0.0",
+    version=runpy.run_path(os.path.join("gantut", "__init__.py"))["__version__"],
     description="The tutorial 'Generative Adversarial Network (GAN) in TensorFlow', running on today's TensorFlow",
     license="MIT",
     python_requires=">=3.10,<3.14",
     py_modules=sorted(name[:-3] for name in glob("gantut_*.py")),
-    packages=["gantut"],
-    package_data={"gantut": ["*.html", "tfjs/*"]},
+    packages=["gantut", *("gantut_" + name for name in FOLDERS)],
+    package_dir={"gantut_" + name: name for name in FOLDERS},
+    package_data={"gantut": ["*.html", "tfjs/*"], "gantut_data": ["*.npz", *files("data", "aligned/*.jpg")],
+                  "gantut_pretrained": files("pretrained")},
+    entry_points={"console_scripts": [
+        "gantut-train=gantut_trainer:command",
+        "gantut-sample=gantut_sample:command",
+        "gantut-complete=gantut_complete:command",
+        "gantut-judge=gantut_judge:command",
+        "gantut-align=gantut_data.align_faces:main",
+        "gantut-faces=gantut_data.make_faces:main",
+        "gantut-course=gantut_course.__main__:main",
+    ]},
     install_requires=[
         "tensorflow>=2.21,<2.22",
         "tensorboard>=2.21,<2.22",
@@ -25,7 +48,7 @@ setup(
         "filelock>=3.12,<4",
     ],
     extras_require={
-        "test": ["pytest>=8,<10", "scikit-image>=0.22,<1", "selenium>=4.20,<5", "ruff",
+        "test": ["pytest>=8,<10", "setuptools>=65", "wheel", "scikit-image>=0.22,<1", "selenium>=4.20,<5", "ruff",
                  "mtcnn==1.0.0", "scikit-learn>=1.4,<2", "pytest-xdist>=3.5,<4", "kubernetes>=29", "nbclient>=0.10,<1",
                  "ipykernel>=6.29,<8", "tf2onnx>=1.17,<2", "onnxruntime>=1.20,<2", "ai-edge-litert>=2.0,<3"],
         "export": ["tf2onnx>=1.17,<2"],

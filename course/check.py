@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 
-from start import EMPTY, LESSON, functions
+from start import EMPTY, LESSON, functions, in_words, place
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
@@ -117,8 +117,8 @@ def show(folder, hint):
 
 def solution(name):
     """Print the project's own lines of a step."""
-    for file in [*EMPTY, *(os.path.join("variants", lesson) for lesson in LESSON)]:
-        with open(os.path.join(ROOT, file), encoding="utf-8") as source:
+    for path in [*(os.path.join(ROOT, file) for file in EMPTY), *(place("variants", lesson) for lesson in LESSON)]:
+        with open(path, encoding="utf-8") as source:
             text = source.read()
         for one, node in functions(ast.parse(text)).items():
             if one in (name, name + ".__call__"):
@@ -128,7 +128,8 @@ def solution(name):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=in_words(__doc__),
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=os.path.expanduser, help="that of start.py, with your files")
     parser.add_argument("--hint", type=int, choices=[1, 2, 3], default=0,
                         help="of the next step: a question, the shapes, the operators")
@@ -138,7 +139,7 @@ def main():
     args = parser.parse_args()
     folder = os.path.abspath(args.folder)
     if not os.path.isdir(folder):
-        sys.exit("error: no folder {}: python course/start.py makes one".format(args.folder))
+        sys.exit(in_words("error: no folder {}: python course/start.py makes one".format(args.folder)))
     if args.work:
         return work(folder)
     if args.solution:

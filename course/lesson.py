@@ -4,9 +4,11 @@ import sys
 import numpy as np
 import tensorflow.compat.v1 as tf
 from functions import session, set_all, variable
-from judging import ROOT, Step, attempt, compare, load, need
+from judging import Step, attempt, compare, load, need
 
-sys.path.append(ROOT + "/variants")
+from gantut.places import place
+
+sys.path.append(place("variants"))
 
 
 def relu(x, alpha):

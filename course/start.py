@@ -13,6 +13,10 @@ import os
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.append(ROOT)
+
+from gantut.places import in_words, place  # noqa: E402
+
 EMPTY = {  # file: (part, what the tutorial leaves to write)
     "gantut_imgfuncs.py": (3, ["center_crop", "transform", "merge"]),
     "gantut_datafuncs.py": (4, ["batch_norm.__call__", "conv2d", "lrelu", "linear", "conv2d_transpose"]),
@@ -55,7 +59,7 @@ def empty(source, names, part):
 
 def skeleton(name, part=1):
     """What start.py writes for a file, if parts before `part` come completed."""
-    folder = os.path.join(ROOT, "variants") if name in LESSON else ROOT
+    folder = place("variants") if name in LESSON else ROOT
     with open(os.path.join(folder, name), encoding="utf-8") as file:
         source = file.read()
     if name in EMPTY or name in LESSON:
@@ -80,7 +84,7 @@ def write(folder, part, lesson):
         its_part, left = {**EMPTY, **LESSON}.get(name, (0, []))
         left = left if lesson or its_part >= part else []
         print("{}: {}".format(os.path.join(folder, name), "to write: " + ", ".join(left) if left else "complete"))
-    print("next: python course/check.py {}".format(folder))
+    print(in_words("next: python course/check.py {}".format(folder)))
 
 
 def reset(folder, name):
@@ -97,7 +101,8 @@ def reset(folder, name):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=in_words(__doc__),
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=os.path.expanduser, help="a new folder for your files")
     parser.add_argument("--part", type=int, choices=[3, 4], default=3, help="begin with this part; those before come "
                         "completed [3]")

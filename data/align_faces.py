@@ -19,7 +19,6 @@ import math
 import multiprocessing
 import os
 import re
-import shlex
 import signal
 import sys
 import threading
@@ -34,9 +33,11 @@ from tqdm import tqdm
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
+from gantut import __version__  # noqa: E402
 from gantut.errors import whole  # noqa: E402
 from gantut.finding import list_pictures  # noqa: E402
 from gantut.images import ENDINGS, read, reason, to_uint8  # noqa: E402
+from gantut.places import in_words, typed  # noqa: E402
 from gantut.signals import Stop  # noqa: E402
 
 TEMPLATE = '.28,.15 .72,.15 .31,.635 .70,.635'  # left eye, right eye, mouth's corners in the tutorial's Figure 2
@@ -343,6 +344,7 @@ def parse():
     parser.add_argument('--format', choices=['png', 'jpg'], default='png', help='(default: png)')
     parser.add_argument('--workers', type=int, default=os.cpu_count(),
                         help='processes, of about 1 GB each (default: the number of cores)')
+    parser.add_argument('--version', action='version', version='gantut ' + __version__)
     args = parser.parse_args()
     check(args, parser.error)
     return args
@@ -370,7 +372,8 @@ def check(args, error):
         error(f'--template must be four different places "x,y x,y x,y x,y", not "{args.template}"')
     args.places = (template + args.margin) / (1 + 2 * args.margin)
     if args.mode == 'face' and importlib.util.find_spec('mtcnn') is None:
-        error("finding faces needs mtcnn: pip install '.[faces]', or take the pictures as they are with --mode crop")
+        error(in_words("finding faces needs mtcnn: pip install '.[faces]', or take the pictures as they are with "
+                       "--mode crop"))
 
 
 def main():
@@ -383,7 +386,7 @@ def main():
         sys.exit('error: a worker has died, perhaps for want of memory (1 GB each): try fewer --workers; the same '
                  'command goes on')
     if signum:
-        print(f'stopped; to go on: {shlex.join([sys.executable, *sys.argv])}', file=sys.stderr)
+        print(f'stopped; to go on: {typed()}', file=sys.stderr)
         sys.exit(128 + signum)
 
 

@@ -29,13 +29,14 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.dirname(HERE))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from gantut.errors import UserError, check_outside, whole  # noqa: E402
-from gantut.idx import read_idx  # noqa: E402
-from gantut.images import ENDINGS, read, reason, to_uint8  # noqa: E402
-from gantut_imgfuncs import center_crop  # noqa: E402
+from gantut import __version__
+from gantut.errors import UserError, check_outside, whole
+from gantut.idx import read_idx
+from gantut.images import ENDINGS, read, reason, to_uint8
+from gantut.places import in_words, new_data
+from gantut_imgfuncs import center_crop
 
 MARKER = "source.txt"  # says what a folder was made from; only such a folder is added to
 PART = ".part"  # the file being written, until it is whole
@@ -116,13 +117,14 @@ def download(name):
 def get(name):
     """What download() returns; its failures become one line that says how to get the set by hand."""
     one = SETS[name]
-    by_hand = f"with a browser get {one.by_hand}, then: python data/get_dataset.py {name} --archive {one.archive}"
+    by_hand = f"with a browser get {one.by_hand}, then: "
+    by_hand += in_words(f"python data/get_dataset.py {name} --archive {one.archive}")
     if name == "celeba":
         fail(f"celeba ({one.licence}) cannot be downloaded by a program: {by_hand}")
     try:
         return download(name)
     except ImportError as error:
-        fail(f"{name} needs {error.name}: pip install '.[faces]'")
+        fail(in_words(f"{name} needs {error.name}: pip install '.[faces]'"))
     except Exception as error:  # whatever the network or the libraries' checks raise
         fail(f"cannot download {name}: {reason(error)}; try later, or {by_hand}")
 
@@ -320,19 +322,20 @@ def main():
                         help="take this file or folder instead of downloading; celeba needs it")
     parser.add_argument("--crop", type=int, help="pixels of the centre to keep, 0 = all (default: 0; celeba: 108)")
     parser.add_argument("--size", type=int, help="pixels a side to scale it to, 0 = as it is (default: 0; celeba: 64)")
+    parser.add_argument("--version", action="version", version="gantut " + __version__)
     args = parser.parse_args()
     one = SETS[args.set]
     crop, size = one.crop if args.crop is None else args.crop, one.size if args.size is None else args.size
     if not (0 <= crop <= 4096 and 0 <= size <= 4096):
         parser.error("--crop and --size must be 0 to 4096")
-    out = args.out or os.path.relpath(os.path.join(HERE, args.set))
+    out = args.out or new_data(args.set)
     try:
         count = make(args.set, out, args.archive, crop, size)
     except KeyboardInterrupt:
         print("stopped; the same command goes on", file=sys.stderr)
         sys.exit(130)
     then = one.then.format(out=shlex.quote(out.rstrip("/")), dataset=shlex.quote(out) if args.out else args.set)
-    print(f"{count:,} pictures are in {out}; next: {then}")
+    print(f"{count:,} pictures are in {out}; next: {in_words(then)}")
 
 
 if __name__ == "__main__":

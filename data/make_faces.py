@@ -23,8 +23,10 @@ from tqdm import tqdm
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from gantut import __version__
 from gantut.errors import whole
 from gantut.images import ENDINGS
+from gantut.places import new_data
 
 CANVAS = 192  # faces are drawn at this size in pixels, then scaled to the size asked for
 TEMPLATE = {'left_eye': (.28, .15), 'right_eye': (.72, .15), 'mouth_left': (.31, .635), 'mouth_right': (.70, .635)}
@@ -374,13 +376,13 @@ def same(*files):
 
 
 def main():
-    aligned = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'aligned')
     parser = argparse.ArgumentParser(description='Draw aligned faces as face_00000.jpg, face_00001.jpg, ...')
-    parser.add_argument('out', nargs='?', type=os.path.expanduser, default=aligned,
+    parser.add_argument('out', nargs='?', type=os.path.expanduser, default=new_data('aligned'),
                         help='folder (default: data/aligned)')
     parser.add_argument('--count', type=int, default=2000, help='how many faces, 0 or more (default: 2000)')
     parser.add_argument('--seed', type=int, default=1, help='another seed, other people: 0 to 2**32 - 1 (default: 1)')
     parser.add_argument('--size', type=int, default=64, help='pixels a side, 8 or more (default: 64)')
+    parser.add_argument('--version', action='version', version='gantut ' + __version__)
     args = parser.parse_args()
     if args.count < 0 or args.size < 8 or not 0 <= args.seed < 2 ** 32:
         sys.exit('make_faces: --count must be 0 or more, --size 8 or more, --seed 0 to 4294967295')

@@ -1,9 +1,11 @@
 """The machinery behind the tutorial's front rooms, gantut_gan.py and its neighbours: one room a file, one topic a room.
 
 errors       what the user can mend, in one line; what is written whole or not at all
+places       where the project's own folders are, in a clone or installed, and what its scripts are called
 signals      Ctrl-C, SIGTERM and their like: a step is finished first
 streams      stdout and stderr that nobody reads end nothing
 console      what a terminal sees: no noise, one line for an error, how far it is
+notebook     what a notebook sees: how far it is and the newest samples, in place
 flags        the flags beyond Part 5's, each defined once, and their defaults
 
 images       picture files, in and out, beyond Part 3's eight functions
@@ -46,3 +48,4 @@ model or of the image functions it is handed, so that a reader's own files serve
 the scripts in the root, gantut_complete.py, gantut_sample.py and gantut_judge.py, are there since people call them by
 name.
 """
+__version__ = "1.1.0"

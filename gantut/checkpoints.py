@@ -50,6 +50,14 @@ def check_folder(checkpoint_dir, flag="checkpoint_dir"):
             flag, checkpoint_dir, os.path.dirname(checkpoint_dir) or "."))
 
 
+def check_loaded(load_dir, save_dir):
+    """Raise UserError if a training saves into a folder that holds a checkpoint, but begins with another or none."""
+    load, save = map(newest_checkpoint, (load_dir, save_dir))
+    if save and (not load or os.path.realpath(load) != os.path.realpath(save)):
+        raise UserError("{} holds a checkpoint that this training would not go on from: give DCGAN() the same "
+                        "checkpoint_dir, or train() another".format(save_dir))
+
+
 def find_checkpoints(checkpoint_dir):
     """The names of the checkpoints in a folder, NAME-<step>: returns (the complete ones, those of which parts lack)."""
     found = {}

@@ -3,12 +3,13 @@
 Import this before TensorFlow. To see TensorFlow's own messages, set TF_CPP_MIN_LOG_LEVEL=0 in the environment.
 """
 import os
-import shlex
 import signal
 import sys
 import threading
 
+from gantut import __version__
 from gantut.errors import Stopped, UserError, one_line, printable
+from gantut.places import in_words, typed
 from gantut.signals import leave_at_once
 from gantut.streams import protect, reopen_closed
 
@@ -56,8 +57,17 @@ def run(main):
     """Parse the flags and call main(); how it ends becomes one line at most on stderr and an exit code."""
     protect()
     leave_at_once()
+    show_help_of(main.__module__)
     with tf.Graph().as_default():  # of its own: a notebook may run it again
         app.run(lambda _: call(main), flags_parser=parse_flags)
+
+
+def show_help_of(module):
+    """Let absl's --help show the text and the flags of a script also where a command has imported it."""
+    doc = sys.modules[module].__doc__ or ""
+    sys.modules["__main__"].__doc__ = in_words(doc) + "\n--version says which version this is.\n"
+    for flag in flags.FLAGS.get_flags_for_module(module):
+        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
 
 
 def call(main):
@@ -66,7 +76,7 @@ def call(main):
     except UserError as error:
         sys.exit("error: {}".format(printable(str(error))))
     except Stopped as stopped:
-        print("stopped and saved; to go on: {}".format(shlex.join([sys.executable, *sys.argv])), file=sys.stderr)
+        print("stopped and saved; to go on: {}".format(typed()), file=sys.stderr)
         sys.exit(128 + stopped.args[0])
 
 
@@ -74,6 +84,9 @@ def parse_flags(argv):
     """absl's flag parser, but what it refuses is one line, --help exits with 0, and no word is left over."""
     if "log_dir" in flags.FLAGS:
         delattr(flags.FLAGS, "log_dir")  # absl's own, which does nothing here, beside --logs_dir
+    if "--version" in argv:
+        print("gantut", __version__)
+        sys.exit(0)
     try:
         rest = flags.FLAGS(["--help" if word == "-h" else word for word in argv])
         settle()
@@ -108,6 +121,9 @@ class ProgressBar(object):
     def write(self, line):
         """Print a line, above the bar if there is one."""
         self.bar.write(line, file=sys.stdout)
+
+    def picture(self, path):
+        """Samples have been written into a file: a terminal shows none."""
 
     def __enter__(self):
         return self

@@ -7,16 +7,20 @@ import numpy as np
 
 from gantut.errors import UserError, printable
 from gantut.images import ENDINGS
+from gantut.places import place
 
-DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data")
+DATA = place("data")
 SYSTEM = {"@eadir", "@recycle", "@tmp", "@__thumb", "#recycle", "#snapshot", "__macosx", "$recycle.bin", "lost+found",
           "system volume information"}  # of NAS boxes, macOS, Windows, Linux: thumbnails, and what was deleted
 
 
 def find_dataset(name):
-    """Return the folder called name, or else the one of that name under data/. Raises UserError if there is none."""
+    """Return the folder called name, or else the one of that name under data/, here or the project's.
+
+    Raises UserError if there is none.
+    """
     path = os.path.expanduser(name)
-    for folder in (path, os.path.join(DATA, name)):
+    for folder in (path, os.path.join("data", name), os.path.join(DATA, name)):
         if os.path.isdir(folder):
             return folder
     if os.path.isfile(path):

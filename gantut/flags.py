@@ -62,6 +62,8 @@ OF_A_MODEL = {  # flags of the scripts that draw with one
     "weights": ("auto", "average, latest, or auto: the moving average of G's weights if the checkpoint has one [auto]",
                 dict(enum_values=["auto", "average", "latest"])),
 }
+PART_5 = dict(epoch=20, learning_rate=0.0002, beta1=0.5, train_size=float("inf"), dataset="lfw-aligned-64",
+              checkpoint_dir="checkpoint", sample_dir="samples")  # gantut_trainer.py's, for train() without its flags
 KINDS = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string,
          list: flags.DEFINE_list}
 
@@ -110,6 +112,6 @@ def settings(config, **more):
     """
     values = config.flag_values_dict() if hasattr(config, "flag_values_dict") else vars(config)
     defaults = {name: default for name, (default, _, _) in BEYOND.items()}
-    found = {**defaults, "processes": Alone(), "devices": 1, **values, **more}
+    found = {**PART_5, **defaults, "processes": Alone(), "devices": 1, **values, **more}
     found.update({name: os.path.expanduser(found[name]) for name in PATHS if isinstance(found.get(name), str)})
     return SimpleNamespace(**{**found, "dataset": find_dataset(found["dataset"])})

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from gantut.errors import one_line
+from gantut.places import in_words
 
 FORMATS = ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"]  # by content, whatever the ending; none that runs a program
 ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
@@ -52,7 +53,8 @@ def reason(error):
     if isinstance(error, Image.UnidentifiedImageError):
         return "is no picture"
     if isinstance(error, Image.DecompressionBombError) and Image.MAX_IMAGE_PIXELS == MEGAPIXELS * 500_000:
-        return "has more than {} megapixels: data/align_faces.py --mode crop scales it down".format(MEGAPIXELS)
+        return "has more than {} megapixels: {} --mode crop scales it down".format(
+            MEGAPIXELS, in_words("python data/align_faces.py"))
     return one_line(error)
 
 

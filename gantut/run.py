@@ -13,7 +13,7 @@ import tensorflow.compat.v1 as tf
 from six.moves import xrange
 
 from gantut import record
-from gantut.checkpoints import Saver, newest_checkpoint, step_of, written_by_run
+from gantut.checkpoints import Saver, check_loaded, newest_checkpoint, step_of, written_by_run
 from gantut.dice import random_state
 from gantut.epoch_judge import EpochJudge
 from gantut.errors import Stopped, UserError, check_outside, writing
@@ -23,6 +23,7 @@ from gantut.loading import Loader
 from gantut.lock import locked
 from gantut.logs import flush, open_writer, why_not_written
 from gantut.pictures import Pictures
+from gantut.places import check_not_pretrained
 from gantut.processes import AveragingAdam
 from gantut.signals import Stop
 
@@ -55,6 +56,8 @@ class Run(object):
         """
         dcgan, config = self.dcgan, self.config
         check_outside(config.sample_dir, config.dataset, "sample_dir")
+        for flag in ("checkpoint_dir", "sample_dir", "logs_dir"):
+            check_not_pretrained(getattr(config, flag), flag)
         replicas = self.processes.count * config.devices
         loader = Loader(self.imgfuncs, dcgan.image_size, dcgan.is_crop, config.crop_size, dcgan.c_dim)
         self.data = Pictures(files, loader, config, dcgan.batch_size, replicas,
@@ -64,6 +67,7 @@ class Run(object):
         self.record = record.describe(dcgan, config, self.data, replicas)
         self.processes.compare(self.sess, self.record)
         if self.chief:
+            check_loaded(dcgan.checkpoint_dir, config.checkpoint_dir)
             record.check(config.checkpoint_dir, self.record, dcgan.saver, config.skip_bad_images)
         self.record["ahead"] = self.processes.number_of_chief(self.sess, self.record["ahead"])
         return self.data
@@ -117,8 +121,9 @@ class Run(object):
     def __enter__(self):
         if not self.is_done():
             self.stop = self.exits.enter_context(Stop("stopping after this step; once more stops at once\n"))
+            progress = getattr(self.config, "progress", ProgressBar)
             self.progress = self.exits.enter_context(
-                ProgressBar(self.done, self.config.epoch * self.batch_idxs, self.data.step_size))
+                progress(self.done, self.config.epoch * self.batch_idxs, self.data.step_size))
             self.batches = self.exits.enter_context(contextlib.closing(self.data.batches(self.done)))
         return self
 
@@ -208,6 +213,7 @@ class Run(object):
         with writing(sample_dir):
             os.makedirs(sample_dir, exist_ok=True)
             self.imgfuncs.save_images(samples, grid_size(len(samples)), os.path.join(sample_dir, name))
+        self.progress.picture(os.path.join(sample_dir, name))
         return d_loss, g_loss
 
     def to_draw(self):

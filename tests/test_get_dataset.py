@@ -371,11 +371,11 @@ def test_disk_full(tmp_path):
     ("fashion_mnist", lambda path: idx(path / "fashion-mnist"), "gantut_trainer.py --dataset fashion_mnist --is_crop"),
 ])
 def test_after_the_download(tmp_path, run, monkeypatch, name, make, then):
-    """What download() returns becomes the folder beside the script; here that folder is tmp_path."""
+    """What download() returns becomes the folder new_data() names; here it is one in tmp_path."""
     (tmp_path / "cache").mkdir()
     came = make(tmp_path / "cache")
     monkeypatch.setattr(get_dataset, "download", lambda asked: str(came) if asked == name else None)
-    monkeypatch.setattr(get_dataset, "HERE", str(tmp_path))
+    monkeypatch.setattr(get_dataset, "new_data", str)
     monkeypatch.chdir(tmp_path)
     done = run(name)
     assert done.error is None and then in done.out[0]

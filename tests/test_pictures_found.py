@@ -192,7 +192,8 @@ def test_what_is_no_folder_of_pictures_is_told_apart(tmp_path):
 
 
 def test_aligned_is_not_advised_where_it_is_not(tmp_path, monkeypatch):
-    """As after pip install, outside the clone."""
+    """As where the data has been left out of an installation."""
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("gantut.finding.DATA", str(tmp_path / "data"))
     with pytest.raises(UserError) as error:
         find_dataset("aligned")

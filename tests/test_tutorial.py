@@ -18,6 +18,7 @@ from conftest import ROOT, write_pictures
 import gantut_datafuncs
 import gantut_gan
 import gantut_imgfuncs
+from gantut.flags import PART_5
 from gantut_gan import DCGAN
 
 SMALL = dict(image_size=16, batch_size=8, z_dim=6, gf_dim=2, df_dim=3)
@@ -98,6 +99,7 @@ def test_the_flags_of_part_5_and_their_defaults():
     process = subprocess.run([sys.executable, "-c", DEFAULTS, *FLAGS], capture_output=True, text=True, timeout=600,
                              check=True, env={**os.environ, "PYTHONPATH": ROOT})
     assert json.loads(process.stdout) == FLAGS
+    assert PART_5.items() <= FLAGS.items() and FLAGS.keys() - PART_5 == {"batch_size", "image_size"}  # DCGAN's own
 
 
 # the graph with the tutorial's sizes, built once and never run

@@ -17,18 +17,18 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, ROOT)
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-import gantut.console  # noqa: E402  (before TensorFlow, which it keeps quiet)
+import gantut.console  # before TensorFlow, which it keeps quiet
 
-from gantut.checkpoints import check_folder  # noqa: E402
-from gantut.errors import UserError, one_line  # noqa: E402
-from gantut.idx import read_idx  # noqa: E402
-from gantut.signals import leave_at_once  # noqa: E402
-from gantut.streams import protect  # noqa: E402
+from gantut.checkpoints import check_folder
+from gantut.errors import UserError, one_line
+from gantut.idx import read_idx
+from gantut.places import in_words, place
+from gantut.signals import leave_at_once
+from gantut.streams import protect
 
-DIGITS = os.path.join(ROOT, "data", "digits.npz")
+DIGITS = place("data", "digits.npz")
 IDX = {"train": "train", "test": "t10k"}
 
 
@@ -135,7 +135,7 @@ def flags(doc, unit, default, beta1=None):
         return float(text)
 
     script = os.path.splitext(os.path.basename(sys.argv[0]))[0]
-    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=in_words(doc), formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.error = lambda message: sys.exit(f"error: {message} (see --help)")
     parser.add_argument("--" + unit, type=at_least(1), default=default, help=f"how long to train [{default}]")
     parser.add_argument("--data", type=os.path.expanduser, default="digits",

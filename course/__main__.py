@@ -1,0 +1,31 @@
+"""The course as one command:
+
+  gantut-course start my_gan
+  gantut-course check my_gan
+
+Each is the script of that name in a clone's course/, and --help after it says more.
+"""
+import argparse
+import importlib
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+sys.path.append(os.path.dirname(HERE))
+
+from gantut import __version__  # noqa: E402
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("word", choices=["start", "check"], help="hand out the files; or say what is not right yet")
+    parser.add_argument("--version", action="version", version="gantut " + __version__)
+    parser.error = lambda message: sys.exit("error: {} (see --help)".format(message))
+    word = parser.parse_args(sys.argv[1:2]).word
+    sys.argv[:2] = ["{} {}".format(sys.argv[0], word)]  # as --help calls it
+    importlib.import_module(word).main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""The project installed: the source distribution, the wheel built from it, and its commands in an empty folder."""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from types import SimpleNamespace
+
+from gantut.console import parse_flags
+
+import pytest
+import tensorflow.compat.v1 as tf
+from conftest import ROOT, SMALL, snapshot, two_at_a_time
+
+from gantut import __version__
+from gantut.errors import UserError
+from gantut.places import COMMANDS
+from gantut_gan import DCGAN
+
+SOURCES = [".ci", ".gitignore", "*.in", "*.md", "*.py", "LICENSE", "benchmarks", "course", "docs", "gantut",
+           "pretrained", "pyproject.toml", "tests", "variants", "data/*.*", "data/aligned"]
+BUILD = "from setuptools import build_meta; build_meta.build_sdist({!r})"
+TRAIN = [*SMALL, "--dataset", "aligned", "--is_crop", "--train_size", 16]
+DRAW = ["--dataset", "held_out", "--is_crop"]
+
+
+def copy_sources(folder):
+    """Copy what a clone holds into folder."""
+    for pattern in SOURCES:
+        for path in Path(ROOT).glob(pattern):
+            target = folder / path.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                shutil.copytree(path, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(path, target)
+
+
+def make_model(folder):
+    """Save a small DCGAN as it begins, should the project have no model of its own."""
+    if not folder.exists():
+        with tf.Graph().as_default(), tf.Session() as sess:
+            dcgan = DCGAN(sess, image_size=16, gf_dim=4, df_dim=4, z_dim=8)
+            sess.run(tf.global_variables_initializer())
+            dcgan.save(str(folder), 1)
+
+
+def run(*words, cwd, env=None, **kwargs):
+    return subprocess.run([str(word) for word in words], cwd=cwd, env=env, capture_output=True, text=True, timeout=300,
+                          **kwargs)
+
+
+def must(*words, **kwargs):
+    process = run(*words, **kwargs)
+    assert process.returncode == 0, process.stdout + process.stderr
+    return process
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The wheel, of the sources in the source distribution, in a folder of its own; nothing comes from the network."""
+    tmp = tmp_path_factory.mktemp("installed")
+    for name in ("clone", "dist", "empty"):
+        (tmp / name).mkdir()
+    copy_sources(tmp / "clone")
+    make_model(tmp / "clone" / "pretrained")
+    must(sys.executable, "-c", BUILD.format(str(tmp / "dist")), cwd=tmp / "clone")
+    sdist, = (tmp / "dist").glob("*.tar.gz")
+    with tarfile.open(sdist) as file:
+        names = {name.partition("/")[2] for name in file.getnames()}
+        file.extractall(tmp, filter="data")
+    sources = tmp / sdist.name[:-len(".tar.gz")]
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    must(*pip, "wheel", "--no-deps", "--no-index", "--no-build-isolation", "-w", tmp / "dist", sources, cwd=tmp)
+    wheel, = (tmp / "dist").glob("*.whl")
+    must(*pip, "install", "--no-deps", "--no-index", "--target", tmp / "site", wheel, cwd=tmp)
+    env = {**os.environ, "PYTHONPATH": str(tmp / "site"), "PYTHONDONTWRITEBYTECODE": "1",
+           "PATH": str(tmp / "site" / "bin") + os.pathsep + os.environ["PATH"]}
+    return SimpleNamespace(sources=sources, names=names, sdist=sdist, wheel=wheel, site=tmp / "site",
+                           empty=tmp / "empty", env=env, before=snapshot(tmp / "site"))
+
+
+@pytest.fixture(scope="module")
+def results(installed):
+    """What the commands say and leave, called one after the other in an empty folder."""
+    python = [sys.executable, "-m"]
+    first = {"train": ["gantut-train", *TRAIN, "--epoch", 1], "faces": ["gantut-faces", "held_out", "--count", 4,
+                                                                       "--seed", 2, "--size", 32],
+             "start": ["gantut-course", "start", "mine", "--part", 4],
+             **{name + " --version": [name, "--version"] for name in ("gantut-align", "gantut-faces", "gantut-course")},
+             **{name + " --help": [*name.split(), "--help"] for name in COMMANDS.values()}}
+    then = {"go on": [*python, "gantut_trainer", *TRAIN, "--epoch", 2],
+            "pretrained": ["gantut-sample", "--checkpoint_dir", "pretrained", "--count", 4, "--out", "ours.png"],
+            "complete": ["gantut-complete", *DRAW, "--n_iter", 2], "check": ["gantut-course", "check", "mine"],
+            "judge": ["gantut-judge", "--dataset", "aligned", "--is_crop", "--count", 32],
+            "align": ["gantut-align", "held_out", "squares", "--mode", "crop", "--size", 16, "--workers", 1],
+            "lesson": [*python, "gantut_variants.mnist_gan", "--epochs", 1, "--out_dir", "lesson"]}
+    found = {}
+    for commands in (first, then):
+        found.update(two_at_a_time(lambda name: run(*commands[name], cwd=installed.empty, env=installed.env),  # noqa: B023
+                                   commands))
+    return found
+
+
+def test_the_source_distribution_holds_all_files(installed):
+    if not os.path.isdir(os.path.join(ROOT, ".git")):
+        pytest.skip("what a clone holds is known in a clone")
+    tracked = must("git", "ls-files", "-z", cwd=ROOT).stdout.split("\0")[:-1]
+    assert [name for name in tracked if os.path.exists(os.path.join(ROOT, name)) and name not in installed.names] == []
+    assert __version__ in installed.sdist.name and installed.wheel.name.startswith("gantut-{}-".format(__version__))
+
+
+def test_the_tests_run_from_the_source_distribution(installed):
+    env = {**os.environ, "PYTHONPATH": ""}
+    process = run(sys.executable, "-m", "pytest", "-q", "-n", 0, "-p", "no:cacheprovider", "tests/test_imgfuncs.py",
+                  cwd=installed.sources, env=env)
+    assert process.returncode == 0 and " passed" in process.stdout, process.stdout
+
+
+def test_it_is_the_installed_one_and_works_where_nothing_is(installed, results):
+    where = "from importlib.util import find_spec as find; print(find('gantut').origin, find('gantut_gan').origin)"
+    places = must(sys.executable, "-c", where, cwd=installed.empty, env=installed.env).stdout.split()
+    assert all(path.startswith(str(installed.site)) for path in places)
+    for name in set(results) - {"check"}:
+        assert results[name].returncode == 0, (name, results[name].stdout + results[name].stderr)
+    assert {"checkpoint", "samples", "logs", "held_out", "mine", "completions", "ours.png", "scores.csv", "squares",
+            "lesson"} == set(os.listdir(installed.empty))
+    assert snapshot(installed.site) == installed.before
+
+
+def test_help_says_the_command_that_was_typed(results):
+    for command in COMMANDS.values():
+        said = results[command + " --help"].stdout
+        assert re.search(r"\b{}\b".format(command), said) and not re.search(r"python [\w/]+\.py", said), said
+    for command in (name for script, name in COMMANDS.items() if script.startswith("gantut_")):
+        assert "--checkpoint_dir" in results[command + " --help"].stdout
+
+
+def test_every_command_says_the_version(results, capsys):
+    with pytest.raises(SystemExit) as left:
+        parse_flags(["gantut-train", "--version"])  # as the four whose flags are absl's
+    assert left.value.code == 0
+    said = [capsys.readouterr().out, *(results[name].stdout for name in results if name.endswith(" --version"))]
+    assert said == ["gantut {}\n".format(__version__)] * 4
+
+
+def test_a_training_goes_on_by_any_of_its_names(results):
+    assert "Epoch [ 0] [   1/   2]" in results["train"].stdout and "No model found" in results["train"].stdout
+    assert "Epoch [ 1] [   1/   2]" in results["go on"].stdout and "Epoch [ 0]" not in results["go on"].stdout
+
+
+def test_the_model_that_comes_along_is_read_and_never_written(results, sess, monkeypatch, tmp_path):
+    assert results["pretrained"].stdout.endswith("wrote ours.png\n")
+    monkeypatch.chdir(ROOT)
+    dcgan = DCGAN(sess, image_size=16, gf_dim=4, df_dim=4, is_crop=True)
+    folders = dict(checkpoint_dir="checkpoint", sample_dir="samples", logs_dir="logs")
+    for name in folders:
+        config = {**{flag: str(tmp_path / folder) for flag, folder in folders.items()}, name: "pretrained/more"}
+        with pytest.raises(UserError, match="--{} pretrained/more .* only read".format(name)):
+            dcgan.train(SimpleNamespace(dataset="aligned", train_size=16, **config))
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_course_works_from_what_is_installed(installed, results):
+    assert "next: gantut-course check mine" in results["start"].stdout
+    assert results["check"].returncode == 1 and "3 of 15 steps are right" in results["check"].stdout
+    assert sorted(os.listdir(installed.empty / "mine"))[0] == "gantut_datafuncs.py"
+
+
+def test_faces_and_squares(installed):
+    assert len(os.listdir(installed.empty / "held_out")) == 4
+    assert len(list((installed.empty / "squares").glob("*.png"))) == 4
