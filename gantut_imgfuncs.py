@@ -34,8 +34,9 @@ def transform(image, npx=64, is_crop=True):
 def center_crop(x, crop_h, crop_w=None, resize_w=64):
     """Cut the central crop_h x crop_w window out of a picture and resize it to resize_w x resize_w (Part 3).
 
-    x: [height, width] or [height, width, channels], 0..255. crop_w is crop_h if not given. The resize is Pillow's
-    bilinear one on 8 bits, as scipy.misc.imresize did it. Returns uint8. Raises ValueError if x is too small.
+    x: [height, width] or [height, width, channels], 0..255. crop_w is crop_h if not given. Where the window begins is
+    rounded, as round() does it. The resize is Pillow's bilinear one on 8 bits, as scipy.misc.imresize did it, by
+    resize() of gantut/images.py. Returns uint8. Raises ValueError if x is too small.
     """
     if crop_w is None:
         crop_w = crop_h

@@ -33,7 +33,7 @@ def work(folder):
     import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
     from judging import Wrong
-    from steps import steps_for
+    from steps import notes_for, steps_for
     steps = steps_for(folder)
     print(json.dumps([step.name for step in steps]), file=out, flush=True)
     for step in steps:
@@ -47,11 +47,16 @@ def work(folder):
         print(json.dumps({"ends": verdict}), file=out, flush=True)
         if verdict:
             break
+    else:
+        print(json.dumps({"notes": notes_for(steps)}), file=out, flush=True)
     os._exit(0)  # whatever threads the reader's code has left
 
 
 def judge(folder, report=lambda done, names: None):
-    """Run the checks on a folder; returns (names of the steps, how many are right, the verdict on the next or None)."""
+    """Run the checks on a folder; returns (names of the steps, how many are right, the verdict on the next).
+
+    When all are right, the verdict is {"notes": [...]}.
+    """
     process = subprocess.Popen([sys.executable, os.path.abspath(__file__), "--work", folder], stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
     lines, said = queue.Queue(), []
@@ -62,11 +67,13 @@ def judge(folder, report=lambda done, names: None):
         while True:
             line = lines.get(timeout=limit)
             if not line:
-                return names, done, done < len(names) and {"wrong": "the process ended: {}".format(
-                    (said or ["without a word"])[-1].strip() or "without a word")} or None
+                return names, done, {"wrong": "the process ended: {}".format(
+                    (said or ["without a word"])[-1].strip() or "without a word")}
             message = json.loads(line)
             if isinstance(message, list):
                 names = message
+            elif "notes" in message:
+                return names, done, message
             elif "begins" in message:
                 limit = message["begins"]
             elif message["ends"]:
@@ -74,8 +81,6 @@ def judge(folder, report=lambda done, names: None):
             else:
                 done, limit = done + 1, START
                 report(done, names)
-                if done == len(names):
-                    return names, done, None
     except queue.Empty:
         return names, done, {"wrong": "it has not ended after {} seconds: an endless loop?".format(limit)}
     finally:
@@ -96,10 +101,12 @@ def show(folder, hint):
               flush=True)
     names, done, verdict = judge(folder, report if sys.stderr.isatty() else lambda done, names: None)
     print(file=sys.stderr) if sys.stderr.isatty() else None
-    if not verdict:
+    if "notes" in verdict:
         scripts = [name for name in ("gantut_trainer.py", *LESSON) if os.path.exists(os.path.join(folder, name))]
         print("all {} steps are right{}".format(len(names), ": train with python {}".format(
             os.path.join(folder, scripts[0])) if scripts else ""))
+        for note in verdict["notes"]:
+            print("  right at the text's size, 64 x 64 with 64 filters, not at others: " + note)
         return True
     print("{} of {} steps are right{}".format(done, len(names), ": " + ", ".join(names[:done]) if done else ""))
     step = names[done] if done < len(names) else "start"

@@ -9,6 +9,16 @@ import numpy as np
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TO_WRITE = "is yours to write"  # what start.py leaves in a body
+READERS = ["gantut_imgfuncs.py", "gantut_datafuncs.py", "gantut_gan.py", "mnist_gan.py"]
+SINCE_2017 = {  # what an error says: what has changed since the text, or is meant
+    "no attribute 'contrib'": "the text's line, but tf.contrib is gone: do by hand what the docstring says",
+    "name 'xrange' is not defined": "today's Python calls it range",
+    "name 'get_image' is not defined": "this file has it as gantut_imgfuncs.get_image",
+    "name 'save_images' is not defined": "this file has it as gantut_imgfuncs.save_images",
+    "Cannot handle this data type": "Pillow wants 8 bits: to_uint8() of gantut/images.py",
+    "Using a symbolic": "an error: an if, and, or not asks for a tensor's value while the graph is built, when there "
+                        "is none yet: tf.cond decides later, in each run",
+}
 
 Step = collections.namedtuple("Step", "name part file check sentence hints seconds", defaults=[20])
 
@@ -28,22 +38,28 @@ def load(name):
     try:
         return importlib.import_module(name)
     except SyntaxError as error:
-        raise Wrong("{}.py, line {}: Python cannot read it: {}".format(name, error.lineno, error.msg)) from None
+        file = os.path.basename(error.filename or name + ".py")  # perhaps one that it imports
+        raise Wrong("{}, line {}: Python cannot read it: {}".format(file, error.lineno, error.msg)) from None
     except BaseException as error:  # also sys.exit
-        raise Wrong("{}.py cannot be imported: {}{}".format(name, describe(error), where(error, name))) from None
+        raise Wrong("{}.py cannot be imported: {}{}".format(name, describe(error), where(error))) from None
 
 
 def describe(error):
+    """An error in a line; what often comes of typing a text of 2017 is explained."""
     lines = str(error).strip().splitlines()
-    return "{}: {}".format(type(error).__name__, lines[0] if lines else "")
+    said = "{}: {}".format(type(error).__name__, lines[0] if lines else "")
+    for words, explanation in SINCE_2017.items():
+        if words in said:
+            return explanation if "symbolic" in words else "{} ({})".format(said, explanation)
+    return said
 
 
-def where(error, *names):
+def where(error):
     """The deepest line of the reader's files in a traceback, in words."""
     place, trace = "", error.__traceback__
     while trace:
         file = os.path.basename(trace.tb_frame.f_code.co_filename)
-        if file in [name + ".py" for name in names]:
+        if file in READERS:
             place = " ({}, line {})".format(file, trace.tb_lineno)
         trace = trace.tb_next
     return place
@@ -56,11 +72,10 @@ def attempt(call, function, *args, **kwargs):
     except Wrong:
         raise
     except NotImplementedError as error:
-        raise Wrong("{} (and this line of it goes)".format(error) if TO_WRITE in str(error) else "{} raises {}".format(
-            call, describe(error))) from None
+        raise Wrong("{}, in place of the line raise NotImplementedError".format(error) if TO_WRITE in str(error) else
+                    "{} raises {}".format(call, describe(error))) from None
     except BaseException as error:  # also sys.exit
-        raise Wrong("{} raises {}{}".format(call, describe(error), where(
-            error, "gantut_imgfuncs", "gantut_datafuncs", "gantut_gan", "mnist_gan"))) from None
+        raise Wrong("{} raises {}{}".format(call, describe(error), where(error))) from None
 
 
 def compare(call, got, expected, mistakes=(), tolerance=1e-3):

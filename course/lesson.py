@@ -76,7 +76,7 @@ def loss_func(_):
     logits, labels = rng.normal(0, 2, [5, 1]), rng.uniform(0, 1, [5, 1])
     losses = np.maximum(logits, 0) - logits * labels + np.log1p(np.exp(-abs(logits)))
     with session() as sess:
-        call = "loss_func(logits, labels), both [5, 1]"
+        call = "loss_func(logits_in, labels_in), both [5, 1]"
         result = attempt(call, function, tf.constant(logits, tf.float32), tf.constant(labels, tf.float32))
         compare(call, None if result is None else sess.run(result), losses.mean(), [
             ("it is not the mean over the batch, but its sum", losses.sum()),

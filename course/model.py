@@ -12,7 +12,8 @@ from functions import session, set_all
 from judging import Wrong, attempt, compare, is_empty, load, need, ours
 from PIL import Image
 
-SIZES = dict(image_size=64, batch_size=4, sample_size=4)  # the text's discriminator knows 64 x 64 with 64 filters only
+SIZES = dict(image_size=64, batch_size=4, sample_size=4, gf_dim=8)  # the text's D knows 64 x 64 with 64 filters only
+FORGOTTEN = ": the text forgets it, but build_model() asks for lowres, 8, and lowres_size = image_size // lowres"
 HELPERS = ["conv2d", "lrelu", "linear", "conv2d_transpose"]
 D_LAYERS = ["d_h00_conv", "d_h1_conv", "d_h2_conv", "d_h3_conv"]
 
@@ -36,8 +37,8 @@ def bare(DCGAN, sess):
     dcgan = object.__new__(DCGAN)
     make = load("gantut_datafuncs").batch_norm
     dcgan.__dict__.update(
-        sess=sess, is_crop=False, image_shape=[64, 64, 3], z_dim=100, gf_dim=64, df_dim=64, gfc_dim=1024, dfc_dim=1024,
-        lam=0.1, c_dim=3, lowres=8, lowres_size=8, checkpoint_dir=None, model_name="DCGAN.model",
+        sess=sess, is_crop=False, image_shape=[64, 64, 3], z_dim=100, df_dim=64, gfc_dim=1024, dfc_dim=1024, lam=0.1,
+        c_dim=3, lowres=8, lowres_size=8, checkpoint_dir=None, model_name="DCGAN.model",
         d_bns=[make(name="d_bn{}".format(i)) for i in range(4)],
         g_bns=[make(name="g_bn{}".format(i)) for i in range(6)],
         is_training=tf.placeholder(tf.bool, name="is_training"), **SIZES)
@@ -53,12 +54,14 @@ def init(_):
         dcgan = attempt(call, Model, sess, image_size=32, batch_size=5, sample_size=6, z_dim=7, gf_dim=8, df_dim=9,
                         gfc_dim=10, dfc_dim=11, c_dim=1, checkpoint_dir="c", lam=0.3)
         expected = dict(sess=sess, image_size=32, batch_size=5, sample_size=6, z_dim=7, gf_dim=8, df_dim=9, gfc_dim=10,
-                        dfc_dim=11, c_dim=1, checkpoint_dir="c", lam=0.3, is_crop=False, image_shape=[32, 32, 1])
+                        dfc_dim=11, c_dim=1, checkpoint_dir="c", lam=0.3, is_crop=False, image_shape=[32, 32, 1],
+                        lowres=8, lowres_size=4)
         for name, value in expected.items():
-            need(hasattr(dcgan, name), "self.{} is not set".format(name))
+            need(hasattr(dcgan, name), "self.{} is not set{}".format(
+                name, FORGOTTEN if "lowres" in name else ""))
             need(getattr(dcgan, name) == value, "self.{} is {}, expected {}".format(name, getattr(dcgan, name), value))
         need(len(built) == 1, "build_model() is called {} times, expected once".format(len(built)))
-        for name in ("d_bns", "g_bns", "checkpoint_dir"):
+        for name in ("d_bns", "g_bns", "lowres_size", "checkpoint_dir"):
             need(name in built[0], "build_model() is called before self.{} is set".format(name))
         names = [bn.name for bn in dcgan.d_bns]
         need(names == ["d_bn0", "d_bn1", "d_bn2", "d_bn3"], "the names of d_bns are {}, expected d_bn0 to d_bn3: they "
@@ -95,9 +98,10 @@ def reference_d(image, values, training, first_norm=False):
 
 
 def reference_g(z, values, training):
+    filters = SIZES["gf_dim"]
     h = tf.matmul(z, values["generator/g_h0_lin/Matrix"]) + values["generator/g_h0_lin/bias"]
-    h = tf.nn.relu(normalised(tf.reshape(h, [-1, 4, 4, 512]), values, "generator/g_bn0", training))
-    for i, channels in enumerate([512, 256, 128, 3], 1):
+    h = tf.nn.relu(normalised(tf.reshape(h, [-1, 4, 4, 8 * filters]), values, "generator/g_bn0", training))
+    for i, channels in enumerate([8 * filters, 4 * filters, 2 * filters, 3], 1):
         scope, size = "generator/g_h{}".format(i), 4 * 2**i
         h = tf.nn.bias_add(tf.nn.conv2d_transpose(h, values[scope + "/w"], [SIZES["batch_size"], size, size, channels],
                                                   [1, 2, 2, 1]), values[scope + "/biases"])
@@ -233,7 +237,8 @@ def build_model(_):
         for name, logits, label, again in (("d_loss_real", real, 1, twice[0]), ("d_loss_fake", fake, 0, twice[1]),
                                            ("g_loss", fake, 1, twice[1])):
             compare("self." + name, got[name], entropy(logits, label), [
-                ("labels are exchanged: D(x) is compared to {}, not to {}".format(1 - label, label),
+                ("labels are exchanged: {} is compared to {}, not to {}".format(
+                    "D(x)" if logits is real else "D(G(z))", 1 - label, label),
                  entropy(logits, 1 - label)),
                 ("the sigmoid is taken twice: give the loss the logits, not the probabilities", entropy(again, label)),
                 ("it is not the mean over the batch, but its sum", entropy(logits, label) * len(logits)),
@@ -245,6 +250,25 @@ def build_model(_):
         blocks = [feed[dcgan.images], got["G"]]
         for name, images in zip(("lowres_images", "lowres_G"), blocks):
             compare("self." + name, got[name], images.reshape([4, 8, 8, 8, 8, 3]).mean(axis=(2, 4)))
+
+
+def smaller():
+    """Words about what is right at the text's size alone, not at 32 x 32 with 16 filters, as docs/course.md trains."""
+    words = []
+    image = load("gantut_imgfuncs").transform(np.zeros([40, 40, 3]), 32)
+    if image.shape[:2] != (32, 32):
+        words.append("transform() crops to 64 x 64, whatever npx is: center_crop(image, npx, resize_w=npx)")
+    with session() as sess:
+        try:
+            dcgan = model_class()(sess, image_size=32, batch_size=4, sample_size=4, gf_dim=16, df_dim=16)
+            sess.run(tf.global_variables_initializer())
+            feed = {dcgan.images: np.zeros([4, 32, 32, 3]), dcgan.is_training: False}
+            right = sess.run(dcgan.D, feed).shape == (4, 1)
+        except (ValueError, tf.errors.InvalidArgumentError):
+            right = False
+    if not right:
+        words.append("discriminator() reshapes to 8192: at other sizes it is np.prod(h3.get_shape().as_list()[1:])")
+    return words
 
 
 @contextlib.contextmanager

@@ -53,7 +53,8 @@ def empty(source, names, part):
         while lines[start - 1].strip().startswith("#"):  # a comment above the first statement belongs to it
             start -= 1
         indent = " " * (found[name].col_offset + 4)
-        lines[start:end] = ['{}raise NotImplementedError("{} (Part {}) {}")'.format(indent, name, part, TO_WRITE)]
+        lines[start:end] = ['{}raise NotImplementedError("{} ({}) {}")'.format(
+            indent, name, "Part {}".format(part) if part > 1 else "a lesson", TO_WRITE)]
     return "\n".join(lines) + "\n"
 
 
@@ -66,7 +67,8 @@ def skeleton(name, part=1):
         its_part, names = {**EMPTY, **LESSON}[name]
         source = source if its_part < part else empty(source, names, its_part)
     if name not in EMPTY:  # what is called: the package gantut/ and the data are the project's, wherever your folder is
-        source = source.replace("import os\n", "import os\nimport sys\n\nsys.path += {!r}\n".format([folder, ROOT]), 1)
+        source = source.replace("import os\n", "import os\nimport sys\n\nsys.path += {!r}\n".format(
+            list(dict.fromkeys([folder, ROOT]))), 1)
     return source
 
 
