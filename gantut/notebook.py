@@ -39,8 +39,8 @@ class InPlace(object):
         left = (self.total - self.done) / speed if speed else 0
         words = "{} {:.0f} images/s, {:.0f}:{:02.0f} left".format(
             self.words, speed * self.batch_size, left // 60, left % 60)
-        bar = '<progress value="{}" max="{}" style="width: 24em"></progress> '.format(self.done, self.total)
-        self.bar.update({**text(words), "text/html": bar + html.escape(words)}, raw=True)
+        bar = '<progress value="{}" max="{}" style="width: 40em"></progress>'.format(self.done, self.total)
+        self.bar.update({**text(words), "text/html": "{}<pre>{}</pre>".format(bar, html.escape(words))}, raw=True)
 
     def write(self, line):
         """Show a line, in the place of the one before."""

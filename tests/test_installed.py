@@ -22,6 +22,7 @@ from gantut_gan import DCGAN
 SOURCES = [".ci", ".gitignore", "*.in", "*.md", "*.py", "LICENSE", "benchmarks", "course", "docs", "gantut",
            "pretrained", "pyproject.toml", "tests", "variants", "data/*.*", "data/aligned"]
 BUILD = "from setuptools import build_meta; build_meta.build_sdist({!r})"
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 TRAIN = [*SMALL, "--dataset", "aligned", "--is_crop", "--train_size", 16]
 DRAW = ["--dataset", "held_out", "--is_crop"]
 
@@ -58,10 +59,8 @@ def must(*words, **kwargs):
     return process
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    """The wheel, of the sources in the source distribution, in a folder of its own; nothing comes from the network."""
-    tmp = tmp_path_factory.mktemp("installed")
+def build(tmp):
+    """Build the source distribution, and the wheel from what is in it; nothing comes from the network."""
     for name in ("clone", "dist", "empty"):
         (tmp / name).mkdir()
     copy_sources(tmp / "clone")
@@ -72,14 +71,20 @@ def installed(tmp_path_factory):
         names = {name.partition("/")[2] for name in file.getnames()}
         file.extractall(tmp, filter="data")
     sources = tmp / sdist.name[:-len(".tar.gz")]
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-    must(*pip, "wheel", "--no-deps", "--no-index", "--no-build-isolation", "-w", tmp / "dist", sources, cwd=tmp)
+    must(*PIP, "wheel", "--no-deps", "--no-index", "--no-build-isolation", "-w", tmp / "dist", sources, cwd=tmp)
     wheel, = (tmp / "dist").glob("*.whl")
-    must(*pip, "install", "--no-deps", "--no-index", "--target", tmp / "site", wheel, cwd=tmp)
+    return SimpleNamespace(sources=sources, names=names, sdist=sdist, wheel=wheel, empty=tmp / "empty")
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The wheel, installed in a folder of its own."""
+    tmp = tmp_path_factory.mktemp("installed")
+    built = build(tmp)
+    must(*PIP, "install", "--no-deps", "--no-index", "--target", tmp / "site", built.wheel, cwd=tmp)
     env = {**os.environ, "PYTHONPATH": str(tmp / "site"), "PYTHONDONTWRITEBYTECODE": "1",
            "PATH": str(tmp / "site" / "bin") + os.pathsep + os.environ["PATH"]}
-    return SimpleNamespace(sources=sources, names=names, sdist=sdist, wheel=wheel, site=tmp / "site",
-                           empty=tmp / "empty", env=env, before=snapshot(tmp / "site"))
+    return SimpleNamespace(**vars(built), site=tmp / "site", env=env, before=snapshot(tmp / "site"))
 
 
 @pytest.fixture(scope="module")
