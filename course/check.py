@@ -22,6 +22,8 @@ from start import EMPTY, LESSON, functions
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 START = 60  # seconds that TensorFlow may take to load
+ENDLESS = "it has not ended after {} seconds: an endless loop?"
+BUSY = 10  # times as long by the clock, where other work has the processor
 
 
 def work(folder):
@@ -36,7 +38,10 @@ def work(folder):
     from steps import notes_for, steps_for
     steps = steps_for(folder)
     print(json.dumps([step.name for step in steps]), file=out, flush=True)
+    begun = []
+    threading.Thread(target=watch, args=(begun, out), daemon=True).start()
     for step in steps:
+        begun[:] = [(time.process_time(), step.seconds)]
         print(json.dumps({"begins": step.seconds}), file=out, flush=True)
         verdict = {}
         try:
@@ -52,6 +57,16 @@ def work(folder):
     os._exit(0)  # whatever threads the reader's code has left
 
 
+def watch(begun, out):
+    """End this process if a step takes more of the processor than it may, begun: when it began, and how much."""
+    while True:
+        time.sleep(0.2)
+        for start, seconds in list(begun):
+            if time.process_time() - start > seconds:
+                print(json.dumps({"ends": {"wrong": ENDLESS.format(seconds)}}), file=out, flush=True)
+                os._exit(0)
+
+
 def judge(folder, report=lambda done, names: None):
     """Run the checks on a folder; returns (names of the steps, how many are right, the verdict on the next).
 
@@ -65,7 +80,7 @@ def judge(folder, report=lambda done, names: None):
     names, done, limit = [], 0, START
     try:
         while True:
-            line = lines.get(timeout=limit)
+            line = lines.get(timeout=limit * BUSY)
             if not line:
                 return names, done, {"wrong": "the process ended: {}".format(
                     (said or ["without a word"])[-1].strip() or "without a word")}
@@ -82,7 +97,7 @@ def judge(folder, report=lambda done, names: None):
                 done, limit = done + 1, START
                 report(done, names)
     except queue.Empty:
-        return names, done, {"wrong": "it has not ended after {} seconds: an endless loop?".format(limit)}
+        return names, done, {"wrong": ENDLESS.format(limit * BUSY)}
     finally:
         process.kill()
         process.wait()

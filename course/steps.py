@@ -7,7 +7,7 @@ from judging import Step
 
 
 def part_3(name, *words):
-    return Step(name, 3, "gantut_imgfuncs.py", getattr(functions, name), *words)
+    return Step(name, 3, "gantut_imgfuncs.py", getattr(functions, name), *words, 10)
 
 
 def block(name, *words):
