@@ -32,23 +32,23 @@ def work(folder):
     os.dup2(2, 1)
     sys.path[:0] = [folder, HERE]
     sys.path.append(ROOT)
-    import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
-
-    from judging import Wrong
+    from judging import Wrong, check_of
     from steps import notes_for, steps_for
     steps = steps_for(folder)
     print(json.dumps([step.name for step in steps]), file=out, flush=True)
     begun = []
     threading.Thread(target=watch, args=(begun, out), daemon=True).start()
     for step in steps:
+        check = check_of(step)
         begun[:] = [(time.process_time(), step.seconds)]
         print(json.dumps({"begins": step.seconds}), file=out, flush=True)
         verdict = {}
         try:
-            step.check(step)
+            check(step)
         except Wrong as wrong:
             verdict = {"wrong": str(wrong), "part": step.part, "file": step.file, "sentence": step.sentence,
                        "hints": step.hints}
+        begun.clear()
         print(json.dumps({"ends": verdict}), file=out, flush=True)
         if verdict:
             break
