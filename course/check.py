@@ -22,6 +22,8 @@ from start import EMPTY, LESSON, functions, in_words, place
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 START = 60  # seconds that TensorFlow may take to load
+ENDLESS = "it has not ended after {} seconds: an endless loop?"
+BUSY = 10  # times as long by the clock, where other work has the processor
 
 
 def work(folder):
@@ -30,26 +32,39 @@ def work(folder):
     os.dup2(2, 1)
     sys.path[:0] = [folder, HERE]
     sys.path.append(ROOT)
-    import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
-
-    from judging import Wrong
+    from judging import Wrong, check_of
     from steps import notes_for, steps_for
     steps = steps_for(folder)
     print(json.dumps([step.name for step in steps]), file=out, flush=True)
+    begun = []
+    threading.Thread(target=watch, args=(begun, out), daemon=True).start()
     for step in steps:
+        check = check_of(step)
+        begun[:] = [(time.process_time(), step.seconds)]
         print(json.dumps({"begins": step.seconds}), file=out, flush=True)
         verdict = {}
         try:
-            step.check(step)
+            check(step)
         except Wrong as wrong:
             verdict = {"wrong": str(wrong), "part": step.part, "file": step.file, "sentence": step.sentence,
                        "hints": step.hints}
+        begun.clear()
         print(json.dumps({"ends": verdict}), file=out, flush=True)
         if verdict:
             break
     else:
         print(json.dumps({"notes": notes_for(steps)}), file=out, flush=True)
     os._exit(0)  # whatever threads the reader's code has left
+
+
+def watch(begun, out):
+    """End this process if a step takes more of the processor than it may, begun: when it began, and how much."""
+    while True:
+        time.sleep(0.2)
+        for start, seconds in list(begun):
+            if time.process_time() - start > seconds:
+                print(json.dumps({"ends": {"wrong": ENDLESS.format(seconds)}}), file=out, flush=True)
+                os._exit(0)
 
 
 def judge(folder, report=lambda done, names: None):
@@ -65,7 +80,7 @@ def judge(folder, report=lambda done, names: None):
     names, done, limit = [], 0, START
     try:
         while True:
-            line = lines.get(timeout=limit)
+            line = lines.get(timeout=limit * BUSY)
             if not line:
                 return names, done, {"wrong": "the process ended: {}".format(
                     (said or ["without a word"])[-1].strip() or "without a word")}
@@ -82,7 +97,7 @@ def judge(folder, report=lambda done, names: None):
                 done, limit = done + 1, START
                 report(done, names)
     except queue.Empty:
-        return names, done, {"wrong": "it has not ended after {} seconds: an endless loop?".format(limit)}
+        return names, done, {"wrong": ENDLESS.format(limit * BUSY)}
     finally:
         process.kill()
         process.wait()

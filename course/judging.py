@@ -23,6 +23,14 @@ SINCE_2017 = {  # what an error says: what has changed since the text, or is mea
 Step = collections.namedtuple("Step", "name part file check sentence hints seconds", defaults=[20])
 
 
+def check_of(step):
+    """The function that checks a step, "module.name"; TensorFlow is not loaded before a step that needs it."""
+    module, name = step.check.split(".")
+    if module != "pictures":
+        import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
+    return getattr(importlib.import_module(module), name)
+
+
 class Wrong(Exception):
     """What is not right yet, in the words of somebody who teaches."""
 

@@ -1,6 +1,8 @@
 """The checks of one lesson of variants/, mnist_gan.py: two dense networks and their loss."""
 import sys
 
+import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
+
 import numpy as np
 import tensorflow.compat.v1 as tf
 from functions import session, set_all, variable
@@ -87,15 +89,16 @@ def loss_func(_):
 
 TEXT = "See the docstring, and docs/variants.md."
 STEPS = [
-    Step("dense", 1, "mnist_gan.py", dense, TEXT, ["What does a layer do with x?", "kernel [n, units], bias [units].",
-                                                   "tf.get_variable, tf.matmul(x, kernel) + bias"]),
-    Step("generator", 1, "mnist_gan.py", generator, TEXT, [
+    Step("dense", 1, "mnist_gan.py", "lesson.dense", TEXT, [
+        "What does a layer do with x?", "kernel [n, units], bias [units].",
+        "tf.get_variable, tf.matmul(x, kernel) + bias"]),
+    Step("generator", 1, "mnist_gan.py", "lesson.generator", TEXT, [
         "Which values may an image have?", "[N, 100] -> [N, 128] -> [N, 784]",
         "dense(..., 'dense'), tf.maximum(alpha * h, h), dense(..., 'dense_1'), tf.tanh"]),
-    Step("discriminator", 1, "mnist_gan.py", discriminator, TEXT, [
+    Step("discriminator", 1, "mnist_gan.py", "lesson.discriminator", TEXT, [
         "Which of the two results does the loss want?", "[N, 784] -> [N, 128] -> [N, 1]",
         "tf.variable_scope('discriminator', reuse=reuse), as the generator, tf.sigmoid"]),
-    Step("loss_func", 1, "mnist_gan.py", loss_func, TEXT, [
+    Step("loss_func", 1, "mnist_gan.py", "lesson.loss_func", TEXT, [
         "Logits or probabilities?", "Both [N, 1] -> one number.",
         "tf.nn.sigmoid_cross_entropy_with_logits, tf.reduce_mean"]),
 ]

@@ -5,14 +5,19 @@ import os
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+import tensorflow.compat.v1 as tf
 from conftest import ROOT, run_script, snapshot, two_at_a_time
 from course_mutants import MUTANTS
 
 sys.path.append(os.path.join(ROOT, "course"))
 
+import functions
 import start
+from judging import Wrong
+from steps import STEPS
 
 FILES = [*start.EMPTY, "gantut_trainer.py"]
 
@@ -93,11 +98,24 @@ def test_a_skeleton_does_not_pass_and_the_next_thing_to_do_is_named(tmp_path):
     assert "self.saver.restore" in solution.stdout
 
 
-BROKEN = {  # what the reader's gantut_imgfuncs.py begins with: what is said
+@pytest.mark.parametrize("first, done", [("DCGAN.generator", 9), ("DCGAN.build_model", 11)])
+def test_no_step_looks_at_a_later_function(first, done, tmp_path):
+    """With all from one function on empty, those before it are right: a mistake is found at no earlier step."""
+    names = [step.name for step in STEPS]
+    left = set(names[names.index(first):]) | {"DCGAN.step"}
+    for name, (part, _) in start.EMPTY.items():
+        source = read(ROOT, name)
+        (tmp_path / name).write_text(start.empty(source, left & start.functions(ast.parse(source)).keys(), part))
+    said = check(tmp_path)
+    assert said.returncode == 1 and "{} of 15 steps are right".format(done) in said.stdout, said.stdout
+    assert "{} (Part 4) is yours to write".format(first) in said.stdout
+
+
+BROKEN = {  # what the reader's gantut_imgfuncs.py begins with: what is said; the one that takes longest first
+    "def center_crop(x, crop_h, crop_w=None, resize_w=64):\n    while True:\n        pass\n": "an endless loop?",
     "def center_crop(:\n": "line 1: Python cannot read it",
     "import sys\nsys.exit(3)\n": "cannot be imported: SystemExit",
     "import nowhere\n": "No module named 'nowhere' (gantut_imgfuncs.py, line 1)",
-    "def center_crop(x, crop_h, crop_w=None, resize_w=64):\n    while True:\n        pass\n": "an endless loop?",
     "def center_crop(x, crop_h, crop_w=None, resize_w=64):\n    import os\n    os._exit(3)\n": "the process ended",
     "def center_crop(x, crop_h, crop_w=None, resize_w=64):\n    return x[nothing]\n": "name 'nothing' is not defined "
     "(gantut_imgfuncs.py, line 2)",
@@ -114,6 +132,33 @@ def test_broken_files_are_a_message_and_no_end(tmp_path):
     for text, done in two_at_a_time(broken, BROKEN).items():
         assert done.returncode == 1 and "Traceback" not in done.stdout + done.stderr, done.stderr
         assert "0 of 15 steps are right" in done.stdout and BROKEN[text] in done.stdout, done.stdout
+
+
+def test_a_file_that_another_one_imports_is_named(tmp_path):
+    for name in start.EMPTY:
+        (tmp_path / name).write_text(read(ROOT, name) + "\n)\n" * (name == "gantut_datafuncs.py"))
+    lines = read(tmp_path, "gantut_datafuncs.py").count("\n")
+    assert "gantut_datafuncs.py, line {}: Python cannot read it".format(lines) in check(tmp_path).stdout
+
+
+def by_contrib(x, train):
+    return tf.contrib.layers.batch_norm(x, is_training=train)
+
+
+def by_if(x, train):
+    return x if train else -x
+
+
+def by_xrange(x, train):
+    return [x for _ in xrange(3)]  # noqa: F821
+
+
+@pytest.mark.parametrize("norm, words", [(by_contrib, "tf.contrib is gone"), (by_if, "tf.cond decides later"),
+                                         (by_xrange, "today's Python calls it range")])
+def test_what_has_changed_since_the_text_is_explained(norm, words, monkeypatch):
+    monkeypatch.setattr(functions, "load", lambda _: SimpleNamespace(batch_norm=lambda name: norm))
+    with pytest.raises(Wrong, match=words):
+        functions.batch_norm(None)
 
 
 def test_every_typical_mistake_is_found_at_its_step_and_named():
