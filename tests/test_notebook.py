@@ -68,7 +68,7 @@ def test_the_file_keeps_a_real_run():
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     assert all(output.output_type != "error" and output.get("name") != "stderr" for cell in cells
                for output in cell.outputs)
-    assert any('value="620" max="620"' in words for cell in cells for words in shown(cell, "text/html"))
+    assert any('value="496" max="496"' in words for cell in cells for words in shown(cell, "text/html"))
     assert sum(len(shown(cell, "image/png")) for cell in cells) >= 10
     with open(PATH, encoding="utf-8") as file:
         assert not any(place in file.read() for place in ("/tmp", "/home", "/root", "/opt"))
