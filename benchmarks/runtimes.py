@@ -4,9 +4,10 @@
 
 Trains a model for one step (or takes --checkpoint_dir), exports it in every format, and lets the session, TensorFlow
 with the SavedModel, ONNX Runtime, LiteRT and the page in a headless Chromium draw in turns, each in a process of its
-own, --seconds at a time, --rounds times; the table has the medians. The page is measured inside the browser, with
-WebAssembly and with WebGL, which a processor computes where there is no graphics card. Needs pip install '.[test]',
-chromium and chromedriver.
+own, --seconds at a time, --rounds times; the table has the medians. Each has --threads threads: more only tell
+something where nothing else runs, as their pools wait for one another. The page, which has one, is measured inside the
+browser, with WebAssembly and with WebGL, which a processor computes where there is no graphics card. Needs
+pip install '.[test]', chromium and chromedriver.
 """
 import argparse
 import atexit
@@ -42,31 +43,35 @@ const [n, seconds, done] = arguments;
 })().then(done);"""
 
 
-def session(work):
+def session(work, threads):
     import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
     import tensorflow.compat.v1 as tf
 
     from gantut_sample import Sampler
-    sampler = Sampler(tf.Session(), work, 1)
-    return sampler.draw_all
+    config = tf.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads)
+    return Sampler(tf.Session(config=config), work, 1).draw_all
 
 
-def saved_model(work):
+def saved_model(work, threads):
     import tensorflow as tf
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
     loaded = tf.saved_model.load(os.path.join(work, "export"))
     return lambda z: loaded.signatures["serving_default"](z=tf.constant(z))["images"].numpy()
 
 
-def onnx(work):
+def onnx(work, threads):
     import onnxruntime
-    loaded = onnxruntime.InferenceSession(os.path.join(work, "export.onnx"))
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    loaded = onnxruntime.InferenceSession(os.path.join(work, "export.onnx"), options)
     return lambda z: loaded.run(None, {"z": z})
 
 
-def tflite(work):
+def tflite(work, threads):
     from ai_edge_litert.interpreter import Interpreter
-    loaded = Interpreter(os.path.join(work, "export.tflite"), num_threads=os.cpu_count())
+    loaded = Interpreter(os.path.join(work, "export.tflite"), num_threads=threads)
     runner = loaded.get_signature_runner("serving_default")
     return lambda z: runner(z=z)
 
@@ -107,10 +112,10 @@ RUNTIMES = {"session": session, "TensorFlow, SavedModel": saved_model, "ONNX Run
             "page in Chromium, WebAssembly": "wasm", "page in Chromium, WebGL without a graphics card": "webgl"}
 
 
-def serve(connection, name, work, z_dim):
+def serve(connection, name, work, args):
     """One runtime's process: answers (n, seconds) with pictures/s, until it is told None."""
     made = RUNTIMES[name]
-    measure = page(work, made) if isinstance(made, str) else timed(made(work), z_dim)
+    measure = page(work, made) if isinstance(made, str) else timed(made(work, args.threads), args.z_dim)
     connection.send("ready")
     for n, seconds in iter(connection.recv, None):
         connection.send(measure(n, seconds))
@@ -127,7 +132,7 @@ def measure_all(work, args):
     context, found, connections, processes = multiprocessing.get_context("spawn"), {}, {}, []
     for name in RUNTIMES:
         connections[name], end = context.Pipe()
-        processes.append(context.Process(target=serve, args=(end, name, work, args.z_dim), daemon=True))
+        processes.append(context.Process(target=serve, args=(end, name, work, args), daemon=True))
         processes[-1].start()
         end.close()
         connections[name].recv()
@@ -157,7 +162,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1.5, help="for each figure, at least")
     parser.add_argument("--limit", type=float, default=300, help="seconds for each export")
-    parser.add_argument("--threads", type=int, default=0, help="of the training")
+    parser.add_argument("--threads", type=int, default=1, help="of each runtime, and of the training")
     parser.add_argument("--json", help="where to write the results")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:

@@ -21,6 +21,7 @@ MODELS = {"colour": SIZES, "gray": dict(image_size=32, c_dim=1, gf_dim=2, df_dim
 @pytest.fixture(scope="module", params=list(MODELS))
 def model(request, tmp_path_factory):
     """A checkpoint, its files in every format, and what the session makes of five z: images in [0, 1], judgements."""
+    pytest.importorskip("tf2onnx", reason="needs tf2onnx: pip install '.[test]'")
     sizes, folder = MODELS[request.param], tmp_path_factory.mktemp(request.param)
     params, files = make_checkpoint(folder, **sizes), {}
     z = noise(*range(5), z_dim=sizes["z_dim"])
@@ -120,9 +121,8 @@ def test_litert(model):
 
 def test_files_hold_the_networks_numbers_once(model):
     """Four bytes a number, and little else."""
-    names = [(network, folder) for network, folder in (("G", "generator/"), ("D", "discriminator/"))]
     reader = tf.train.load_checkpoint(str(model.folder / "checkpoint"))
-    for network, scope in names:
+    for network, scope in (("G", "generator/"), ("D", "discriminator/")):
         numbers = sum(np.prod(shape, dtype=int) for name, shape in reader.get_variable_to_shape_map().items()
                       if name.startswith(scope) and "Adam" not in name)
         for form in ("onnx", "tflite"):
