@@ -198,7 +198,9 @@ def test_fits_the_screen_and_every_control_has_a_name(page):
             width=width, height=height, deviceScaleFactor=1, mobile=width < 1000))
         assert page.browser.execute_script("""
             const edges = [...document.querySelectorAll("body *")].map(e => e.getBoundingClientRect().right);
-            return Math.max(document.documentElement.scrollWidth, ...edges) <= innerWidth""")
+            const boxes = [...document.querySelectorAll(".card, .buttons")];
+            return Math.max(document.documentElement.scrollWidth, ...edges) <= innerWidth
+                && boxes.every(box => box.scrollWidth <= box.clientWidth)""")
         assert min(button.size["height"] for button in page.browser.find_elements("tag name", "button")) >= 44
     unnamed = page.browser.execute_script("""
         return [...document.querySelectorAll("input, button, canvas")].filter(e => !(e.labels && e.labels.length
