@@ -320,6 +320,9 @@ def main():
     if not FLAGS.out.lower().endswith(ending):
         raise UserError("--mode {} writes a {} file: --out {} should end in that".format(
             FLAGS.mode, ending, FLAGS.out))
+    meant = [form for form, name in FORMATS.items() if name.endswith(os.path.splitext(FLAGS.out)[1] or "/")]
+    if mode is export and meant and FLAGS.format not in meant:
+        raise UserError("--out {} is the name of another format's file: add --format {}".format(FLAGS.out, meant[0]))
     with writing(FLAGS.out):
         os.makedirs(os.path.dirname(os.path.abspath(FLAGS.out)), exist_ok=True)
     if mode is film:  # needs no model

@@ -145,7 +145,8 @@ def test_nothing_is_lost_where_an_export_fails(tmp_path, model, monkeypatch):
 def test_the_export_as_a_command(tmp_path, model):
     flags = ["--mode", "export", "--checkpoint_dir", model.folder / "checkpoint"]
     cases = {"--format onnx": "export.onnx", "--format tflite --network D": "export.tflite",
-             "--format onnx --out model": "--mode export writes a .onnx file"}
+             "--format onnx --out model": "--mode export writes a .onnx file",
+             "--out model.onnx": "model.onnx is the name of another format's file: add --format onnx"}
     processes = two_at_a_time(lambda words: run_script("gantut_sample.py", *flags, *words.split(), cwd=tmp_path), cases)
     for words, process in processes.items():
         if cases[words].startswith("export"):
