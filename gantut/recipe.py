@@ -58,18 +58,15 @@ def with_recipe(DCGAN, flags):
             """What FasterDCGAN.step() does, with numbers for the augmentation and as many updates of G as asked for."""
             if self.dg_optim is None:
                 self.dg_optim = update_both(self, d_optim, run.adams[-1])
-                self.both_sum = tf.summary.merge([self.d_sum, self.d__sum, self.G_sum, self.d_loss_fake_sum,
-                                                  self.g_loss_sum])
             noise = {self.z: batch_z, self.is_training: True}
             if flags.augment:
                 noise[self.dice] = run.noise("augment", counter, 2, NUMBERS)
-            both = {self.images: batch_images, **noise}
 
-            if flags.g_updates == 1:
-                run.update(self.dg_optim, self.both_sum, both, counter)
-            else:
-                run.update(self.dg_optim, self.d_sum, both, counter)
+            run.update(self.dg_optim, self.d_sum, {self.images: batch_images, **noise}, counter)
+            if flags.g_updates == 2:
                 run.update(g_optim, self.g_sum, noise, counter)
+            else:  # the summary alone, for which D must not move the averages of its batch norm once more
+                run.update([], self.g_sum, {self.z: batch_z, self.is_training: False}, counter)
             if self.averages:
                 self.sess.run(self.averages.update)
             return self.sess.run([self.d_loss_fake, self.d_loss_real, self.g_loss],
