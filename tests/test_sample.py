@@ -59,7 +59,8 @@ def config(out, **changes):
     return SimpleNamespace(**{**dict(
         out=str(out), count=64, seed=1, path="straight", steps=8, a=[], b=[], c=[], walk="closed", frames=None,
         seconds=None, sample_dir="samples", dataset=None, is_crop=False, crop_size=0, skip_bad_images=False,
-        neighbours=5, threads=0, precision="float32", mode="grid", checkpoint_dir="checkpoint"), **changes})
+        neighbours=5, threads=0, precision="float32", mode="grid", checkpoint_dir="checkpoint", weights="auto"),
+        **changes})
 
 
 def noise(*numbers, seed=1, z_dim=8):
