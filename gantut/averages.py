@@ -35,12 +35,11 @@ class Averages(object):
         sess.run(self.give_back, dict(zip(self.values, values)))
 
 
-def names_to_draw_with(checkpoint_dir, weights="auto"):
-    """What the newest checkpoint has for the variables of G that is not their own value: {name: name of its average}.
+def names_to_draw_with(path, weights="auto"):
+    """What a checkpoint has for the variables of G that is not their own value: {name: name of its average}.
 
     weights: average, latest, or auto: the average if there is one. Raises UserError if there is none, but should be.
     """
-    path = newest_checkpoint(checkpoint_dir)
     names = tf.train.load_checkpoint(path).get_variable_to_shape_map()
     averages = {name[:-len(ENDING)]: name for name in names if name.endswith(ENDING)}
     if weights == "average" and not averages:
@@ -50,8 +49,9 @@ def names_to_draw_with(checkpoint_dir, weights="auto"):
 
 def restore_to_draw(dcgan, checkpoint_dir, weights):
     """After dcgan.load(): give G the weights to draw with, those that names_to_draw_with() names."""
-    averages = names_to_draw_with(checkpoint_dir, weights)
+    path = newest_checkpoint(checkpoint_dir)
+    averages = names_to_draw_with(path, weights)
     if averages:
         variables = {var.op.name: var for var in dcgan.saver.variables}
         tf.train.Saver({average: variables[name] for name, average in averages.items()}).restore(
-            dcgan.sess, newest_checkpoint(checkpoint_dir))
+            dcgan.sess, path)

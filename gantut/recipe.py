@@ -14,10 +14,12 @@ import tensorflow.compat.v1 as tf
 from gantut.augment import NUMBERS, augment
 from gantut.averages import Averages
 from gantut.faster import update_both
+from gantut.flags import BEYOND
 from gantut.processes import check_class
+from gantut.record import OF_THE_RECIPE
 
 MODERN = {"ema": 0.999, "augment": True, "g_updates": 1}  # what --recipe modern stands for
-TEXT = {"ema": 0.0, "augment": False, "r1": 0.0, "d_learning_rate": 0.0, "g_updates": 2}
+TEXT = {name: BEYOND[name][0] for name in OF_THE_RECIPE}  # the flags' defaults
 
 
 def choose(flags):
