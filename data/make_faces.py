@@ -1,6 +1,6 @@
 """Part 2 of the tutorial, the data: draws the sample set of aligned 64x64 faces, `data/aligned`.
 
-    python data/make_faces.py OUT --count 2000 --seed 1 --size 64
+    python data/make_faces.py OUT --count 5000 --seed 1 --size 64
 
 The faces are drawn, not photographed: nobody in them exists. A height map of a head is lit from a random side, and
 skin, eyes, brows, lips, beard, hair and glasses are painted on it, so that a DCGAN has something to learn at once,
@@ -379,7 +379,7 @@ def main():
     parser = argparse.ArgumentParser(description='Draw aligned faces as face_00000.jpg, face_00001.jpg, ...')
     parser.add_argument('out', nargs='?', type=os.path.expanduser, default=new_data('aligned'),
                         help='folder (default: data/aligned)')
-    parser.add_argument('--count', type=int, default=2000, help='how many faces, 0 or more (default: 2000)')
+    parser.add_argument('--count', type=int, default=5000, help='how many faces, 0 or more (default: 5000)')
     parser.add_argument('--seed', type=int, default=1, help='another seed, other people: 0 to 2**32 - 1 (default: 1)')
     parser.add_argument('--size', type=int, default=64, help='pixels a side, 8 or more (default: 64)')
     parser.add_argument('--version', action='version', version='gantut ' + __version__)
