@@ -2,10 +2,10 @@
 
   python benchmarks/judge_faces.py --checkpoint_dir checkpoint --count 1000
 
-data/make_faces.py knows what it has drawn. A small convolutional network learns ten traits from 1,600 of the faces in
-data/aligned; its accuracy on the other 400 is printed. Then it looks at samples of a model: the Fréchet distance to the
-400 in the features before its last layer, and how often each trait occurs among samples and among data. The first rows
-are 1,000 of the faces it has learnt from, and uniform noise.
+data/make_faces.py knows what it has drawn. A small convolutional network learns ten traits from 1,600 of the first
+2,000 faces in data/aligned; its accuracy on the other 400 is printed. Then it looks at samples of a model: the Fréchet
+distance to the 400 in the features before its last layer, and how often each trait occurs among samples and among data.
+The first rows are 1,000 of the faces it has learnt from, and uniform noise.
 """
 import argparse
 import json
@@ -45,7 +45,7 @@ def load(paths, size):
 
 
 def aligned(size):
-    """The faces in data/aligned, [2000, size, size, 3] in [0, 1], and their traits, [2000, 10]."""
+    """The first faces in data/aligned, [2000, size, size, 3] in [0, 1], and their traits, [2000, 10]."""
     folder = os.path.join(ROOT, "data", "aligned")
     traits = [make_faces.face_traits(np.random.RandomState([1, i])) for i in range(2000)]
     return (load([os.path.join(folder, "face_{:05d}.jpg".format(i)) for i in range(2000)], size),
