@@ -1,6 +1,7 @@
-"""Does bfloat16 learn as well? Several seeds in each precision, the same number of steps, judged.
+"""Does bfloat16 learn as well, and the same DCGAN in PyTorch? Several seeds of each, the same number of steps, judged.
 
   python benchmarks/learning.py --seeds 5 --json learning.json
+  python benchmarks/learning.py --seeds 5 --contenders float32 pytorch
 
 Trains the trainer's model, small, on the 1,500 training digits and on 2,000 drawn faces, both at 32 x 32, and draws
 1,000 samples of each run. The judges are those of judge_digits.py and judge_faces.py: a Fréchet distance, which is to
@@ -57,31 +58,46 @@ def train(folder, flags):
     return judge_faces.draw(folder, 1000)
 
 
+def train_pytorch(folder, flags):
+    """The same in PyTorch."""
+    samples = tempfile.TemporaryDirectory(dir=folder)
+    subprocess.run([sys.executable, os.path.join(ROOT, "benchmarks", "train_pytorch.py"), "--image_size", str(SIZE),
+                    "--out", samples.name, *flags], check=True, stdout=subprocess.DEVNULL)
+    return [os.path.join(samples.name, name) for name in sorted(os.listdir(samples.name))], samples
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epoch", type=int, default=16, help="as the trainer's [16: 368 and 496 steps]")
+    parser.add_argument("--batch_size", default="64")
+    parser.add_argument("--data", nargs="+", default=["digits", "faces"], choices=["digits", "faces"])
     parser.add_argument("--gf_dim", default="16", help="filters of both networks [16]")
-    parser.add_argument("--precision", nargs="+", default=["float32", "bfloat16"])
+    parser.add_argument("--contenders", nargs="+", default=["float32", "bfloat16"],
+                        choices=["float32", "bfloat16", "pytorch"])
     parser.add_argument("--json", help="file for the figures")
     args = parser.parse_args()
     rows, results = [], {}
     with tempfile.TemporaryDirectory() as folder:
-        for what in (digits, faces):
-            flags, judge = what(folder)
-            flags += ["--epoch", str(args.epoch), "--gf_dim", args.gf_dim, "--df_dim", args.gf_dim]
-            found = {precision: [] for precision in args.precision}
+        for data in args.data:
+            flags, judge = {"digits": digits, "faces": faces}[data](folder)
+            flags += ["--epoch", str(args.epoch), "--batch_size", args.batch_size, "--gf_dim", args.gf_dim, "--df_dim",
+                      args.gf_dim]
+            found = {contender: [] for contender in args.contenders}
             for seed in range(1, args.seeds + 1):
-                for precision in args.precision:
-                    paths, samples = train(os.path.join(folder, what.__name__ + precision + str(seed)),
-                                           [*flags, "--seed", str(seed), "--precision", precision])
-                    found[precision].append(judge(paths))
+                for contender in args.contenders:
+                    train_it = train_pytorch if contender == "pytorch" else train
+                    precision = [] if contender == "pytorch" else ["--precision", contender]
+                    run = os.path.join(folder, "{}_{}_{}".format(data, contender, seed))
+                    os.makedirs(run)
+                    paths, samples = train_it(run, [*flags, "--seed", str(seed), *precision])
+                    found[contender].append(judge(paths))
                     samples.cleanup()
-            for precision, distances in found.items():
-                rows.append([what.__name__, precision, "{:.1f}".format(np.mean(distances)), "{:.1f}".format(
-                    np.std(distances, ddof=1)), " ".join("{:.1f}".format(distance) for distance in distances)])
-            results[what.__name__] = found
-    machine.table(["", "precision", "Fréchet distance, mean", "standard deviation", "seeds"], rows)
+            for contender, distances in found.items():
+                rows.append([data, contender, "{:.1f}".format(np.mean(distances)), "{:.1f}".format(
+                    np.std(distances, ddof=int(args.seeds > 1))), " ".join("{:.1f}".format(distance) for distance in distances)])
+            results[data] = found
+    machine.table(["", "", "Fréchet distance, mean", "standard deviation", "seeds"], rows)
     if args.json:
         with open(args.json, "w") as file:
             json.dump({"machine": machine.describe(), "flags": vars(args), "frechet": results}, file, indent=1)

@@ -12,7 +12,7 @@ class Torch(object):
     """PyTorch, eager or with torch.compile; channels_last and bfloat16 (autocast) as its users set them."""
 
     def __init__(self, image_size=64, z_dim=100, gf_dim=64, df_dim=64, compiled=False, shared=True, channels_last=True,
-                 bfloat16=False):
+                 bfloat16=False, c_dim=3):
         import torch
         from torch import nn
         self.torch, self.bce = torch, nn.functional.binary_cross_entropy_with_logits
@@ -25,14 +25,18 @@ class Torch(object):
                        nn.ConvTranspose2d(channels, gf_dim * depth, 5, 2, 2, output_padding=1)]
             channels, size, depth = gf_dim * depth, size * 2, max(depth // 2, 1)
         self.generator = nn.Sequential(*layers, nn.BatchNorm2d(channels), nn.ReLU(),
-                                       nn.ConvTranspose2d(channels, 3, 5, 2, 2, output_padding=1), nn.Tanh())
-        layers = [nn.Conv2d(3, df_dim, 5, 2, 2), nn.LeakyReLU(0.2)]
+                                       nn.ConvTranspose2d(channels, c_dim, 5, 2, 2, output_padding=1), nn.Tanh())
+        layers = [nn.Conv2d(c_dim, df_dim, 5, 2, 2), nn.LeakyReLU(0.2)]
         for i in range(3):
             channels = df_dim * 2 ** i
             layers += [nn.Conv2d(channels, channels * 2, 5, 2, 2), nn.BatchNorm2d(channels * 2), nn.LeakyReLU(0.2)]
         self.discriminator = nn.Sequential(*layers, nn.Flatten(), nn.Linear(df_dim * 8 * (image_size // 16) ** 2, 1))
         self.generator, self.discriminator = (net.to(memory_format=self.layout)
                                               for net in (self.generator, self.discriminator))
+        for layer in [*self.generator, *self.discriminator]:  # as the text and Radford et al. have it
+            if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+                nn.init.normal_(layer.weight, 0, 0.02)
+                nn.init.zeros_(layer.bias)
         self.d_optim = torch.optim.Adam(self.discriminator.parameters(), 0.0002, betas=(0.5, 0.999))
         self.g_optim = torch.optim.Adam(self.generator.parameters(), 0.0002, betas=(0.5, 0.999))
         if compiled:

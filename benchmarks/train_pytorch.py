@@ -1,0 +1,55 @@
+"""A DCGAN in PyTorch that trains as gantut_trainer.py does, with the text's schedule: learning.py compares the two.
+
+  python benchmarks/train_pytorch.py --dataset data/aligned --epoch 20 --out samples
+
+Writes samples of the last weights. In a process of its own, as TensorFlow and PyTorch do not always bear each other.
+"""
+import argparse
+import os
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
+
+import numpy as np  # noqa: E402
+import other_frameworks  # noqa: E402
+import torch  # noqa: E402
+from PIL import Image  # noqa: E402
+
+import gantut_imgfuncs  # noqa: E402
+from gantut.finding import find_dataset, list_pictures  # noqa: E402
+from gantut.images import pixels  # noqa: E402
+from gantut.loading import Loader  # noqa: E402
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--out", required=True, help="folder for the samples")
+    parser.add_argument("--count", type=int, default=1000, help="of samples [1000]")
+    parser.add_argument("--train_size", type=int, help="how many pictures [all]")
+    for name, default in (("image_size", 64), ("c_dim", 3), ("batch_size", 64), ("epoch", 20), ("z_dim", 100),
+                          ("gf_dim", 64), ("df_dim", 64), ("seed", 1)):
+        parser.add_argument("--" + name, type=int, default=default, help="as the trainer's [{}]".format(default))
+    args = parser.parse_args()
+    torch.manual_seed(args.seed)
+    rng = np.random.RandomState(args.seed)
+    files = list_pictures(find_dataset(args.dataset), ["png", "jpg"])[:args.train_size]
+    pictures = Loader(gantut_imgfuncs, args.image_size, is_crop=True, c_dim=args.c_dim).load_all(files)
+    gan = other_frameworks.Torch(args.image_size, args.z_dim, args.gf_dim, args.df_dim, shared=False, c_dim=args.c_dim)
+    steps = len(pictures) // args.batch_size
+    for epoch in range(args.epoch):
+        for rows in rng.permutation(len(pictures))[:steps * args.batch_size].reshape(steps, -1):
+            z = rng.uniform(-1, 1, [args.batch_size, args.z_dim])
+            losses = gan.step(pictures[rows], z.astype(np.float32))
+        print("epoch {}: d_loss_fake {:.4f}, d_loss_real {:.4f}, g_loss {:.4f}".format(epoch, *losses), flush=True)
+    gan.train(False)
+    with torch.no_grad():
+        z = rng.uniform(-1, 1, [args.count, args.z_dim])
+        images = gan.generator(torch.from_numpy(z.astype(np.float32))).permute(0, 2, 3, 1).numpy()
+    for i, image in enumerate(pixels(images)):
+        Image.fromarray(image.squeeze()).save(os.path.join(args.out, "{:04d}.png".format(i)))
+
+
+if __name__ == "__main__":
+    main()
