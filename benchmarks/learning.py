@@ -94,8 +94,9 @@ def main():
                     found[contender].append(judge(paths))
                     samples.cleanup()
             for contender, distances in found.items():
-                rows.append([data, contender, "{:.1f}".format(np.mean(distances)), "{:.1f}".format(
-                    np.std(distances, ddof=int(args.seeds > 1))), " ".join("{:.1f}".format(distance) for distance in distances)])
+                spread = np.std(distances, ddof=int(args.seeds > 1))
+                rows.append([data, contender, "{:.1f}".format(np.mean(distances)), "{:.1f}".format(spread),
+                             " ".join("{:.1f}".format(distance) for distance in distances)])
             results[data] = found
     machine.table(["", "", "Fréchet distance, mean", "standard deviation", "seeds"], rows)
     if args.json:
