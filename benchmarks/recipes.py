@@ -31,8 +31,8 @@ RECIPES = {  # each keeps the average beside the weights, which changes no bit o
     "+ R1": ["--r1", "1"],
     "+ two rates": ["--d_learning_rate", "0.0004"],
     "+ one update of G": ["--g_updates", "1"],
-    "modern": ["--recipe", "modern"],
-    "modern, R1": ["--recipe", "modern", "--r1", "1"],
+    "+ two rates, one update": ["--d_learning_rate", "0.0004", "--g_updates", "1"],
+    "+ all four": ["--augment", "--r1", "1", "--d_learning_rate", "0.0004", "--g_updates", "1"],
 }
 DATA = {"digits": (learning.digits, 32, "16"), "faces 32": (learning.faces, 32, "16"),
         "faces 64": (learning.faces, 64, "16")}

@@ -1,14 +1,20 @@
 """gantut_judge.py, its scores against closed forms, and the judge during a training."""
 import csv
+import os
+import subprocess
+import sys
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 from conftest import run_script, snapshot, start, steps_done, the_error, train, variables, wait_until, write_pictures
-from scipy import special, stats
+from scipy import linalg, special, stats
 
 from gantut import scores
 from gantut.errors import UserError
+from gantut.images import read
+from gantut.inception import features_of
 from gantut.judge import Judge
 
 
@@ -228,6 +234,57 @@ def test_what_cannot_be_judged_is_one_line(tmp_path, flags, words):
     before = snapshot(tmp_path)
     assert words in the_error(run_script("gantut_judge.py", *flags, *more, cwd=tmp_path))
     assert snapshot(tmp_path) == before
+
+
+@pytest.fixture(scope="module")
+def random_inception(tmp_path_factory):
+    """A file with random weights for InceptionV3, and its features [70, 2048] of pictures of its own size."""
+    folder = tmp_path_factory.mktemp("inception")
+    (folder / "pictures").mkdir()
+    for i, coarse in enumerate(rng().randint(0, 256, [70, 13, 13, 3])):
+        iio.imwrite(folder / "pictures" / "{:03d}.png".format(i), np.uint8(np.kron(coarse, np.ones([23, 23, 1]))))
+    process = subprocess.run([sys.executable, "-c", """
+import glob, keras, numpy, PIL.Image
+network = keras.applications.InceptionV3(weights=None, include_top=False, pooling="avg")
+network.save_weights("inception.weights.h5")
+pictures = numpy.array([PIL.Image.open(path) for path in sorted(glob.glob("pictures/*"))], numpy.float32)
+numpy.save("features.npy", network.predict(pictures / 127.5 - 1, batch_size=10))
+"""], cwd=folder, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    return folder, np.load(folder / "features.npy")
+
+
+@pytest.mark.slow
+def test_the_scores_of_a_network_are_of_its_features(random_inception):
+    """Weights of no meaning will do: the features must be Keras' own, and the distance SciPy's of those."""
+    folder, known = random_inception
+    pictures = np.array([read(path) for path in sorted((folder / "pictures").iterdir())])
+    features = features_of(pictures, str(folder / "inception.weights.h5"))
+    np.testing.assert_allclose(features, known, rtol=1e-3, atol=1e-3 * abs(known).max())
+    a, b = features[:35], features[35:] + 0.1 * features.std()
+    root = linalg.sqrtm(np.cov(a.T) @ np.cov(b.T)).real
+    exact = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(np.cov(a.T) + np.cov(b.T) - 2 * root)
+    assert scores.frechet(a, b) == pytest.approx(exact, rel=0.01)
+
+    done = run_script("gantut_judge.py", "--dataset", "pictures", "--pictures", "pictures", "--inception",
+                      "inception.weights.h5", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    rows = {row["score"]: row for row in table(folder / "scores.csv")}
+    assert {"KID x 1000, Keras' weights", "its standard error", "precision", "recall"} < set(rows)
+    fid = rows["FID, Keras' weights"]
+    assert float(fid["samples"]) < float(fid["ceiling"]) and float(fid["floor"]) < float(fid["ceiling"])
+
+
+@pytest.mark.parametrize("weights", ["notes.h5", "imagenet"])
+def test_weights_that_cannot_be_had(tmp_path, weights):
+    """A file of something else; a network that is not there."""
+    write_pictures(tmp_path / "pictures", n=70)
+    (tmp_path / "notes.h5").write_text("these are not weights")
+    nowhere = {**os.environ, "KERAS_HOME": str(tmp_path / "keras"), "https_proxy": "http://127.0.0.1:9"}
+    error = the_error(run_script("gantut_judge.py", "--dataset", "pictures", "--pictures", "pictures", "--inception",
+                                 weights, cwd=tmp_path, env=nowhere))
+    assert "Keras cannot load the weights" in error and weights in error
+    assert not (tmp_path / "scores.csv").exists()
 
 
 def test_keep_best_needs_scores_and_scores_need_pictures(tmp_path):
