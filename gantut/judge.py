@@ -34,7 +34,7 @@ class Judge(object):
         """The scores of self.count pictures like data's: a dict. known: thumbnails in which to look for copies."""
         images = np.float32(images)
         distances = scores.swd(self.real, images, random_state(self.seed, "patches"))
-        sizes = [self.real.shape[1] >> level for level in range(len(distances))]
+        sizes = [-(-self.real.shape[1] >> level) for level in range(len(distances))]
         points = scores.thumbnails(images)
         return {**{"SWD at {} px".format(size): d for size, d in zip(sizes, distances)},
                 "SWD, mean": float(np.mean(distances)),
