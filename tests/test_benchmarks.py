@@ -16,7 +16,7 @@ TINY = ["--image_size", 16, "--gf_dim", 4]
     ("loader", ["--count", 1000, "--rounds", 1, "--only", "cold"], "gantut"),
     ("cluster", [*TINY, "--batch_size", 4, "--rounds", 1], "| 2 workers, 1 core each |"),
     ("profile_step", [*TINY, "--batch_size", 4], "| together |"),
-    ("recipes", ["--seeds", 1, "--epoch", 1, "--data", "faces 32", "--recipes", "the text's", "modern"], "| modern |"),
+    ("recipes", ["--seeds", 1, "--epoch", 1, "--data", "faces 32", "--recipes", "the text's", "+ R1"], "| + R1 |"),
     ("align", ["--count", 10, "--workers", 1], "pictures/s"),
 ])
 def test_a_benchmark_runs(tmp_path, script, flags, line):
