@@ -38,7 +38,7 @@ BEYOND = {  # name: (default, description, bounds)
     "threads": (0, "CPU threads for each operation; 0 = all cores [0]", COUNT),
     "cache_mb": (1024, "Memory for decoded pictures, in MiB; 0 = decode them anew [1024]", COUNT),
     # what later papers changed: gantut/recipe.py
-    "recipe": ("text", "text, or modern: --ema 0.999 --d_learning_rate 0.0004, and what is given beside it [text]",
+    "recipe": ("text", "text, or modern: --ema 0.999, which docs/quality.md chose; other parts beside it [text]",
                dict(enum_values=["text", "modern"])),
     "ema": (0.0, "Decay of the moving average of G's weights, which draws the pictures; 0 = none [0]",
             dict(lower_bound=0, upper_bound=0.999999)),

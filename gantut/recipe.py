@@ -18,7 +18,7 @@ from gantut.flags import BEYOND
 from gantut.processes import check_class
 from gantut.record import OF_THE_RECIPE
 
-MODERN = {"ema": 0.999, "d_learning_rate": 0.0004}  # what --recipe modern stands for
+MODERN = {"ema": 0.999}  # what --recipe modern stands for
 TEXT = {name: BEYOND[name][0] for name in OF_THE_RECIPE}  # the flags' defaults
 
 

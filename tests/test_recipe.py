@@ -128,12 +128,14 @@ def test_without_any_part_it_is_the_class_itself():
     assert with_recipe(Model, SimpleNamespace(**TEXT)) is Model
 
 
-def test_modern_leaves_what_is_given_by_itself():
+@pytest.mark.parametrize("given", [[], ["ema"]])
+def test_modern_leaves_what_is_given_by_itself(given):
     class Flags(dict):
         recipe = "modern"
-    flags = Flags({name: SimpleNamespace(value=value, present=name == "ema") for name, value in TEXT.items()})
+    flags = Flags({name: SimpleNamespace(value=value, present=name in given) for name, value in TEXT.items()})
     choose(flags)
-    assert {name: flag.value for name, flag in flags.items()} == {**TEXT, **MODERN, "ema": 0.0}
+    assert {name: flag.value for name, flag in flags.items()} == {**TEXT, **MODERN, **{name: 0.0 for name in given}}
+    assert flags["ema"].value == (0.0 if given else 0.999)
 
 
 def test_d_sees_the_same_pictures_on_two_devices():
