@@ -134,7 +134,7 @@ def test_modern_leaves_what_is_given_by_itself(given):
         recipe = "modern"
     flags = Flags({name: SimpleNamespace(value=value, present=name in given) for name, value in TEXT.items()})
     choose(flags)
-    assert {name: flag.value for name, flag in flags.items()} == {**TEXT, **MODERN, **{name: 0.0 for name in given}}
+    assert {name: flag.value for name, flag in flags.items()} == {**TEXT, **MODERN, **dict.fromkeys(given, 0.0)}
     assert flags["ema"].value == (0.0 if given else 0.999)
 
 
