@@ -286,9 +286,9 @@ def test_the_scores_of_a_network_are_of_its_features(random_inception):
                       "inception.weights.h5", cwd=folder)
     assert done.returncode == 0, done.stderr
     rows = {row["score"]: row for row in table(folder / "scores.csv")}
-    assert {"KID x 1000, Keras' weights", "its standard error", "precision", "recall"} < set(rows)
-    fid = rows["FID, Keras' weights"]
-    assert float(fid["samples"]) < float(fid["ceiling"]) and float(fid["floor"]) < float(fid["ceiling"])
+    assert {"FID, Keras' weights", "KID x 1000, Keras' weights", "its standard error"} < set(rows)
+    for score in ("precision", "recall"):  # the distances of such small features round to 0
+        assert min(float(rows[score]["samples"]), float(rows[score]["floor"])) > float(rows[score]["ceiling"])
 
 
 @pytest.mark.parametrize("weights", ["notes.h5", "imagenet"])
