@@ -73,8 +73,9 @@ def ask(folder, learnt, held_out, name):
         samples = {}
         for weights in ("latest", "average"):
             restore_to_draw(dcgan, folder, weights)
-            samples[weights] = pixels(run(dcgan.G, dcgan.z, z))
-            gantut_imgfuncs.save_images(samples[weights][:64] / 127.5 - 1, [8, 8], "{}_{}.png".format(name, weights))
+            images = run(dcgan.G, dcgan.z, z)
+            gantut_imgfuncs.save_images(images[:64], [8, 8], "{}_{}.png".format(name, weights))
+            samples[weights] = pixels(images)
     return said, samples
 
 

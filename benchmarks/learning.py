@@ -60,10 +60,16 @@ def train(folder, flags):
 
 def train_pytorch(folder, flags):
     """The same in PyTorch."""
+    os.makedirs(folder)
     samples = tempfile.TemporaryDirectory(dir=folder)
     subprocess.run([sys.executable, os.path.join(ROOT, "benchmarks", "train_pytorch.py"), "--image_size", str(SIZE),
                     "--out", samples.name, *flags], check=True, stdout=subprocess.DEVNULL)
     return [os.path.join(samples.name, name) for name in sorted(os.listdir(samples.name))], samples
+
+
+DATA = {"digits": digits, "faces": faces}
+CONTENDERS = {"float32": (train, ["--precision", "float32"]), "bfloat16": (train, ["--precision", "bfloat16"]),
+              "pytorch": (train_pytorch, [])}
 
 
 def main():
@@ -71,26 +77,23 @@ def main():
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epoch", type=int, default=16, help="as the trainer's [16: 368 and 496 steps]")
     parser.add_argument("--batch_size", default="64")
-    parser.add_argument("--data", nargs="+", default=["digits", "faces"], choices=["digits", "faces"])
+    parser.add_argument("--data", nargs="+", default=list(DATA), choices=DATA)
     parser.add_argument("--gf_dim", default="16", help="filters of both networks [16]")
-    parser.add_argument("--contenders", nargs="+", default=["float32", "bfloat16"],
-                        choices=["float32", "bfloat16", "pytorch"])
+    parser.add_argument("--contenders", nargs="+", default=["float32", "bfloat16"], choices=CONTENDERS)
     parser.add_argument("--json", help="file for the figures")
     args = parser.parse_args()
     rows, results = [], {}
     with tempfile.TemporaryDirectory() as folder:
         for data in args.data:
-            flags, judge = {"digits": digits, "faces": faces}[data](folder)
+            flags, judge = DATA[data](folder)
             flags += ["--epoch", str(args.epoch), "--batch_size", args.batch_size, "--gf_dim", args.gf_dim, "--df_dim",
                       args.gf_dim]
             found = {contender: [] for contender in args.contenders}
             for seed in range(1, args.seeds + 1):
                 for contender in args.contenders:
-                    train_it = train_pytorch if contender == "pytorch" else train
-                    precision = [] if contender == "pytorch" else ["--precision", contender]
+                    train_it, more = CONTENDERS[contender]
                     run = os.path.join(folder, "{}_{}_{}".format(data, contender, seed))
-                    os.makedirs(run)
-                    paths, samples = train_it(run, [*flags, "--seed", str(seed), *precision])
+                    paths, samples = train_it(run, [*flags, "--seed", str(seed), *more])
                     found[contender].append(judge(paths))
                     samples.cleanup()
             for contender, distances in found.items():

@@ -33,7 +33,7 @@ class Torch(object):
         self.discriminator = nn.Sequential(*layers, nn.Flatten(), nn.Linear(df_dim * 8 * (image_size // 16) ** 2, 1))
         self.generator, self.discriminator = (net.to(memory_format=self.layout)
                                               for net in (self.generator, self.discriminator))
-        for layer in [*self.generator, *self.discriminator]:  # as the text and Radford et al. have it
+        for layer in [*self.generator, *self.discriminator]:  # the text truncates D's
             if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
                 nn.init.normal_(layer.weight, 0, 0.02)
                 nn.init.zeros_(layer.bias)

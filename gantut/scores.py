@@ -14,8 +14,8 @@ KERNEL = np.outer(*[np.array([1, 4, 6, 4, 1], np.float32) / 16] * 2)[np.newaxis,
 def pyramid(images):
     """The Laplacian pyramid: a list of levels [N, size, size, channels], [N, size / 2, ...], ..., the last one 16 wide.
 
-    Odd sizes are halved up: 25 to 13.
-    Each but the last is what the next one lacks (Burt & Adelson 1983; Karras et al. 2018, section 5).
+    Odd sizes are halved up, 25 to 13, so that the last may be smaller. Each but the last is what the next one lacks
+    (Burt & Adelson 1983; Karras et al. 2018, section 5).
     """
     levels = []
     while images.shape[1] > SMALLEST:
@@ -59,7 +59,8 @@ def swd(a, b, rng):
 def thumbnails(images):
     """Pictures as points, 16 x 16 pixels of mean colour: [N, d], between which distances are root mean squares."""
     width = images.shape[1]
-    edges = np.arange(min(width, SMALLEST)) * width // min(width, SMALLEST)  # of blocks that differ by a pixel at most
+    count = min(width, SMALLEST)
+    edges = np.arange(count) * width // count  # of blocks that differ by a pixel at most
     sizes = np.diff(edges, append=width).astype(np.float32)
     sums = np.add.reduceat(np.add.reduceat(images, edges, axis=1), edges, axis=2)  # [N, 16, 16, channels]
     small = (sums / np.outer(sizes, sizes)[:, :, np.newaxis]).reshape([len(images), -1])
