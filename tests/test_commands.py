@@ -26,7 +26,7 @@ PROGRESS = r"Epoch \[{:2d}\] \[{:4d}/{:4d}\] time: \d+\.\d{{4}}, d_loss: \d+\.\d
 SAMPLE = r"\[Sample\] d_loss: \d+\.\d{8}, g_loss: \d+\.\d{8}"
 READING = r" \[\*\] Reading checkpoints\.\.\."
 NO_MODEL = r" No model found - initializing a new one"
-MODEL_FOUND = r" An existing model was found - delete the directory or specify a new one with --checkpoint_dir"
+MODEL_FOUND = r" An existing model was found - delete the directory or specify a new one with --checkpoint_dir "
 
 
 def environment(**changes):
