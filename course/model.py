@@ -8,9 +8,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import tensorflow.compat.v1 as tf
-from functions import session, set_all
-from judging import Wrong, attempt, compare, is_empty, load, need, ours
 from PIL import Image
+
+from .functions import session, set_all
+from .judging import Wrong, attempt, compare, is_empty, load, need, ours
+from .pictures import refuses_small_pictures
 
 SIZES = dict(image_size=64, batch_size=4, sample_size=4, gf_dim=8)  # the text's D knows 64 x 64 with 64 filters only
 PAIRS = dict(batch_size=2, sample_size=2)  # for train, which takes longest
@@ -253,12 +255,16 @@ def build_model(_):
             compare("self." + name, got[name], images.reshape([4, 8, 8, 8, 8, 3]).mean(axis=(2, 4)))
 
 
-def smaller():
-    """Words about what is right at the text's size alone, not at 32 x 32 with 16 filters, as docs/course.md trains."""
+def notes():
+    """Words about what is right as the text has it, but not at 32 x 32 with 16 filters, as docs/course.md trains."""
     words = []
+    other = "right at the text's size, 64 x 64 with 64 filters, not at others: "
+    if not refuses_small_pictures(load("gantut_imgfuncs").center_crop):
+        words.append("center_crop() takes its window from the wrong place if a picture is smaller, as the text's does: "
+                     "raise ValueError")
     image = load("gantut_imgfuncs").transform(np.zeros([40, 40, 3]), 32)
     if image.shape[:2] != (32, 32):
-        words.append("transform() crops to 64 x 64, whatever npx is: center_crop(image, npx, resize_w=npx)")
+        words.append(other + "transform() crops to 64 x 64, whatever npx is: center_crop(image, npx, resize_w=npx)")
     with session() as sess:
         try:
             dcgan = model_class()(sess, image_size=32, batch_size=4, sample_size=4, gf_dim=16, df_dim=16)
@@ -268,7 +274,7 @@ def smaller():
         except (ValueError, tf.errors.InvalidArgumentError):
             right = False
     if not right:
-        words.append("discriminator() reshapes to 8192: at other sizes it is np.prod(h3.get_shape().as_list()[1:])")
+        words.append(other + "discriminator() reshapes to 8192, elsewhere it is np.prod(h3.get_shape().as_list()[1:])")
     return words
 
 
