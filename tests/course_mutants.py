@@ -15,6 +15,11 @@ BN = 'self.mean, self.variance = tf.cond(tf.convert_to_tensor(train), batch_stat
 AVERAGES = "return tf.identity(self.moving_mean), tf.identity(self.moving_variance)"
 D_TRAINING = [('name="d_h{}_conv"), self.is_training)'.format(i), 'name="d_h{}_conv"), tf.constant(True))'.format(i))
               for i in (1, 2, 3)]
+SECOND = """        # run g_optim twice to make sure that d_loss does not go to zero
+        _, summary_str = self.sess.run([g_optim, self.g_sum],
+                                       feed_dict={self.z: batch_z, self.is_training: True})
+        self.writer.add_summary(summary_str, counter)
+"""
 
 MUTANTS = [  # mistake, file, what is replaced by what, the step that must find it, what it must say
     ("rounded down", "imgfuncs", [("i = int(round((w - crop_w) / 2.0))", "i = int((w - crop_w) / 2.0)")], "center_crop",
@@ -188,8 +193,11 @@ MUTANTS = [  # mistake, file, what is replaced by what, the step that must find 
                                     )], "DCGAN.build_model", "self.d_loss_real: labels are exchanged"),
     ("probabilities for logits", "gan", [("logits=self.D_logits, labels", "logits=self.D, labels")], "DCGAN.build_model",
      "the sigmoid is taken twice"),
-    ("no fakes in d_loss", "gan", [("self.d_loss = self.d_loss_real + tf.reduce_mean(", "self.d_loss = "
-                                    "self.d_loss_real\n        unused = tf.reduce_mean(")], "DCGAN.build_model", "fakes are left out"),
+    ("no fakes in d_loss", "gan", [("self.d_loss = self.d_loss_real + self.d_loss_fake", "self.d_loss = self.d_loss_real")],
+     "DCGAN.build_model", "fakes are left out"),
+    ("losses subtracted", "gan", [("self.d_loss = self.d_loss_real + self.d_loss_fake",
+                                   "self.d_loss = self.d_loss_real - self.d_loss_fake")],
+     "DCGAN.build_model", "losses are subtracted"),
     ("G's variables in D's list", "gan", [('if "d_" in var.name', "")], "DCGAN.build_model", "self.d_vars holds"),
     ("lists exchanged", "gan", [('if "d_" in var.name', 'if "g_" in var.name'), ("self.g_vars = [var for var in t_vars if "
                                  '"g_" in', 'self.g_vars = [var for var in t_vars if "d_" in')], "DCGAN.build_model",
@@ -202,25 +210,27 @@ MUTANTS = [  # mistake, file, what is replaced by what, the step that must find 
      "has not restored"),
     ("returns nothing", "gan", [("            return True\n        else", "            pass\n        else")], "DCGAN.load",
      "expected True"),
-    ("one G update", "gan", [("        # run g_optim twice to make sure that d_loss does not go to zero\n        "
-                              "run.update(g_optim, self.g_sum, {self.z: batch_z, self.is_training: True}, counter)\n", "")],
-     "DCGAN.train", "runs g_optim twice"),
-    ("wrong loss", "gan", [(".minimize(self.g_loss, var_list=self.g_vars)", ".minimize(self.d_loss, var_list=self.g_vars)")],
+    ("one G update", "gan", [(SECOND, "")], "DCGAN.train", "runs g_optim twice"),
+    ("wrong loss", "gan", [("self.g_loss, var_list=self.g_vars)", "self.d_loss, var_list=self.g_vars)")],
      "DCGAN.train", "no optimizer minimizes self.g_loss"),
-    ("no var_list", "gan", [(".minimize(self.d_loss, var_list=self.d_vars)", ".minimize(self.d_loss)")], "DCGAN.train",
-     "no var_list"),
+    ("no var_list", "gan", [("self.d_loss, var_list=self.d_vars)", "self.d_loss)")], "DCGAN.train", "no var_list"),
     ("wrong var_list", "gan", [("self.d_loss, var_list=self.d_vars", "self.d_loss, var_list=self.g_vars")], "DCGAN.train",
      "trains the wrong variables"),
-    ("beta1 ignored", "gan", [("config.learning_rate, beta1=config.beta1).minimize(self.d_loss", "config.learning_rate, "
-                               "beta1=0.9).minimize(self.d_loss")], "DCGAN.train", "ignores config.beta1"),
-    ("z the same", "gan", [("batch_z = run.next_z(counter)", "batch_z = run.next_z(1)")], "DCGAN.train",
+    ("beta1 ignored", "gan", [("beta1=config.beta1).minimize(\n                self.d_loss", "beta1=0.9).minimize(\n"
+                               "                self.d_loss")], "DCGAN.train", "ignores config.beta1"),
+    ("learning_rate ignored", "gan", [("run.AdamOptimizer(config.learning_rate,", "run.AdamOptimizer(0.002,")],
+     "DCGAN.train", "ignores config.learning_rate"),
+    ("z the same", "gan", [("batch_z = np.random.uniform(", "batch_z = np.random.RandomState(1).uniform(")], "DCGAN.train",
      "z is the same"),
-    ("z from 0 to 1", "gan", [("batch_z = run.next_z(counter)", "batch_z = abs(run.next_z(counter))")], "DCGAN.train",
+    ("z from 0 to 1", "gan", [("batch_z = np.random.uniform(-1, 1,", "batch_z = np.random.uniform(0, 1,")], "DCGAN.train",
      "not drawn from -1 to 1"),
-    ("evaluated in training", "gan", [("self.is_training: False}, self.sess)", "self.is_training: True}, self.sess)"), (
-        "sample = {self.z: sample_z, self.images: sample_images, self.is_training: False}",
-        "sample = {self.z: sample_z, self.images: sample_images, self.is_training: True}")], "DCGAN.train",
-     "evaluated with is_training True"),
+    ("evaluated in training", "gan", [("self.d_loss_fake.eval({self.z: batch_z, self.is_training: False})",
+                                       "self.d_loss_fake.eval({self.z: batch_z, self.is_training: True})")],
+     "DCGAN.train", "evaluated with is_training True"),
+    ("the first batch always", "gan", [("data[idx * config.batch_size:(idx + 1) * config.batch_size]",
+                                        "data[:config.batch_size]")], "DCGAN.train", "each batch holds the same images"),
+    ("never saved", "gan", [("self.save(config.checkpoint_dir, counter)", "pass")], "gantut_trainer.py",
+     "leaves no checkpoint"),
 ]
 
 

@@ -297,6 +297,23 @@ def test_the_readers_files_are_trained_by_their_own_trainer_or_else_ours(tmp_pat
         trainer.trainer(None)
 
 
+OF_TRAIN_SIZE = {  # what a reader's class has for min(len(data), config.train_size): what is said
+    "len(data)": "--train_size 8 prints 3 lines with Epoch, expected 2: .* is config.train_size heeded",
+    "min(len(data), float(config.train_size))": "--train_size 8 ends with exit code 1: TypeError: 'float' object",
+}
+
+
+@pytest.mark.parametrize("size", OF_TRAIN_SIZE)
+def test_a_class_that_passes_the_other_checks_but_does_not_train_by_train_size(tmp_path, monkeypatch, size):
+    for file in start.EMPTY:
+        text = read(ROOT, "tests", "readers", file)
+        assert file != "gantut_gan.py" or text.count("min(len(data), config.train_size)") == 1
+        (tmp_path / file).write_text(text.replace("min(len(data), config.train_size)", size))
+    monkeypatch.setattr(readers, "folder", str(tmp_path))
+    with pytest.raises(Wrong, match=OF_TRAIN_SIZE[size]):
+        trainer.trainer(None)
+
+
 def test_a_lesson_that_passes_also_trains(tmp_path):
     """Its four functions are right, but not what is around them."""
     source = start.skeleton("mnist_gan.py", 2).replace("batch_images * 2 - 1", "batch_images[:, 1:] * 2 - 1")
