@@ -33,7 +33,7 @@ setup(
         "gantut-judge=gantut_judge:command",
         "gantut-align=gantut_data.align_faces:main",
         "gantut-faces=gantut_data.make_faces:main",
-        "gantut-course=gantut_course.__main__:main",
+        "gantut-course=gantut_course.__main__:command",
     ]},
     install_requires=[
         "tensorflow>=2.21,<2.22",

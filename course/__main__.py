@@ -7,14 +7,9 @@ Each is the script of that name in a clone's course/, and --help after it says m
 """
 import argparse
 import importlib
-import os
 import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, HERE)
-sys.path.append(os.path.dirname(HERE))
-
-from gantut import __version__  # noqa: E402
+from gantut import __version__, script
 
 
 def main():
@@ -24,8 +19,13 @@ def main():
     parser.error = lambda message: sys.exit("error: {} (see --help)".format(message))
     word = parser.parse_args(sys.argv[1:2]).word
     sys.argv[:2] = ["{} {}".format(sys.argv[0], word)]  # as --help calls it
-    importlib.import_module(word).main()
+    return importlib.import_module("." + word, __package__).main()
+
+
+def command():
+    """What gantut-course calls."""
+    script.run(main)
 
 
 if __name__ == "__main__":
-    main()
+    command()

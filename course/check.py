@@ -12,32 +12,41 @@ import ast
 import json
 import os
 import queue
+import shlex
+import signal
 import subprocess
 import sys
 import threading
 import time
 
-from start import EMPTY, LESSON, functions, in_words, place
-
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
+if not __package__:  # run as a script
+    sys.path.insert(0, ROOT)
+    __package__ = os.path.basename(HERE)
+
+from gantut import script  # noqa: E402
+from gantut.errors import UserError  # noqa: E402
+
+from .start import EMPTY, LESSON, functions, in_words, place  # noqa: E402
+
 START = 60  # seconds that TensorFlow may take to load
 ENDLESS = "it has not ended after {} seconds: an endless loop?"
 BUSY = 10  # times as long by the clock, where other work has the processor
+LINES = 25  # that are shown of what a process said before it ended
 
 
 def work(folder):
     """In the process of its own: run the checks, one line of JSON each; the reader's own prints go to stderr."""
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    sys.path[:0] = [folder, HERE]
-    sys.path.append(ROOT)
-    from judging import Wrong, check_of
-    from steps import notes_for, steps_for
+    from .judging import Wrong, check_of, readers
+    from .steps import notes_for, steps_for
+    readers.read_from(folder)
     steps = steps_for(folder)
     print(json.dumps([step.name for step in steps]), file=out, flush=True)
     begun = []
-    threading.Thread(target=watch, args=(begun, out), daemon=True).start()
+    threading.Thread(target=watch, args=(begun, out, os.getppid()), daemon=True).start()
     for step in steps:
         check = check_of(step)
         begun[:] = [(time.process_time(), step.seconds)]
@@ -57,14 +66,27 @@ def work(folder):
     os._exit(0)  # whatever threads the reader's code has left
 
 
-def watch(begun, out):
-    """End this process if a step takes more of the processor than it may, begun: when it began, and how much."""
+def watch(begun, out, parent):
+    """End this process if a step takes more of the processor than it may, or its parent has gone.
+
+    begun: when it began, and how much it may take.
+    """
     while True:
         time.sleep(0.2)
+        if os.getppid() != parent:
+            end(os.getpid())
         for start, seconds in list(begun):
             if time.process_time() - start > seconds:
                 print(json.dumps({"ends": {"wrong": ENDLESS.format(seconds)}}), file=out, flush=True)
                 os._exit(0)
+
+
+def end(pid):
+    """End a process that leads a group, with all that it has started."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
 
 
 def judge(folder, report=lambda done, names: None):
@@ -72,18 +94,22 @@ def judge(folder, report=lambda done, names: None):
 
     When all are right, the verdict is {"notes": [...]}.
     """
-    process = subprocess.Popen([sys.executable, os.path.abspath(__file__), "--work", folder], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen([sys.executable, os.path.abspath(__file__), "--work", os.path.abspath(folder)],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                               encoding="utf-8", errors="replace", start_new_session=True)
     lines, said = queue.Queue(), []
-    for stream, take in ((process.stdout, lines.put), (process.stderr, said.append)):
-        threading.Thread(target=pump, args=(stream, take), daemon=True).start()
+    threads = [threading.Thread(target=pump, args=pair, daemon=True)
+               for pair in ((process.stdout, lines.put), (process.stderr, said.append))]
+    for thread in threads:
+        thread.start()
     names, done, limit = [], 0, START
     try:
         while True:
             line = lines.get(timeout=limit * BUSY)
             if not line:
-                return names, done, {"wrong": "the process ended: {}".format(
-                    (said or ["without a word"])[-1].strip() or "without a word")}
+                process.wait()
+                threads[1].join(1)
+                return names, done, {"wrong": how_it_ended(process.returncode, "".join(said))}
             message = json.loads(line)
             if isinstance(message, list):
                 names = message
@@ -99,8 +125,16 @@ def judge(folder, report=lambda done, names: None):
     except queue.Empty:
         return names, done, {"wrong": ENDLESS.format(limit * BUSY)}
     finally:
-        process.kill()
+        end(process.pid)
         process.wait()
+
+
+def how_it_ended(code, said):
+    """A process ended that should not have: in words, with the last lines that it said."""
+    how = "by {}".format(signal.Signals(-code).name) if code < 0 else "with exit code {}".format(code)
+    lines = [line for line in said.splitlines() if line.strip()][-LINES:]
+    said = "; it said last:" if lines else ", without a word"
+    return "\n    ".join(["the process ended {}{}".format(how, said), *lines])
 
 
 def pump(stream, take):
@@ -119,9 +153,9 @@ def show(folder, hint):
     if "notes" in verdict:
         scripts = [name for name in ("gantut_trainer.py", *LESSON) if os.path.exists(os.path.join(folder, name))]
         print("all {} steps are right{}".format(len(names), ": train with python {}".format(
-            os.path.join(folder, scripts[0])) if scripts else ""))
+            shlex.quote(os.path.join(folder, scripts[0]))) if scripts else ""))
         for note in verdict["notes"]:
-            print("  right at the text's size, 64 x 64 with 64 filters, not at others: " + note)
+            print("  " + note)
         return True
     print("{} of {} steps are right{}".format(done, len(names), ": " + ", ".join(names[:done]) if done else ""))
     step = names[done] if done < len(names) else "start"
@@ -137,6 +171,25 @@ def show(folder, hint):
     return False
 
 
+def look_for_files(folder):
+    """Raise UserError unless the files of the tutorial, or that of a lesson, are in a folder."""
+    there = files_in(folder)
+    missing = [name for name in EMPTY if name not in there]
+    if not missing or set(LESSON) <= set(there):
+        return
+    if there:
+        raise UserError(in_words("no {0} in {1}: bring it back, or begin it anew with python course/start.py {2} "
+                                 "--reset {0}".format(missing[0], folder, shlex.quote(folder))))
+    inside = sorted(entry.path for entry in os.scandir(folder) if entry.is_dir() and files_in(entry.path))
+    raise UserError(in_words("{} holds none of {}: give {}".format(folder, ", ".join([*missing, *LESSON]), inside[0] if
+                                                                   inside else "the folder that python course/start.py "
+                                                                   "has made")))
+
+
+def files_in(folder):
+    return [name for name in (*EMPTY, *LESSON) if os.path.isfile(os.path.join(folder, name))]
+
+
 def solution(name):
     """Print the project's own lines of a step."""
     for path in [*(os.path.join(ROOT, file) for file in EMPTY), *(place("variants", lesson) for lesson in LESSON)]:
@@ -146,7 +199,7 @@ def solution(name):
             if one in (name, name + ".__call__"):
                 print("\n".join(text.splitlines()[node.lineno - 1:node.end_lineno]))
                 return
-    sys.exit("error: no step is called {}".format(name))
+    raise UserError("no step is called {}".format(name))
 
 
 def main():
@@ -158,30 +211,37 @@ def main():
     parser.add_argument("--solution", metavar="STEP", help="show how the project has it, for example conv2d")
     parser.add_argument("--watch", action="store_true", help="check again whenever a file is saved")
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
+    parser.error = lambda message: sys.exit("error: {} (see --help)".format(message))
     args = parser.parse_args()
-    folder = os.path.abspath(args.folder)
-    if not os.path.isdir(folder):
-        sys.exit(in_words("error: no folder {}: python course/start.py makes one".format(args.folder)))
+    if not os.path.isdir(args.folder):
+        raise UserError(in_words("no folder {}: python course/start.py makes one".format(args.folder)))
     if args.work:
-        return work(folder)
+        return work(args.folder)
     if args.solution:
         return solution(args.solution)
-    right = show(folder, args.hint)
+    look_for_files(args.folder)
+    right = show(args.folder, args.hint)
     while args.watch:
-        try:
-            before = times(folder)
-            while times(folder) == before:
-                time.sleep(0.3)
-        except KeyboardInterrupt:
-            break
+        before = times(args.folder)
+        while times(args.folder) == before:
+            time.sleep(0.3)
         print("-" * 20)
-        right = show(folder, args.hint)
-    sys.exit(0 if right else 1)
+        try:
+            look_for_files(args.folder)
+            right = show(args.folder, args.hint)
+        except UserError as error:  # it may come back
+            print(error)
+    return 0 if right else 1
 
 
 def times(folder):
-    return sorted((entry.name, entry.stat().st_mtime_ns) for entry in os.scandir(folder) if entry.name.endswith(".py"))
+    return sorted((entry.name, entry.stat(follow_symlinks=False).st_mtime_ns)  # an editor's lock is a broken link
+                  for entry in os.scandir(folder) if entry.name.endswith(".py"))
+
+
+def command():
+    script.run(main)
 
 
 if __name__ == "__main__":
-    main()
+    command()

@@ -1,7 +1,8 @@
 """The checks of Part 4's building blocks, against NumPy."""
 import numpy as np
 import tensorflow.compat.v1 as tf
-from judging import Wrong, attempt, compare, load, near, need
+
+from .judging import Wrong, attempt, compare, load, near, need
 
 # each check has a graph of its own, with weights that it chooses
 
@@ -36,26 +37,50 @@ def need_three(call, result, others):
          "{} returns {}: with_w=True returns the output, {}".format(call, what, others))
 
 
-def conv(x, w, stride=2, padding="SAME"):
-    """A convolution in NumPy: x [N, h, w, a], w [k, k, a, b]."""
-    k = w.shape[0]
-    h = -(-x.shape[1] // stride) if padding == "SAME" else (x.shape[1] - k) // stride + 1
-    pad = max((h - 1) * stride + k - x.shape[1], 0) if padding == "SAME" else 0
-    x = np.pad(x, [(0, 0), (pad // 2, pad - pad // 2), (pad // 2, pad - pad // 2), (0, 0)])
-    return sum(np.einsum("nhwa,ab->nhwb", x[:, i:i + h * stride:stride, j:j + h * stride:stride][:, :h, :h], w[i, j])
-               for i in range(k) for j in range(k))
+def conv(x, w, strides=(2, 2), padding="SAME"):
+    """A convolution in NumPy: x [N, h, w, a], w [k_h, k_w, a, b]."""
+    places = [windows(n, k, stride, padding) for n, k, stride in zip(x.shape[1:3], w.shape, strides)]
+    x = np.pad(x, [(0, 0), *(pad for _, pad in places), (0, 0)])
+    return sum(np.einsum("nhwa,ab->nhwb", x[:, places[0][0] + i][:, :, places[1][0] + j], w[i, j])
+               for i in range(w.shape[0]) for j in range(w.shape[1]))
 
 
-def conv_transposed(x, w, size, stride=2):
-    """What conv() does, transposed: x [N, h, h, b], w [k, k, a, b] -> [N, size, size, a]."""
-    k, h = w.shape[0], x.shape[1]
-    pad = max((h - 1) * stride + k - size, 0)
-    result = np.zeros([len(x), size + pad, size + pad, w.shape[2]])
-    for i in range(k):
-        for j in range(k):
-            result[:, i:i + h * stride:stride, j:j + h * stride:stride][:, :h, :h] += np.einsum(
-                "nhwb,ab->nhwa", x, w[i, j])
-    return result[:, pad // 2:pad // 2 + size, pad // 2:pad // 2 + size]
+def windows(n, k, stride, padding):
+    """Where the windows of k of n pixels begin, and how many pixels are added before and after."""
+    if padding == "VALID":
+        return np.arange(0, n - k + 1, stride), (0, 0)
+    pad = max((-(-n // stride) - 1) * stride + k - n, 0)
+    return np.arange(0, n, stride), (pad // 2, pad - pad // 2)
+
+
+def conv_transposed(x, w, size, strides=(2, 2)):
+    """What conv() does, transposed: x [N, h, w, b], w [k_h, k_w, a, b] -> [N, *size, a]."""
+    (rows, (top, bottom)), (columns, (left, right)) = (
+        windows(n, k, stride, "SAME") for n, k, stride in zip(size, w.shape, strides))
+    result = np.zeros([len(x), size[0] + top + bottom, size[1] + left + right, w.shape[2]])
+    for i in range(w.shape[0]):
+        for j in range(w.shape[1]):
+            result[:, (rows + i)[:, np.newaxis], columns + j] += np.einsum("nhwb,ab->nhwa", x, w[i, j])
+    return result[:, top:top + size[0], left:left + size[1]]
+
+
+def need_first_values(call, name, values, stddev, truncated=False):
+    """Look at the first values of a variable: normal ones with a standard deviation."""
+    need(abs(np.std(values) / stddev - (0.88 if truncated else 1)) < 0.25, "{}: {} begins with a standard deviation of "
+         "{:.3f}, not stddev, {}".format(call, name, np.std(values), stddev))
+
+
+def need_reuse(call, function, *args):
+    """Look whether a second call with reuse takes the variables of the first."""
+    before = len(tf.global_variables())
+    with tf.variable_scope(tf.get_variable_scope(), reuse=True):
+        attempt(call + " once more, with reuse,", function, *args)
+    need(len(tf.global_variables()) == before, "{} once more, with reuse, makes variables of its own: D would judge "
+         "the fakes by other weights (tf.get_variable, not tf.Variable)".format(call))
+
+
+def normalised(x, mean, variance, gamma=1, beta=0, epsilon=1e-5):
+    return (x - mean) / np.sqrt(variance + epsilon) * gamma + beta
 
 
 def batch_norm(_):
@@ -64,19 +89,23 @@ def batch_norm(_):
     with session() as sess:
         train = tf.placeholder(tf.bool)
         call = "batch_norm(name='bn')(x, train) of x [4, 5, 5, 2]"
-        result = attempt(call, attempt("batch_norm(name='bn')", make, name="bn"), tf.constant(x, tf.float32), train)
+        norm = attempt("batch_norm(name='bn')", make, name="bn")
+        result = attempt(call, norm, tf.constant(x, tf.float32), train)
         need(result is not None, "{} returns nothing: is there a return?".format(call))
+        hidden = [var.op.name for var in tf.local_variables()]
+        need(not hidden, "{} is a local variable (collections): no checkpoint would hold it".format(*hidden[:1] or "-"))
         values = set_all(sess)
         gamma, beta = (variable(values, "bn/" + name, call) for name in ("gamma", "beta"))
         mean, variance = (variable(values, "bn/moving_" + name, call) for name in ("mean", "variance"))
+        extra = sorted(set(values) - {"bn/" + name for name in ("gamma", "beta", "moving_mean", "moving_variance")})
+        need(not extra, "{} has the variable {}: tf.variable_scope(self.name) and tf.get_variable make bn/gamma, "
+             "bn/beta, bn/moving_mean, bn/moving_variance, as checkpoints have them".format(call, *extra[:1] or "-"))
         need(len(tf.trainable_variables()) == 2, "the moving averages are trainable: Adam would move them "
              "(trainable=False)")
 
-        def normalised(m, v):
-            return (x - m) / np.sqrt(v + 1e-5) * gamma + beta
-        by_averages = normalised(mean, variance)
+        by_averages = normalised(x, mean, variance, gamma, beta)
         axes = (0, 1, 2)
-        by_batch = normalised(x.mean(axes), x.var(axes))
+        by_batch = normalised(x, x.mean(axes), x.var(axes), gamma, beta)
         words = call.replace("train)", "{})")
         got = sess.run(result, {train: False})
         moved = sess.run(tf.global_variables())
@@ -84,11 +113,12 @@ def batch_norm(_):
              "with train False the moving averages have moved: only a training step may move them")
         compare(words.format(False), got, by_averages, [
             ("the batch's own mean and variance are taken: train is ignored", by_batch),
-            ("gamma and beta are not applied", (x - mean) / np.sqrt(variance + 1e-5))])
+            ("gamma and beta are not applied", normalised(x, mean, variance))])
         compare(words.format(True), sess.run(result, {train: True}), by_batch, [
             ("the moving averages are taken: train is ignored", by_averages),
             ("each pixel has a mean of its own: the mean is over all but the last axis", normalised(
-                x.mean(0), x.var(0))), ("gamma and beta are not applied", (x - x.mean(axes)) / x.std(axes)),
+                x, x.mean(0), x.var(0), gamma, beta)), ("gamma and beta are not applied", normalised(
+                    x, x.mean(axes), x.var(axes))),
             ("it is divided by the variance, not by its root", (x - x.mean(axes)) / x.var(axes) * gamma + beta)])
         new_mean, new_variance = (sess.run(next(var for var in tf.global_variables() if var.op.name.endswith(name)))
                                   for name in ("moving_mean", "moving_variance"))
@@ -97,6 +127,35 @@ def batch_norm(_):
             ("it is the batch's mean at once: momentum 0.9 keeps nine tenths of what was", x.mean(axes)),
             ("momentum is the wrong way round: nine tenths are to be kept", 0.1 * mean + 0.9 * x.mean(axes))])
         need(not np.allclose(new_variance, variance), "the moving variance never moves")
+        need_reuse(call, norm, tf.constant(x, tf.float32), train)
+    for shape in ([6, 3], [4, 5, 3]):
+        other_ranks(make, shape)
+
+
+def other_ranks(make, shape):
+    """batch_norm of what is no picture, with an epsilon and a momentum of its own, and with the default epsilon."""
+    x, axes = np.random.RandomState(1).normal(1, 0.01, shape), tuple(range(len(shape) - 1))
+    with session() as sess:
+        for epsilon, arguments in ((1e-5, {}), (0.5, {"epsilon": 0.5, "momentum": 0.6})):
+            name = "bn{}".format(len(arguments))
+            call = "batch_norm({})(x, train) of x {} with a variance of 0.0001".format(
+                ", ".join("{}={}".format(*pair) for pair in arguments.items()), shape)
+            train = tf.placeholder(tf.bool)
+            try:
+                result = attempt(call, attempt(call, make, name=name, **arguments), tf.constant(x, tf.float32), train)
+                sess.run(tf.global_variables_initializer())
+                got = attempt(call, sess.run, result, {train: True})
+            except Wrong as wrong:
+                raise Wrong("{}: the mean and variance are over all axes but the last, however many: "
+                            "range(x.get_shape().ndims - 1)".format(wrong)) from None
+            compare(call, got, normalised(x, x.mean(axes), x.var(axes), epsilon=epsilon), [
+                ("epsilon is ignored", normalised(x, x.mean(axes), x.var(axes))),
+                ("epsilon is 0.001, expected 1e-5 if none is given", normalised(
+                    x, x.mean(axes), x.var(axes), epsilon=1e-3))])
+            mean = sess.run(next(var for var in tf.global_variables() if var.op.name == name + "/moving_mean"))
+            momentum = arguments.get("momentum", 0.9)
+            compare("the moving mean after a step of {}".format(call), mean, (1 - momentum) * x.mean(axes), [
+                ("momentum is ignored", 0.1 * x.mean(axes))])
 
 
 def conv2d(_):
@@ -113,13 +172,35 @@ def conv2d(_):
         need(w.shape == (5, 5, 3, 4), "w has the shape {}, expected [k_h, k_w, channels, output_dim] = "
              "[5, 5, 3, 4]".format(list(w.shape)))
         compare(call, sess.run(result), conv(x, w) + b, [
-            ("the stride is forgotten: strides=[1, d_h, d_w, 1]", conv(x, w, 1) + b),
-            ("the padding is VALID: the border is lost", conv(x, w, 2, "VALID") + b),
+            ("the stride is forgotten: strides=[1, d_h, d_w, 1]", conv(x, w, (1, 1)) + b),
+            ("the padding is VALID: the border is lost", conv(x, w, padding="VALID") + b),
             ("the biases are not added", conv(x, w)), ("the biases are subtracted", conv(x, w) - b)])
         need(not first["c/biases"].any(), "the biases do not begin at 0")
-        need(0.01 < first["c/w"].std() < 0.03, "the weights begin with a standard deviation of {:.3f}, not stddev, "
-             "0.02".format(first["c/w"].std()))
+        need_first_values(call, "w", first["c/w"], 0.02, truncated=True)
         need(np.ptp(first["c/w"]) < 0.0801, "the weights' first values are not a truncated normal")
+        need_reuse(call, lambda x: function(x, 4, name="c"), tf.constant(x, tf.float32))
+
+        sizes = dict(k_h=3, k_w=4, d_h=1, d_w=2, stddev=0.5)
+        call = "conv2d(x, 40, {}) of x [2, 8, 8, 3]".format(in_a_call(sizes))
+        result = attempt(call, function, tf.constant(x, tf.float32), 40, name="other", **sizes)
+        sess.run(tf.global_variables_initializer())
+        w = sess.run(next(var for var in tf.global_variables() if var.op.name == "other/w"))
+        need(w.shape == (3, 4, 3, 40), "{}: w has the shape {}, expected [k_h, k_w, channels, output_dim] = "
+             "[3, 4, 3, 40]".format(call, list(w.shape)))
+        compare(call, sess.run(result), conv(x, w, (1, 2)), strides_mixed(lambda strides: conv(x, w, strides)))
+        need_first_values(call, "w", w, 0.5, truncated=True)
+
+
+def in_a_call(arguments):
+    return ", ".join("{}={}".format(*pair) for pair in arguments.items())
+
+
+def strides_mixed(with_strides):
+    """Mistakes in the strides d_h=1, d_w=2, for compare()."""
+    return [("d_h and d_w are exchanged: strides=[1, d_h, d_w, 1]", with_strides((2, 1))),
+            ("d_h is the stride in both directions: strides=[1, d_h, d_w, 1]", with_strides((1, 1))),
+            ("d_w is the stride in both directions, or neither is heeded: strides=[1, d_h, d_w, 1]",
+             with_strides((2, 2)))]
 
 
 def lrelu(_):
@@ -144,8 +225,6 @@ def linear(_):
         call = "linear(x, 4, 'l', with_w=True) of x [3, 5]"
         result = attempt(call, function, tf.constant(x, tf.float32), 4, "l", with_w=True)
         need_three(call, result, "the matrix and the bias")
-        sess.run(tf.global_variables_initializer())
-        stddev = np.std(sess.run(tf.global_variables()[0]))
         values = set_all(sess)
         matrix, bias = variable(values, "l/Matrix", call), variable(values, "l/bias", call)
         got = sess.run(list(result))
@@ -155,8 +234,7 @@ def linear(_):
             ("it goes through relu, but is to stay linear", np.maximum(x @ matrix + bias, 0))])
         compare("what it returns second, the matrix,", got[1], matrix)
         compare("what it returns third, the bias,", got[2], bias)
-        need(0.005 < stddev < 0.05, "the matrix begins with a standard deviation of {:.3f}, not stddev, 0.02".format(
-            stddev))
+        need_reuse(call, lambda x: function(x, 4, "l"), tf.constant(x, tf.float32))
         call = "linear(x, 4)"
         result = attempt(call, function, tf.constant(x, tf.float32), 4)
         need(tf.is_tensor(result), "{} returns a tuple: without with_w it returns the output alone".format(call))
@@ -168,6 +246,13 @@ def linear(_):
         sess.run(tf.global_variables_initializer())
         start = sess.run(next(var for var in tf.global_variables() if var.op.name == "start/bias"))
         need(np.allclose(start, 0.5), "{}: the bias begins at {}, not at 0.5".format(call, start[0]))
+        for arguments in ({}, {"stddev": 0.3}):
+            call = "linear(x, 400, {}) of x [3, 5]".format(in_a_call({"scope": "'m'", **arguments}))
+            scope = "m{}".format(len(arguments))
+            attempt(call, function, tf.constant(x, tf.float32), 400, scope, **arguments)
+            sess.run(tf.global_variables_initializer())
+            matrix = sess.run(next(var for var in tf.global_variables() if var.op.name == scope + "/Matrix"))
+            need_first_values(call, "the matrix", matrix, arguments.get("stddev", 0.02))
 
 
 def conv2d_transpose(_):
@@ -184,22 +269,29 @@ def conv2d_transpose(_):
             raise wrong from None
         need_three(call, result, "w and the biases")
         sess.run(tf.global_variables_initializer())
-        stddev = np.std(sess.run(tf.global_variables()[0]))
+        first = {var.op.name: sess.run(var) for var in tf.global_variables()}
         values = set_all(sess)
         w, b = variable(values, "t/w", call), variable(values, "t/biases", call)
         need(w.shape == (5, 5, 5, 3), "w has the shape {}, expected [k_h, k_w, channels out, channels in] = "
              "[5, 5, 5, 3]".format(list(w.shape)))
-        grown = conv_transposed(x, w, 8)
+        grown = conv_transposed(x, w, (8, 8))
         compare(call, sess.run(result[0]), grown + b, [("the biases are not added", grown)])
-        need(0.01 < stddev < 0.03, "the weights begin with a standard deviation of {:.3f}, not stddev, 0.02".format(
-            stddev))
+        need(not first["t/biases"].any(), "the biases do not begin at 0")
+        need_first_values(call, "w", first["t/w"], 0.02)
+        need_reuse(call, lambda x: function(x, [2, 8, 8, 5], name="t"), tf.constant(x, tf.float32))
         call = "conv2d_transpose(x, [2, 8, 8, 5])"
         need(tf.is_tensor(attempt(call, function, tf.constant(x, tf.float32), [2, 8, 8, 5])),
              "{} returns a tuple: without with_w it returns the output alone".format(call))
-        call = "conv2d_transpose(x, [2, 4, 4, 5], d_h=1, d_w=1, name='one')"
+        sizes = dict(k_h=3, k_w=4, d_h=1, d_w=2, stddev=0.5)
+        call = "conv2d_transpose(x, [2, 4, 8, 40], {}) of x [2, 4, 4, 3]".format(in_a_call(sizes))
         try:
-            same = attempt(call, function, tf.constant(x, tf.float32), [2, 4, 4, 5], d_h=1, d_w=1, name="one")
+            result = attempt(call, function, tf.constant(x, tf.float32), [2, 4, 8, 40], name="other", **sizes)
             sess.run(tf.global_variables_initializer())
-            attempt(call, sess.run, same)
+            got = attempt(call, sess.run, result)
         except Wrong as wrong:
             raise Wrong("{}: are the strides [1, d_h, d_w, 1]?".format(wrong)) from None
+        w = sess.run(next(var for var in tf.global_variables() if var.op.name == "other/w"))
+        need(w.shape == (3, 4, 40, 3), "{}: w has the shape {}, expected [k_h, k_w, channels out, channels in] = "
+             "[3, 4, 40, 3]".format(call, list(w.shape)))
+        compare(call, got, conv_transposed(x, w, (4, 8), (1, 2)))
+        need_first_values(call, "w", w, 0.5)

@@ -9,7 +9,7 @@ import numpy as np
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TO_WRITE = "is yours to write"  # what start.py leaves in a body
-READERS = ["gantut_imgfuncs.py", "gantut_datafuncs.py", "gantut_gan.py", "mnist_gan.py"]
+READERS = ["gantut_imgfuncs.py", "gantut_datafuncs.py", "gantut_gan.py", "mnist_gan.py"]  # files
 SINCE_2017 = {  # what an error says: what has changed since the text, or is meant
     "no attribute 'contrib'": "the text's line, but tf.contrib is gone: do by hand what the docstring says",
     "name 'xrange' is not defined": "today's Python calls it range",
@@ -28,7 +28,33 @@ def check_of(step):
     module, name = step.check.split(".")
     if module != "pictures":
         import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
-    return getattr(importlib.import_module(module), name)
+    return getattr(importlib.import_module("." + module, __package__), name)
+
+
+class Readers(object):
+    """Finds the reader's files for Python's import: in the reader's folder, never the project's of the same names."""
+
+    folder = None
+
+    def read_from(self, folder):
+        """From now on the reader's files are those in this folder, and what else lies there is found first."""
+        self.folder = folder
+        for name in READERS:
+            sys.modules.pop(name[:-3], None)
+        sys.meta_path[:] = [self, *(finder for finder in sys.meta_path if finder is not self)]
+        own = [os.path.realpath(path) for path in (os.path.dirname(__file__), ROOT)]
+        sys.path[:] = [folder, *(path for path in sys.path if os.path.realpath(path) not in own), ROOT]
+
+    def find_spec(self, name, path=None, target=None):
+        if name + ".py" not in READERS:
+            return None
+        file = os.path.join(self.folder, name + ".py")
+        if not os.path.isfile(file):
+            raise ModuleNotFoundError("there is no {}.py in {}".format(name, self.folder))
+        return importlib.util.spec_from_file_location(name, file)
+
+
+readers = Readers()
 
 
 class Wrong(Exception):
@@ -66,8 +92,8 @@ def where(error):
     """The deepest line of the reader's files in a traceback, in words."""
     place, trace = "", error.__traceback__
     while trace:
-        file = os.path.basename(trace.tb_frame.f_code.co_filename)
-        if file in READERS:
+        folder, file = os.path.split(trace.tb_frame.f_code.co_filename)
+        if file in READERS and folder == readers.folder:
             place = " ({}, line {})".format(file, trace.tb_lineno)
         trace = trace.tb_next
     return place

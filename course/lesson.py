@@ -5,10 +5,11 @@ import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
 import numpy as np
 import tensorflow.compat.v1 as tf
-from functions import session, set_all, variable
-from judging import Step, attempt, compare, load, need
 
 from gantut.places import place
+
+from .functions import session, set_all, variable
+from .judging import Step, attempt, compare, load, need
 
 sys.path.append(place("variants"))
 
@@ -101,4 +102,7 @@ STEPS = [
     Step("loss_func", 1, "mnist_gan.py", "lesson.loss_func", TEXT, [
         "Logits or probabilities?", "Both [N, 1] -> one number.",
         "tf.nn.sigmoid_cross_entropy_with_logits, tf.reduce_mean"]),
+    Step("mnist_gan.py", 1, "mnist_gan.py", "trainer.lesson", TEXT, [
+        "Does it run when you type the command?", "Images are [100, 784] here, z is [100, 100].",
+        "python mnist_gan.py --epochs 2"], 600),
 ]

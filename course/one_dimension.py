@@ -6,6 +6,7 @@
 The data are numbers with a bell-shaped distribution (black dots); G turns uniform noise into numbers (green); D says of
 each number how likely it is real (blue). Each learns from the other, until D cannot tell and says 0.5 everywhere.
 """
+import argparse
 import os
 import sys
 
@@ -19,6 +20,8 @@ import tensorflow.compat.v1 as tf  # noqa: E402
 from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
+from gantut import script  # noqa: E402
+from gantut.errors import UserError  # noqa: E402
 from gantut.images import save_film  # noqa: E402
 
 STEPS, BATCH, EVERY = 3000, 512, 60
@@ -88,5 +91,15 @@ def main(path):
     return frames
 
 
+def command():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("film", nargs="?", type=os.path.expanduser, default="one_dimension.gif", help="a GIF to write")
+    parser.error = lambda message: sys.exit("error: {} (see --help)".format(message))
+    path = parser.parse_args().film
+    if not path.lower().endswith(".gif") or not os.path.isdir(os.path.dirname(path) or "."):
+        raise UserError("cannot write {}: give a file that ends in .gif, in a folder that is there".format(path))
+    main(path)
+
+
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "one_dimension.gif")
+    script.run(command)

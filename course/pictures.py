@@ -1,7 +1,8 @@
 """The checks of Part 3's functions, against NumPy and Pillow. They do without TensorFlow, and so are quick."""
 import numpy as np
-from judging import attempt, compare, load
 from PIL import Image
+
+from .judging import attempt, compare, load, need
 
 
 def picture(h, w, seed=0):
@@ -25,6 +26,23 @@ def center_crop(_):
     call = "center_crop(x, 5, resize_w=5) of a picture [10, 16, 3]"
     compare(call, attempt(call, crop, x, 5, resize_w=5), x[2:7, 6:11], [
         ("the place is cut off, not rounded, as int(round(...)) does", x[2:7, 5:10])], 0.01)
+    need(refuses_small_pictures(crop) or "ValueError" not in (crop.__doc__ or ""), "a picture that is too small for "
+         "the crop does not raise ValueError, as the docstring says: its corners would be taken for the centre")
+
+
+def refuses_small_pictures(crop):
+    """Whether center_crop() raises ValueError if the picture is lower or narrower than the window."""
+    return all(raises_value_error(crop, picture(*shape), 8, 8, resize_w=8) for shape in ((5, 12), (12, 5), (7, 7)))
+
+
+def raises_value_error(function, *args, **kwargs):
+    try:
+        function(*args, **kwargs)
+    except ValueError:
+        return True
+    except Exception:  # another error, or one that the other checks name
+        return False
+    return False
 
 
 def transform(_):
@@ -59,3 +77,5 @@ def merge(_):
     call = "merge(images, [2, 3]) of five images"
     compare(call, attempt(call, function, x[:5], [2, 3]), np.concatenate(
         [rows[0], np.concatenate([x[3], x[4], 0 * x[0]], axis=1)]))
+    need(raises_value_error(function, picture(7 * 2, 3).reshape(7, 2, 3, 3), [2, 3]), "merge(images, [2, 3]) of seven "
+         "images does not raise ValueError: the last would be left out without a word")

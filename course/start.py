@@ -10,11 +10,16 @@ gantut_trainer.py is Part 5's and trains with what you write. docs/course.md lea
 import argparse
 import ast
 import os
+import shlex
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.append(ROOT)
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(HERE)
+if not __package__:  # run as a script
+    sys.path.insert(0, ROOT)
 
+from gantut import script  # noqa: E402
+from gantut.errors import UserError, whole  # noqa: E402
 from gantut.places import in_words, place  # noqa: E402
 
 EMPTY = {  # file: (part, what the tutorial leaves to write)
@@ -77,29 +82,41 @@ def write(folder, part, lesson):
     names = list(LESSON) if lesson else [*EMPTY, "gantut_trainer.py"]
     there = [name for name in names if os.path.lexists(os.path.join(folder, name))]
     if there:
-        sys.exit("error: {} is there: nothing is written over; give a new folder, or --reset {}".format(
+        raise UserError("{} is there: nothing is written over; give a new folder, or --reset {}".format(
             os.path.join(folder, there[0]), there[0]))
     os.makedirs(folder, exist_ok=True)
     for name in names:
-        with open(os.path.join(folder, name), "x", encoding="utf-8") as file:
-            file.write(skeleton(name, 1 if lesson else part))
+        with whole(os.path.join(folder, name)) as path:
+            put(path, skeleton(name, 1 if lesson else part))
         its_part, left = {**EMPTY, **LESSON}.get(name, (0, []))
         left = left if lesson or its_part >= part else []
         print("{}: {}".format(os.path.join(folder, name), "to write: " + ", ".join(left) if left else "complete"))
-    print(in_words("next: python course/check.py {}".format(folder)))
+    print(in_words("next: python course/check.py {}".format(shlex.quote(folder))))
 
 
 def reset(folder, name):
-    """Begin one file anew, if the reader says so; what was in it is kept beside it."""
+    """Begin one file anew, if the reader says so; what was in it is kept beside it. One that has gone is written."""
     path = os.path.join(folder, name)
+    there = os.path.lexists(path)
     kept = next(one for one in (path + ".kept{}".format(i) for i in range(1000)) if not os.path.lexists(one))
-    if not os.path.exists(path):
-        sys.exit("error: there is no {}".format(path))
-    if input("begin {} anew? What is in it now is kept as {} [y/N] ".format(path, kept)).strip().lower() != "y":
+    if there and not asked("begin {} anew? What is in it now is kept as {} [y/N] ".format(path, kept)):
         sys.exit("nothing is changed")
-    os.rename(path, kept)
-    with open(path, "x", encoding="utf-8") as file:
-        file.write(skeleton(name))
+    with whole(path) as part:
+        put(part, skeleton(name))
+        if there:
+            os.rename(path, kept)
+
+
+def asked(question):
+    try:
+        return input(question).strip().lower() == "y"
+    except EOFError:
+        return False
+
+
+def put(path, text):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def main():
@@ -110,14 +127,17 @@ def main():
                         "completed [3]")
     parser.add_argument("--lesson", choices=["mnist_gan"], help="a lesson of variants/ in place of Parts 3 and 4")
     parser.add_argument("--reset", choices=[*EMPTY, *LESSON], help="begin this file anew; asks, and keeps a copy")
+    parser.error = lambda message: sys.exit("error: {} (see --help)".format(message))
     args = parser.parse_args()
     try:
         reset(args.folder, args.reset) if args.reset else write(args.folder, args.part, args.lesson)
     except OSError as error:
-        sys.exit("error: cannot write {}: {}".format(args.folder, error.strerror))
-    except EOFError:
-        sys.exit("nothing is changed")
+        raise UserError("cannot write {}: {}".format(args.folder, error.strerror)) from None
+
+
+def command():
+    script.run(main)
 
 
 if __name__ == "__main__":
-    main()
+    command()

@@ -1,7 +1,7 @@
 """The steps of the course, in the tutorial's order: what is checked, the text's sentence, hints in three levels."""
 import os
 
-from judging import Step
+from .judging import Step
 
 
 def part_3(name, *words):
@@ -93,14 +93,19 @@ STEPS = [
                "Which variables may each optimizer move, and how often?",
                "batch_images [batch_size, 64, 64, 3] and batch_z [batch_size, z_dim], both in [-1, 1].",
                "AdamOptimizer(config.learning_rate, beta1=config.beta1).minimize(self.d_loss, var_list=self.d_vars); "
-               "the project's own train() talks to a Run, yours may use tf.summary.FileWriter"], 150),
+               "the project's own train() has its optimizers, writer and saver from a Run, yours may be TensorFlow's"], 150),
+    Step("gantut_trainer.py", 5, "gantut_trainer.py", "trainer.trainer",
+         "Part 5: 'This is it! 5 posts later and we can train our GAN.'", [
+             "Does it run when you type the command?", "config.train_size is a whole number, np.inf if not given.",
+             "batch_idxs = min(len(data), config.train_size) // self.batch_size; self.save(config.checkpoint_dir, "
+             "counter)"], 600),
 ]
 
 
 def steps_for(folder):
     """The steps of the tutorial, or of a lesson of variants/, by the files in the folder."""
     if os.path.exists(os.path.join(folder, "mnist_gan.py")):
-        from lesson import STEPS as of_the_lesson
+        from .lesson import STEPS as of_the_lesson
         return of_the_lesson
     return STEPS
 
@@ -109,5 +114,5 @@ def notes_for(steps):
     """What the reader should know before training, once all steps are right."""
     if steps is not STEPS:
         return []
-    from model import smaller
-    return smaller()
+    from .model import notes
+    return notes()

@@ -29,7 +29,9 @@ def protect():
 
 
 class Stream(object):
-    """A text stream whose errors end nothing. name: stdout or stderr."""
+    """A text stream whose errors end nothing. name: stdout or stderr. failed: whether there has been one."""
+
+    failed = False
 
     def __init__(self, stream, name):
         self.stream, self.name = stream, name
@@ -44,6 +46,7 @@ class Stream(object):
         try:
             return function(*args)
         except OSError as error:
+            self.failed = True
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.stream.fileno())  # where what is still buffered goes, and all that comes
             os.close(nowhere)

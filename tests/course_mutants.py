@@ -4,7 +4,6 @@
 
 Prints a line of JSON for every STEP-th of them: name, the step that found it, what was said.
 """
-import importlib
 import json
 import os
 import sys
@@ -16,6 +15,11 @@ BN = 'self.mean, self.variance = tf.cond(tf.convert_to_tensor(train), batch_stat
 AVERAGES = "return tf.identity(self.moving_mean), tf.identity(self.moving_variance)"
 D_TRAINING = [('name="d_h{}_conv"), self.is_training)'.format(i), 'name="d_h{}_conv"), tf.constant(True))'.format(i))
               for i in (1, 2, 3)]
+SECOND = """        # run g_optim twice to make sure that d_loss does not go to zero
+        _, summary_str = self.sess.run([g_optim, self.g_sum],
+                                       feed_dict={self.z: batch_z, self.is_training: True})
+        self.writer.add_summary(summary_str, counter)
+"""
 
 MUTANTS = [  # mistake, file, what is replaced by what, the step that must find it, what it must say
     ("rounded down", "imgfuncs", [("i = int(round((w - crop_w) / 2.0))", "i = int((w - crop_w) / 2.0)")], "center_crop",
@@ -35,11 +39,15 @@ MUTANTS = [  # mistake, file, what is replaced by what, the step that must find 
     ("not scaled", "imgfuncs", [("np.array(cropped_image) / 127.5 - 1.0", "np.array(cropped_image)")], "transform",
      "no values are scaled"),
     ("not cropped", "imgfuncs", [("    if is_crop:\n", "    if False:\n")], "transform", "nothing is cropped"),
+    ("too small", "imgfuncs", [("if h < crop_h or w < crop_w:", "if h < crop_h:")], "center_crop",
+     "too small for the crop does not raise ValueError"),
     ("column by column", "imgfuncs", [("idx % size[1]", "idx // size[0]"), ("idx // size[1]", "idx % size[0]")], "merge",
      "column by column"),
     ("size exchanged", "imgfuncs", [("h * size[0], w * size[1]", "h * size[1], w * size[0]"), (
         "idx % size[1]", "idx % size[0]"), ("idx // size[1]", "idx // size[0]")], "merge", "rows and columns of the grid"),
     ("no return", "imgfuncs", [("    return img\n", "")], "merge", "is there a return"),
+    ("too many", "imgfuncs", [("if len(images) > size[0] * size[1]:\n        raise", "images = images[:size[0] * "
+                               "size[1]]\n    if False:\n        raise")], "merge", "seven images does not raise"),
     ("reversed", "imgfuncs", [("enumerate(images)", "enumerate(images[::-1])")], "merge", "reverse order"),
 
     ("train ignored", "datafuncs", [(BN, BN.replace("tf.convert_to_tensor(train)", "tf.constant(True)"))], "batch_norm",
@@ -58,9 +66,44 @@ MUTANTS = [  # mistake, file, what is replaced by what, the step that must find 
     ("moves in evaluation", "datafuncs", [(AVERAGES, "with tf.control_dependencies([self.move(*tf.nn.moments(x, [0, 1, "
                                            "2]))]):\n                    " + AVERAGES)], "batch_norm",
      "only a training step may move them"),
+    ("axes of a picture", "datafuncs", [("list(range(x.get_shape().ndims - 1))", "[0, 1, 2]")], "batch_norm",
+     r"of x \[6, 3\] .* all axes but the last"),
+    ("the first axis of what is no picture", "datafuncs", [("list(range(x.get_shape().ndims - 1))",
+                                                            "[0, 1, 2] if x.get_shape().ndims == 4 else [0]")],
+     "batch_norm", r"of x \[4, 5, 3\] .* all axes but the last"),
+    ("epsilon ignored", "datafuncs", [("beta, gamma, self.epsilon", "beta, gamma, 1e-5")], "batch_norm",
+     "epsilon is ignored"),
+    ("another epsilon", "datafuncs", [("epsilon=1e-5", "epsilon=1e-3")], "batch_norm", "epsilon is 0.001"),
+    ("momentum ignored", "datafuncs", [("* (1 - self.momentum)", "* 0.1")], "batch_norm", "momentum is ignored"),
+    ("local variables", "datafuncs", [("moving_mean\", channels,", "moving_mean\", channels, collections=["
+                                       "tf.GraphKeys.LOCAL_VARIABLES],")], "batch_norm", "is a local variable"),
+    ("variables of no collection", "datafuncs", [("moving_mean\", channels,", "moving_mean\", channels, collections=[],")],
+     "batch_norm", "no variable bn/moving_mean"),
+    ("variables elsewhere", "datafuncs", [("with tf.variable_scope(self.name):", "with tf.variable_scope(self.name + "
+                                           "'_variables'):")], "batch_norm", "no variable bn/gamma"),
+    ("one variable more", "datafuncs", [("            channels = x", "            tf.get_variable('steps', [])\n"
+                                         "            channels = x")], "batch_norm", "has the variable bn/steps"),
+    ("new averages each time", "datafuncs", [
+        ('tf.get_variable("moving_mean", channels, initializer=tf.zeros_initializer(),',
+         'tf.Variable(tf.zeros(channels), name="moving_mean",')], "batch_norm", "with reuse, makes variables"),
     ("VALID", "datafuncs", [('padding="SAME"', 'padding="VALID"')], "conv2d", "padding is VALID"),
     ("no stride", "datafuncs", [("w, strides=[1, d_h, d_w, 1], padding", "w, strides=[1, 1, 1, 1], padding")], "conv2d",
      "stride is forgotten"),
+    ("strides exchanged", "datafuncs", [("w, strides=[1, d_h, d_w, 1], padding", "w, strides=[1, d_w, d_h, 1], padding")],
+     "conv2d", "exchanged"),
+    ("d_h twice", "datafuncs", [("w, strides=[1, d_h, d_w, 1], padding", "w, strides=[1, d_h, d_h, 1], padding")],
+     "conv2d", "d_h is the stride in both"),
+    ("stride 2 always", "datafuncs", [("w, strides=[1, d_h, d_w, 1], padding", "w, strides=[1, 2, 2, 1], padding")],
+     "conv2d", "or neither is heeded"),
+    ("kernels exchanged", "datafuncs", [("[k_h, k_w, input_", "[k_w, k_h, input_")], "conv2d", r"\[4, 3, 3, 40\], "
+     r"expected \[k_h, k_w"),
+    ("stddev ignored", "datafuncs", [("truncated_normal_initializer(stddev=stddev)", "truncated_normal_initializer("
+                                      "stddev=0.02)")], "conv2d", "not stddev, 0.5"),
+    ("new weights each time", "datafuncs", [
+        ('w = tf.get_variable("w", [k_h, k_w, input_.get_shape()[-1], output_dim],\n'
+         '                            initializer=tf.truncated_normal_initializer(stddev=stddev))',
+         'w = tf.Variable(tf.truncated_normal([k_h, k_w, input_.get_shape()[-1], output_dim], stddev=stddev), name="w")')],
+     "conv2d", "with reuse, makes variables"),
     ("no biases", "datafuncs", [("return tf.nn.bias_add(conv, biases)", "return conv")],
      "conv2d", "biases are not added"),
     ("stddev 1", "datafuncs", [("truncated_normal_initializer(stddev=stddev)", "truncated_normal_initializer()")], "conv2d",
@@ -86,6 +129,12 @@ MUTANTS = [  # mistake, file, what is replaced by what, the step that must find 
     ("another scope", "datafuncs", [('scope or "Linear"', 'scope or "linear"')], "linear", "does not call it Linear"),
     ("bias_start ignored", "datafuncs", [("constant_initializer(bias_start)", "constant_initializer(0.0)")], "linear",
      "not at 0.5"),
+    ("stddev of the matrix", "datafuncs", [("tf.random_normal_initializer(stddev=stddev))\n        bias",
+                                            "tf.random_normal_initializer(stddev=0.02))\n        bias")], "linear",
+     "not stddev, 0.3"),
+    ("stddev 1 of the matrix", "datafuncs", [("tf.random_normal_initializer(stddev=stddev))\n        bias",
+                                              "tf.random_normal_initializer())\n        bias")], "linear",
+     "not stddev, 0.02"),
     ("no biases up", "datafuncs", [("deconv = tf.nn.bias_add(deconv, biases)", "pass")], "conv2d_transpose",
      "biases are not added"),
     ("channels exchanged", "datafuncs", [("[k_h, k_w, output_shape[-1], input_.get_shape()[-1]]",
@@ -94,6 +143,14 @@ MUTANTS = [  # mistake, file, what is replaced by what, the step that must find 
     ("fixed stride up", "datafuncs", [("output_shape=output_shape, strides=[1, d_h, d_w, 1]",
                                        "output_shape=output_shape, strides=[1, 2, 2, 1]")], "conv2d_transpose",
      r"strides \[1, d_h, d_w, 1\]"),
+    ("strides exchanged up", "datafuncs", [("output_shape=output_shape, strides=[1, d_h, d_w, 1]",
+                                            "output_shape=output_shape, strides=[1, d_w, d_h, 1]")],
+     "conv2d_transpose", r"strides \[1, d_h, d_w, 1\]"),
+    ("kernels exchanged up", "datafuncs", [("[k_h, k_w, output_shape[-1]", "[k_w, k_h, output_shape[-1]")],
+     "conv2d_transpose", r"\[4, 3, 40, 3\], expected \[k_h, k_w"),
+    ("stddev ignored up", "datafuncs", [("tf.random_normal_initializer(stddev=stddev))\n        deconv",
+                                         "tf.random_normal_initializer(stddev=0.02))\n        deconv")],
+     "conv2d_transpose", "not stddev, 0.5"),
 
     ("four g_bns", "gan", [("for i in range(log_size)", "for i in range(4)")], "DCGAN.__init__", "names of g_bns"),
     ("names from 1", "gan", [('"d_bn{}".format(i)', '"d_bn{}".format(i + 1)')], "DCGAN.__init__", "names of d_bns"),
@@ -136,8 +193,11 @@ MUTANTS = [  # mistake, file, what is replaced by what, the step that must find 
                                     )], "DCGAN.build_model", "self.d_loss_real: labels are exchanged"),
     ("probabilities for logits", "gan", [("logits=self.D_logits, labels", "logits=self.D, labels")], "DCGAN.build_model",
      "the sigmoid is taken twice"),
-    ("no fakes in d_loss", "gan", [("self.d_loss = self.d_loss_real + tf.reduce_mean(", "self.d_loss = "
-                                    "self.d_loss_real\n        unused = tf.reduce_mean(")], "DCGAN.build_model", "fakes are left out"),
+    ("no fakes in d_loss", "gan", [("self.d_loss = self.d_loss_real + self.d_loss_fake", "self.d_loss = self.d_loss_real")],
+     "DCGAN.build_model", "fakes are left out"),
+    ("losses subtracted", "gan", [("self.d_loss = self.d_loss_real + self.d_loss_fake",
+                                   "self.d_loss = self.d_loss_real - self.d_loss_fake")],
+     "DCGAN.build_model", "losses are subtracted"),
     ("G's variables in D's list", "gan", [('if "d_" in var.name', "")], "DCGAN.build_model", "self.d_vars holds"),
     ("lists exchanged", "gan", [('if "d_" in var.name', 'if "g_" in var.name'), ("self.g_vars = [var for var in t_vars if "
                                  '"g_" in', 'self.g_vars = [var for var in t_vars if "d_" in')], "DCGAN.build_model",
@@ -150,25 +210,27 @@ MUTANTS = [  # mistake, file, what is replaced by what, the step that must find 
      "has not restored"),
     ("returns nothing", "gan", [("            return True\n        else", "            pass\n        else")], "DCGAN.load",
      "expected True"),
-    ("one G update", "gan", [("        # run g_optim twice to make sure that d_loss does not go to zero\n        "
-                              "run.update(g_optim, self.g_sum, {self.z: batch_z, self.is_training: True}, counter)\n", "")],
-     "DCGAN.train", "runs g_optim twice"),
-    ("wrong loss", "gan", [(".minimize(self.g_loss, var_list=self.g_vars)", ".minimize(self.d_loss, var_list=self.g_vars)")],
+    ("one G update", "gan", [(SECOND, "")], "DCGAN.train", "runs g_optim twice"),
+    ("wrong loss", "gan", [("self.g_loss, var_list=self.g_vars)", "self.d_loss, var_list=self.g_vars)")],
      "DCGAN.train", "no optimizer minimizes self.g_loss"),
-    ("no var_list", "gan", [(".minimize(self.d_loss, var_list=self.d_vars)", ".minimize(self.d_loss)")], "DCGAN.train",
-     "no var_list"),
+    ("no var_list", "gan", [("self.d_loss, var_list=self.d_vars)", "self.d_loss)")], "DCGAN.train", "no var_list"),
     ("wrong var_list", "gan", [("self.d_loss, var_list=self.d_vars", "self.d_loss, var_list=self.g_vars")], "DCGAN.train",
      "trains the wrong variables"),
-    ("beta1 ignored", "gan", [("config.learning_rate, beta1=config.beta1).minimize(self.d_loss", "config.learning_rate, "
-                               "beta1=0.9).minimize(self.d_loss")], "DCGAN.train", "ignores config.beta1"),
-    ("z the same", "gan", [("batch_z = run.next_z(counter)", "batch_z = run.next_z(1)")], "DCGAN.train",
+    ("beta1 ignored", "gan", [("beta1=config.beta1).minimize(\n                self.d_loss", "beta1=0.9).minimize(\n"
+                               "                self.d_loss")], "DCGAN.train", "ignores config.beta1"),
+    ("learning_rate ignored", "gan", [("run.AdamOptimizer(config.learning_rate,", "run.AdamOptimizer(0.002,")],
+     "DCGAN.train", "ignores config.learning_rate"),
+    ("z the same", "gan", [("batch_z = np.random.uniform(", "batch_z = np.random.RandomState(1).uniform(")], "DCGAN.train",
      "z is the same"),
-    ("z from 0 to 1", "gan", [("batch_z = run.next_z(counter)", "batch_z = abs(run.next_z(counter))")], "DCGAN.train",
+    ("z from 0 to 1", "gan", [("batch_z = np.random.uniform(-1, 1,", "batch_z = np.random.uniform(0, 1,")], "DCGAN.train",
      "not drawn from -1 to 1"),
-    ("evaluated in training", "gan", [("self.is_training: False}, self.sess)", "self.is_training: True}, self.sess)"), (
-        "sample = {self.z: sample_z, self.images: sample_images, self.is_training: False}",
-        "sample = {self.z: sample_z, self.images: sample_images, self.is_training: True}")], "DCGAN.train",
-     "evaluated with is_training True"),
+    ("evaluated in training", "gan", [("self.d_loss_fake.eval({self.z: batch_z, self.is_training: False})",
+                                       "self.d_loss_fake.eval({self.z: batch_z, self.is_training: True})")],
+     "DCGAN.train", "evaluated with is_training True"),
+    ("the first batch always", "gan", [("data[idx * config.batch_size:(idx + 1) * config.batch_size]",
+                                        "data[:config.batch_size]")], "DCGAN.train", "each batch holds the same images"),
+    ("never saved", "gan", [("self.save(config.checkpoint_dir, counter)", "pass")], "gantut_trainer.py",
+     "leaves no checkpoint"),
 ]
 
 
@@ -193,10 +255,10 @@ def find(steps, step, file):
     Those of the other files and later ones are left out, and where a check takes seconds all others: none of them
     looks at a later function, as test_course.py has it.
     """
-    from judging import Wrong, check_of
+    from course.judging import Wrong, check_of
     names = [one.name for one in steps]
     for one in steps[:names.index(step) + 1]:
-        if one.file == FILES[file] and (one.name == step or one.name not in SLOW):
+        if one.name == step or one.file == FILES[file] and one.name not in SLOW:
             try:
                 check_of(one)(one)
             except Wrong as wrong:
@@ -207,17 +269,15 @@ def find(steps, step, file):
 def main(first, stride):
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    sys.path[:0] = ["", os.path.join(ROOT, "course"), ROOT]
+    sys.path.insert(0, ROOT)
     import gantut.console  # noqa: F401
 
-    from steps import STEPS
+    from course.judging import readers
+    from course.steps import STEPS
     for name, file, pairs, step, _ in MUTANTS[first::stride]:
         with tempfile.TemporaryDirectory() as folder:
             mutate(folder, file, pairs)
-            sys.path[0] = folder
-            for module in FILES.values():
-                sys.modules.pop(module[:-3], None)
-            importlib.invalidate_caches()
+            readers.read_from(folder)
             found, words = find(STEPS, step, file)
         print(json.dumps([name, found, words]), file=out, flush=True)
     os._exit(0)

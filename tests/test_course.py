@@ -3,21 +3,20 @@ import ast
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import ROOT, run_script, snapshot, two_at_a_time
+from conftest import ROOT, run_script, script_command, snapshot, the_error, two_at_a_time, wait_until
 from course_mutants import MUTANTS
 
-sys.path.append(os.path.join(ROOT, "course"))
-
-import functions
-import start
-from judging import Wrong
-from steps import STEPS
+from course import functions, start, trainer
+from course.judging import Wrong, readers
+from course.steps import STEPS
 
 FILES = [*start.EMPTY, "gantut_trainer.py"]
 
@@ -76,6 +75,92 @@ def test_it_writes_over_nothing_and_begins_anew_only_if_told(tmp_path):
     assert start.TO_WRITE in (tmp_path / "mine" / "gantut_gan.py").read_text()
 
 
+@pytest.mark.parametrize("missing", ["all", "one too high", *start.EMPTY])
+def test_no_file_but_the_readers_is_judged(tmp_path, missing):
+    folder = tmp_path / "mine" if missing == "one too high" else tmp_path
+    folder.mkdir(exist_ok=True)
+    for name in [] if missing == "all" else FILES:
+        (folder / (name + ".old" if name == missing else name)).write_text(read(ROOT, name))
+    done = check(tmp_path)
+    assert the_error(done) == done.stderr.strip() and not done.stdout
+    assert str(folder if missing == "one too high" else missing if missing in start.EMPTY else FILES[0]) in done.stderr
+    if missing in start.EMPTY:
+        assert run_script("course/start.py", tmp_path, "--reset", missing, cwd=ROOT).returncode == 0
+        assert (tmp_path / missing).read_text() == start.skeleton(missing)
+
+
+def test_a_file_that_goes_while_it_is_judged_is_named(tmp_path):
+    """Not the project's of that name is taken, which Python would find next."""
+    for name in start.EMPTY:
+        (tmp_path / name).write_text(read(ROOT, name))
+    with open(tmp_path / "gantut_imgfuncs.py", "a") as file:
+        file.write("import os\nos.remove({!r})\n".format(str(tmp_path / "gantut_datafuncs.py")))
+    assert "there is no gantut_datafuncs.py in {}".format(tmp_path) in check(tmp_path).stdout
+
+
+def test_the_readers_own_modules_are_theirs_whatever_they_are_called(tmp_path):
+    run_script("course/start.py", "mine", "--part", 4, cwd=tmp_path)
+    for name in os.listdir(os.path.join(ROOT, "course")):
+        if name.endswith(".py"):
+            (tmp_path / "mine" / name).write_text("VALUE = 'mine'\n")
+    with open(tmp_path / "mine" / "gantut_imgfuncs.py", "a") as file:
+        file.write("import model, steps\nassert model.VALUE == steps.VALUE == 'mine'\n")
+    done = check(tmp_path / "mine")
+    assert "3 of 16 steps are right" in done.stdout and "is yours to write" in done.stdout, done.stdout
+
+
+# however it is run
+
+COMMANDS = {"check": "course/check.py mine", "start": "course/start.py new", "solution": "course/check.py mine "
+            "--solution lrelu", "help": "course/start.py --help", "command": "-m course check mine"}
+
+
+@pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
+def test_a_full_stdout_is_one_line_and_no_success(tmp_path, words):
+    run_script("course/start.py", "mine", cwd=tmp_path)
+    script = words.replace("course/", os.path.join(ROOT, "course", ""))
+    done = subprocess.run("{} {} > /dev/full".format(sys.executable, script), shell=True, cwd=tmp_path, text=True,
+                          capture_output=True, env={**os.environ, "PYTHONPATH": ROOT})
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "No space left on device" in done.stderr
+    assert "new" not in words or sorted(os.listdir(tmp_path / "new")) == sorted(FILES)
+
+
+def test_a_strict_encoding_is_no_obstacle(tmp_path):
+    strict = {**os.environ, "PYTHONIOENCODING": "ascii:strict"}
+    made = run_script("course/start.py", "Übung", cwd=tmp_path, env=strict)
+    assert made.returncode == 0 and "\\xdcbung" in made.stdout and made.stderr == ""
+    with open(tmp_path / "Übung" / "gantut_imgfuncs.py", "a") as file:
+        file.write("print('é')\nimport os\nos.write(2, b'\\xff')\n")
+    done = check(tmp_path / "Übung", env=strict)
+    assert "center_crop (Part 3) is yours to write" in done.stdout and done.stderr == ""
+
+
+@pytest.mark.parametrize("command", ["check", "start"])
+def test_ctrl_c_is_one_line_and_ends_all(tmp_path, command):
+    run_script("course/start.py", "mine", cwd=tmp_path)
+    endless = "import os, time\nopen('began', 'w').write(str(os.getpid()))\nwhile True:\n    try:\n        " \
+              "time.sleep(1)\n    except BaseException:\n        pass\n"
+    (tmp_path / "mine" / "gantut_imgfuncs.py").write_text(endless)
+    flags = ["course/check.py", "mine"] if command == "check" else ["course/start.py", "mine", "--reset",
+                                                                    "gantut_imgfuncs.py"]
+    process = subprocess.Popen(script_command(*flags), cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, start_new_session=True)
+    if command == "check":
+        pid = int(wait_until(lambda: (tmp_path / "began").exists() and (tmp_path / "began").read_text(), process))
+    else:
+        assert process.stdout.read(5) == "begin"
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and said == "stopped\n"
+    assert (tmp_path / "mine" / "gantut_imgfuncs.py").read_text() == endless
+    if command == "check":
+        for _ in range(100):
+            if not os.path.exists("/proc/{}".format(pid)):
+                break
+            time.sleep(0.1)
+        assert not os.path.exists("/proc/{}".format(pid))
+
+
 # right solutions
 
 def test_right_solutions_pass_however_they_are_written():
@@ -83,7 +168,7 @@ def test_right_solutions_pass_however_they_are_written():
     folders = [".", "tests/readers", "tests/course_otherwise", "variants"]
     for folder, done in two_at_a_time(check, folders).items():
         assert done.returncode == 0, (folder, done.stdout, done.stderr)
-        assert "all {} steps are right".format(4 if folder == "variants" else 15) in done.stdout
+        assert "all {} steps are right".format(5 if folder == "variants" else 16) in done.stdout
 
 
 # wrong ones
@@ -91,7 +176,7 @@ def test_right_solutions_pass_however_they_are_written():
 def test_a_skeleton_does_not_pass_and_the_next_thing_to_do_is_named(tmp_path):
     run_script("course/start.py", "mine", "--part", 4, cwd=tmp_path)
     first = check(tmp_path / "mine", "--hint", 3)
-    assert first.returncode == 1 and "3 of 15 steps are right" in first.stdout
+    assert first.returncode == 1 and "3 of 16 steps are right" in first.stdout
     assert "DCGAN.__init__ (Part 4) is yours to write" in first.stdout
     assert all("hint {}".format(level) in first.stdout for level in (1, 2, 3))
     solution = check(tmp_path / "mine", "--solution", "DCGAN.load")
@@ -107,7 +192,7 @@ def test_no_step_looks_at_a_later_function(first, done, tmp_path):
         source = read(ROOT, name)
         (tmp_path / name).write_text(start.empty(source, left & start.functions(ast.parse(source)).keys(), part))
     said = check(tmp_path)
-    assert said.returncode == 1 and "{} of 15 steps are right".format(done) in said.stdout, said.stdout
+    assert said.returncode == 1 and "{} of 16 steps are right".format(done) in said.stdout, said.stdout
     assert "{} (Part 4) is yours to write".format(first) in said.stdout
 
 
@@ -131,7 +216,28 @@ def test_broken_files_are_a_message_and_no_end(tmp_path):
         return check(folder)
     for text, done in two_at_a_time(broken, BROKEN).items():
         assert done.returncode == 1 and "Traceback" not in done.stdout + done.stderr, done.stderr
-        assert "0 of 15 steps are right" in done.stdout and BROKEN[text] in done.stdout, done.stdout
+        assert "0 of 16 steps are right" in done.stdout and BROKEN[text] in done.stdout, done.stdout
+
+
+ENDED = {  # how the reader's code ends the process: what is said
+    "import os, traceback\ntry:\n    1 / 0\nexcept ZeroDivisionError:\n    traceback.print_exc()\n    os._exit(3)\n":
+    ["ended with exit code 3", "Traceback", "gantut_imgfuncs.py", "ZeroDivisionError: division by zero"],
+    "import os, signal\nprint('before')\nos.kill(os.getpid(), signal.SIGKILL)\n": ["ended by SIGKILL"],
+    "import ctypes, faulthandler\nfaulthandler.enable()\nctypes.string_at(0)\n":
+    ["ended by SIGSEGV", 'gantut_imgfuncs.py", line 3'],
+}
+
+
+def test_what_a_process_said_before_it_ended_is_shown(tmp_path):
+    def broken(text):
+        folder = tmp_path / str(list(ENDED).index(text))
+        folder.mkdir()
+        for name in start.EMPTY:
+            (folder / name).write_text(text if name == "gantut_imgfuncs.py" else read(ROOT, name))
+        return check(folder)
+    for text, done in two_at_a_time(broken, ENDED).items():
+        assert done.returncode == 1 and done.stderr == ""
+        assert all(words in done.stdout for words in ENDED[text]), done.stdout
 
 
 def test_a_file_that_another_one_imports_is_named(tmp_path):
@@ -172,3 +278,46 @@ def test_every_typical_mistake_is_found_at_its_step_and_named():
     found = {name: rest for part in two_at_a_time(find, [0, 1]).values() for name, *rest in part}
     for name, _, _, step, words in MUTANTS:
         assert found[name][0] == step and re.search(words, found[name][1]), (name, found[name])
+
+
+# the last step
+
+TRAINERS = {  # the reader's file: what is said when they are trained
+    "gantut_trainer.py": "import sys\nsys.exit('error: mine')\n", "gantut_gan.py": "raise RuntimeError('mine')\n",
+}
+
+
+@pytest.mark.parametrize("name", TRAINERS)
+def test_the_readers_files_are_trained_by_their_own_trainer_or_else_ours(tmp_path, monkeypatch, name):
+    for file in start.EMPTY:
+        (tmp_path / file).write_text(read(ROOT, file))
+    (tmp_path / name).write_text(TRAINERS[name])
+    monkeypatch.setattr(readers, "folder", str(tmp_path))
+    with pytest.raises(Wrong, match="gantut_trainer.py --dataset .* ends with exit code 1: .*: mine$"):
+        trainer.trainer(None)
+
+
+OF_TRAIN_SIZE = {  # what a reader's class has for min(len(data), config.train_size): what is said
+    "len(data)": "--train_size 8 prints 3 lines with Epoch, expected 2: .* is config.train_size heeded",
+    "min(len(data), float(config.train_size))": "--train_size 8 ends with exit code 1: TypeError: 'float' object",
+}
+
+
+@pytest.mark.parametrize("size", OF_TRAIN_SIZE)
+def test_a_class_that_passes_the_other_checks_but_does_not_train_by_train_size(tmp_path, monkeypatch, size):
+    for file in start.EMPTY:
+        text = read(ROOT, "tests", "readers", file)
+        assert file != "gantut_gan.py" or text.count("min(len(data), config.train_size)") == 1
+        (tmp_path / file).write_text(text.replace("min(len(data), config.train_size)", size))
+    monkeypatch.setattr(readers, "folder", str(tmp_path))
+    with pytest.raises(Wrong, match=OF_TRAIN_SIZE[size]):
+        trainer.trainer(None)
+
+
+def test_a_lesson_that_passes_also_trains(tmp_path):
+    """Its four functions are right, but not what is around them."""
+    source = start.skeleton("mnist_gan.py", 2).replace("batch_images * 2 - 1", "batch_images[:, 1:] * 2 - 1")
+    (tmp_path / "mnist_gan.py").write_text(source)
+    done = check(tmp_path)
+    assert done.returncode == 1 and "4 of 5 steps are right" in done.stdout
+    assert "mnist_gan.py --epochs 2 ends with exit code 1: ValueError: Cannot feed value of shape" in done.stdout

@@ -170,7 +170,7 @@ def test_the_model_that_comes_along_is_read_and_never_written(results, sess, mon
 
 def test_the_course_works_from_what_is_installed(installed, results):
     assert "next: gantut-course check mine" in results["start"].stdout
-    assert results["check"].returncode == 1 and "3 of 15 steps are right" in results["check"].stdout
+    assert results["check"].returncode == 1 and "3 of 16 steps are right" in results["check"].stdout
     assert sorted(os.listdir(installed.empty / "mine"))[0] == "gantut_datafuncs.py"
 
 

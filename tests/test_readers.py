@@ -1,4 +1,4 @@
-"""A reader's own Part 3 and Part 4 files, as the text has them (tests/readers/), in the place of ours."""
+"""A reader's own files of Parts 3, 4 and 5, as the text has them (tests/readers/), in the place of ours."""
 import os
 import shutil
 import subprocess
@@ -6,16 +6,20 @@ import sys
 
 import imageio.v3 as iio
 import pytest
-from conftest import ROOT, write_pictures
+from conftest import ROOT, two_at_a_time, write_pictures
 
 from gantut_gan import DCGAN
 
 THEIRS = os.path.join(ROOT, "tests", "readers")
-PART_3, PART_4 = ["gantut_imgfuncs.py"], ["gantut_datafuncs.py", "gantut_gan.py"]
+PART_3, LAYERS, CLASS, PART_5 = ([name + ".py"] for name in ("gantut_imgfuncs", "gantut_datafuncs", "gantut_gan",
+                                                             "gantut_trainer"))
+THEY_WROTE = {"Part 3": PART_3, "the layers": LAYERS, "the class": CLASS, "the trainer": PART_5,
+              "Part 4": LAYERS + CLASS, "all": PART_3 + LAYERS + CLASS + PART_5}
+RUNS = {"one epoch": ["--epoch", "1"], "train_size": ["--epoch", "2", "--train_size", "8"]}  # of 16 pictures, by 8
 
 
-def house_with(folder, names):
-    """A copy of the scripts and the machinery in which some files are the reader's."""
+def scripts_with(folder, names):
+    """A copy of the scripts and of the package behind them in which some files are the reader's."""
     folder.mkdir()
     for name in os.listdir(ROOT):
         if name.startswith("gantut_"):
@@ -23,26 +27,33 @@ def house_with(folder, names):
     shutil.copytree(os.path.join(ROOT, "gantut"), folder / "gantut", ignore=shutil.ignore_patterns("__pycache__"))
 
 
-@pytest.mark.parametrize("names", [PART_3, PART_4, PART_3 + PART_4], ids=["Part 3", "Part 4", "both"])
-def test_a_readers_files_train_two_steps_under_our_trainer(tmp_path, names):
-    """At the tutorial's sizes, which the text's class cannot leave, but for the batch."""
+@pytest.mark.parametrize("names", THEY_WROTE.values(), ids=THEY_WROTE)
+def test_a_readers_files_train_two_steps_with_ours(tmp_path, names):
+    """At the tutorial's sizes, which the text's class cannot leave, but for the batch; the text's
+    trainer has no others."""
     write_pictures(tmp_path / "pictures", n=16, size=64)
-    house_with(tmp_path / "house", names)
-    process = subprocess.run([sys.executable, os.path.join("house", "gantut_trainer.py"), "--dataset", "pictures",
-                              "--epoch", "1", "--batch_size", "8", "--gf_dim", "8"], cwd=tmp_path, capture_output=True,
-                             text=True, timeout=600)
-    assert process.returncode == 0, process.stderr
-    assert process.stdout.count("Epoch [ 0]") == 2
-    assert "DCGAN.model-2.index" in os.listdir(tmp_path / "checkpoint") or names == PART_3
-    assert any(name.startswith("events") for name in os.listdir(tmp_path / "logs"))
-    if names == PART_3:
-        assert iio.imread(tmp_path / "samples" / "epoch_00.png").shape == (512, 512, 3)
+    scripts_with(tmp_path / "scripts", names)
+    small = [] if PART_5[0] in names else ["--gf_dim", "8"]
+
+    def train(run):
+        (tmp_path / run).mkdir()
+        return subprocess.run([sys.executable, os.path.join("..", "scripts", "gantut_trainer.py"), "--dataset",
+                               os.path.join("..", "pictures"), "--batch_size", "8", *small, *RUNS[run]], text=True,
+                              cwd=tmp_path / run, capture_output=True, timeout=600)
+    for run, process in two_at_a_time(train, RUNS).items():
+        assert process.returncode == 0, process.stderr
+        assert process.stdout.count("Epoch [ ") == 2
+        saved = 2 if CLASS[0] in names else 3  # the text's class saves after the first step, ours at the end
+        assert "DCGAN.model-{}.index".format(saved) in os.listdir(tmp_path / run / "checkpoint")
+        assert any(name.startswith("events") for name in os.listdir(tmp_path / run / "logs"))
+        if CLASS[0] not in names:
+            assert iio.imread(tmp_path / run / "samples" / "epoch_00.png").shape == (512, 512, 3)
 
 
 def test_a_class_that_knows_no_run_is_refused_on_several_devices(tmp_path):
     write_pictures(tmp_path / "pictures", n=16, size=64)
-    house_with(tmp_path / "house", PART_4)
-    process = subprocess.run([sys.executable, os.path.join("house", "gantut_trainer.py"), "--dataset", "pictures",
+    scripts_with(tmp_path / "scripts", LAYERS + CLASS)
+    process = subprocess.run([sys.executable, os.path.join("scripts", "gantut_trainer.py"), "--dataset", "pictures",
                               "--worker_hosts", "localhost:1,localhost:2"], cwd=tmp_path, capture_output=True,
                              text=True, timeout=600)
     assert process.returncode == 1 and process.stderr.startswith("error: ") and process.stderr.count("\n") == 1
@@ -55,7 +66,7 @@ def test_the_class_has_the_tutorials_methods_and_the_step():
     assert [name for name in vars(DCGAN) if callable(vars(DCGAN)[name])] == ["__init__", *public]
 
 
-def test_the_machinery_imports_none_of_the_front_rooms():
+def test_the_package_imports_none_of_the_tutorials_files():
     for name in os.listdir(os.path.join(ROOT, "gantut")):
         if name.endswith(".py"):
             with open(os.path.join(ROOT, "gantut", name)) as file:

@@ -2,6 +2,7 @@
 import gzip
 import os
 import pickle
+import re
 import subprocess
 import sys
 
@@ -343,6 +344,14 @@ def test_keras(tmp_path):
 
 # as processes
 
+LINES = {  # what they print: as often as their texts do
+    "mnist_gan": r"Epoch 1/2 - DLoss: [\d.]+ - GLoss: [\d.]+\nEpoch 2/2 - DLoss: [\d.]+ - GLoss: [\d.]+",
+    "mnist_dcgan": r"Step 1: Loss A \(generator\): [\d.]+, Loss B \(discriminator\): [\d.]+",
+    "keras_gan": "\n".join(r"epoch{}, processing batch {}, D loss: [\d.]+, G loss: [\d.]+".format(*pair)
+                           for pair in ((0, 0), (0, 1), (1, 0), (1, 1))),
+    "keras_dcgan": r"2 \[D loss: [\d.]+\] \[G loss: [\d.]+\]"}
+
+
 def test_each_lesson_runs_alone(tmp_path):
     images, labels = mnist.load()
     np.savez(tmp_path / "tiny.npz", images=images[:160], labels=labels[:160])
@@ -353,7 +362,7 @@ def test_each_lesson_runs_alone(tmp_path):
     for name, process in done.items():
         out = tmp_path / "runs" / name
         assert process.returncode == 0 and process.stderr == "", process.stderr
-        assert "loss" in process.stdout.lower()
+        assert re.fullmatch(LINES[name] + "\n", process.stdout), process.stdout
         for picture in out.glob("*.png"):
             assert iio.imread(picture).std() > 1
         with open(out / "train_losses.pkl", "rb") as file:

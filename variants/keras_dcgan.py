@@ -36,8 +36,13 @@ from tensorflow.keras.models import Sequential
 from tensorflow.keras.optimizers import Adam
 from tqdm import tqdm
 
+img_rows = 28
+img_cols = 28
+channels = 1
+
+img_shape = (img_rows, img_cols, channels)
+
 z_dim = 100
-img_shape = (28, 28, 1)
 learning_rate = 1e-4
 batch_size = 128
 sample_interval = 1000
@@ -53,17 +58,23 @@ def build_generator():
     model.add(BatchNormalization())
     model.add(LeakyReLU())
 
-    model.add(Reshape((7, 7, 256)))  # [N, 7, 7, 256]
-    model.add(Conv2DTranspose(128, (5, 5), strides=(1, 1), padding="same", use_bias=False))  # [N, 7, 7, 128]
+    model.add(Reshape((7, 7, 256)))
+    assert model.output_shape == (None, 7, 7, 256)  # Note: None is the batch size
+
+    model.add(Conv2DTranspose(128, (5, 5), strides=(1, 1), padding="same", use_bias=False))
+    assert model.output_shape == (None, 7, 7, 128)
     model.add(BatchNormalization())
     model.add(LeakyReLU())
 
-    model.add(Conv2DTranspose(64, (5, 5), strides=(2, 2), padding="same", use_bias=False))  # [N, 14, 14, 64]
+    model.add(Conv2DTranspose(64, (5, 5), strides=(2, 2), padding="same", use_bias=False))
+    assert model.output_shape == (None, 14, 14, 64)
     model.add(BatchNormalization())
     model.add(LeakyReLU())
 
     model.add(Conv2DTranspose(1, (5, 5), strides=(2, 2), padding="same", use_bias=False,
-                              activation="tanh"))  # [N, 28, 28, 1]
+                              activation="tanh"))
+    assert model.output_shape == (None, 28, 28, 1)
+
     return model
 
 
@@ -144,9 +155,9 @@ def train(images, iterations, out_dir, rng):
             line = "{:d} [D loss: {:f}] [G loss: {:f}]".format(i + 1, *losses[-1])
             bar.set_description(line, refresh=False)
             bar.update()
-            if bar.disable and ((i + 1) % 100 == 0 or i + 1 in (1, iterations)):
-                print(line, flush=True)
             if (i + 1) % sample_interval == 0 or i + 1 == iterations:
+                if bar.disable:
+                    print(line, flush=True)
                 samples = generator(sample_noise(rng, 16), training=False).numpy()[..., 0]
                 save_samples(samples, os.path.join(out_dir, f"iteration-{i + 1:05d}.png"))
                 generator.save(os.path.join(out_dir, "generator.keras"))

@@ -44,7 +44,8 @@ def get_generator(img_shape=img_shape, z_dim=z_dim):
     x = LeakyReLU(negative_slope=0.01)(x)
     x = Dense(28 * 28, activation="tanh")(x)  # [N, 784]
     x = Reshape(img_shape)(x)  # [N, 28, 28, 1]
-    return Model(input, x)
+    model = Model(input, x)
+    return model
 
 
 def build_discriminator(img_shape=img_shape):
@@ -54,7 +55,8 @@ def build_discriminator(img_shape=img_shape):
     x = Dense(128)(x)  # [N, 128]
     x = LeakyReLU(negative_slope=0.01)(x)
     x = Dense(1, activation="sigmoid")(x)  # [N, 1]
-    return Model(input, x)
+    model = Model(input, x)
+    return model
 
 
 def get_dataset_gen(images, batch_size=batch_size):
@@ -115,10 +117,10 @@ def train(images, epochs, out_dir, rng):
         for epoch in range(epochs):
             for batch_num, imgs in enumerate(dataset_gen):
                 losses.append([float(loss) for loss in step(imgs)])
-                line = "epoch {}, batch {}: D loss: {:f}, G loss: {:f}".format(epoch, batch_num, *losses[-1])
+                line = "epoch{}, processing batch {}, D loss: {:f}, G loss: {:f}".format(epoch, batch_num, *losses[-1])
                 bar.set_description(line, refresh=False)
                 bar.update()
-                if bar.disable and (len(losses) % 100 == 0 or len(losses) in (1, bar.total)):
+                if bar.disable:
                     print(line, flush=True)
                 if batch_num % 10 == 0:
                     samples = gen(sample_noise(rng, 16), training=False).numpy()[..., 0]

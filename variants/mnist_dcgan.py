@@ -12,7 +12,7 @@ with inverted colours. It does not resume: a new run starts anew.
 Mended: tf.layers, which no longer works (Keras 3), is dense() and so on below. The text says strides=3 four times;
 its own shapes, 7 -> 14 -> 28 and a discriminator that ends in 7 * 7 * 128, need 2. leakyrelu has "0.5x" for 0.5 * x.
 The placeholder is called noise here and noise_input there: noise. np.empty takes one tuple. The text says Loss A is
-the discriminator's, and prints the generator's: the lines name them. istraining is an argument, no global. The three
+the discriminator's, and prints the generator's: the lines name both. istraining is an argument, no global. The three
 passes through the discriminator all move the same averages in one step: one after the other, or chance decides.
 """
 import os
@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 tf.disable_eager_execution()
 
+image_dim = 784  # 28 * 28; the text's, which uses it nowhere
 noise_dimension = 100
 lr_generator = 0.002
 lr_discriminator = 0.002
@@ -107,7 +108,8 @@ def generator(x, istraining, reuse=False):
         x = batch_normalization(x, istraining, "batch_normalization_1")
         x = tf.nn.relu(x)
         x = conv2d_transpose(x, 1, 5, 2, "conv2d_transpose_1")  # [N, 28, 28, 1]
-        return tf.nn.tanh(x)
+        x = tf.nn.tanh(x)
+        return x
 
 
 def discriminator(x, istraining, reuse=False):
@@ -123,13 +125,8 @@ def discriminator(x, istraining, reuse=False):
         x = dense(x, 1024, "dense")  # [N, 1024]
         x = batch_normalization(x, istraining, "batch_normalization_2")
         x = leakyrelu(x)
-        return dense(x, 2, "dense_1")  # [N, 2]
-
-
-def loss_func(logits_in, label):
-    """Mean softmax cross-entropy of logits [batch_size, 2] with the class label, 0 or 1, for every image."""
-    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(
-        logits=logits_in, labels=label * tf.ones([batch_size], dtype=tf.int32)))
+        x = dense(x, 2, "dense_1")  # [N, 2]
+        return x
 
 
 def build_model():
@@ -141,10 +138,13 @@ def build_model():
     disc_fake = discriminator(gen_sample, istraining, reuse=True)
     stacked_gan = discriminator(gen_sample, istraining, reuse=True)
 
-    disc_loss_real = loss_func(disc_real, 1)
-    disc_loss_fake = loss_func(disc_fake, 0)
+    disc_loss_real = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(
+        logits=disc_real, labels=tf.ones([batch_size], dtype=tf.int32)))
+    disc_loss_fake = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(
+        logits=disc_fake, labels=tf.zeros([batch_size], dtype=tf.int32)))
     disc_loss = disc_loss_real + disc_loss_fake
-    gen_loss = loss_func(stacked_gan, 1)
+    gen_loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(
+        logits=stacked_gan, labels=tf.ones([batch_size], dtype=tf.int32)))
 
     gen_vars = tf.get_collection(tf.GraphKeys.TRAINABLE_VARIABLES, scope="Generator")
     disc_vars = tf.get_collection(tf.GraphKeys.TRAINABLE_VARIABLES, scope="Discriminator")
@@ -185,10 +185,10 @@ def train(model, images, num_steps, out_dir, rng):
             _, gl = sess.run([model.train_gen, model.gen_loss], {model.noise: z, model.istraining: True})
 
             losses.append((dl, gl))
-            line = "Step {}: generator loss: {:f}, discriminator loss: {:f}".format(i, gl, dl)
+            line = "Step {}: Loss A (generator): {:f}, Loss B (discriminator): {:f}".format(i, gl, dl)
             bar.set_description(line, refresh=False)
             bar.update()
-            if bar.disable and (i % 100 == 0 or i in (1, num_steps)):
+            if bar.disable and (i % 500 == 0 or i == 1):
                 print(line, flush=True)
             if i % 500 == 0 or i == num_steps:
                 saver.save(sess, os.path.join(out_dir, "checkpoints", "generator.ckpt"))

@@ -59,7 +59,8 @@ def generator(z, out_dim, n_units=128, reuse=False, alpha=0.01):
         hidden1 = tf.maximum(alpha * hidden1, hidden1)
 
         logits = dense(hidden1, out_dim, "dense_1")  # [N, 784]
-        return tf.tanh(logits)
+        output = tf.tanh(logits)
+        return output
 
 
 def discriminator(x, n_units=128, reuse=False, alpha=0.01):
@@ -69,7 +70,8 @@ def discriminator(x, n_units=128, reuse=False, alpha=0.01):
         hidden1 = tf.maximum(alpha * hidden1, hidden1)
 
         logits = dense(hidden1, 1, "dense_1")  # [N, 1]
-        return tf.sigmoid(logits), logits
+        output = tf.sigmoid(logits)
+        return output, logits
 
 
 def loss_func(logits_in, labels_in):
@@ -122,12 +124,13 @@ def train(model, images, epochs, out_dir, rng):
                 sess.run(model.g_train_opt, {model.input_z: batch_z})
 
             # at the end of each epoch
-            losses.append(sess.run((model.d_loss, model.g_loss),
-                                   {model.input_z: batch_z, model.input_real: batch_images}))
-            line = "Epoch {}/{} - DLoss: {:.4f} - GLoss: {:.4f}".format(e + 1, epochs, *losses[-1])
+            train_loss_d = sess.run(model.d_loss, {model.input_z: batch_z, model.input_real: batch_images})
+            train_loss_g = model.g_loss.eval({model.input_z: batch_z})
+            losses.append((train_loss_d, train_loss_g))
+            line = "Epoch {}/{} - DLoss: {:.4f} - GLoss: {:.4f}".format(e + 1, epochs, train_loss_d, train_loss_g)
             bar.set_description(line, refresh=False)
             bar.update()
-            if bar.disable and ((e + 1) % 10 == 0 or e + 1 in (1, epochs)):
+            if bar.disable:
                 print(line, flush=True)
             saver.save(sess, os.path.join(out_dir, "checkpoints", "generator.ckpt"))
     return losses

@@ -88,6 +88,7 @@ class DCGAN(object):
                 self.sess.run(g_optim, feed)
             losses = self.sess.run([self.d_loss, self.g_loss], {**feed, self.images: real, self.is_training: False})
             print("Epoch", step // batches, "batch", step % batches, time.time() - start, *losses)
+        self.save(config.checkpoint_dir, config.epoch * batches)
 
     def save(self, checkpoint_dir, step):
         os.makedirs(checkpoint_dir, exist_ok=True)

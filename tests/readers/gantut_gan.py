@@ -180,7 +180,7 @@ class DCGAN(object):
             data = dataset_files(config.dataset)
             batch_idxs = min(len(data), config.train_size) // self.batch_size
 
-            for idx in xrange(0, int(batch_idxs)):
+            for idx in xrange(0, batch_idxs):
                 batch_files = data[idx*config.batch_size:(idx+1)*config.batch_size]
                 batch = [get_image(batch_file, self.image_size, is_crop=self.is_crop) for batch_file in batch_files]
                 batch_images = np.array(batch).astype(np.float32)
@@ -208,7 +208,7 @@ class DCGAN(object):
 
                 counter += 1
                 print("Epoch [{:2d}] [{:4d}/{:4d}] time: {:4.4f}, d_loss: {:.8f}".format(
-                        epoch, idx, int(batch_idxs), time.time() - start_time, errD_fake + errD_real, errG))
+                        epoch, idx, batch_idxs, time.time() - start_time, errD_fake + errD_real, errG))
 
                 if np.mod(counter, 100) == 1:
                     samples, d_loss, g_loss = self.sess.run([self.G, self.d_loss, self.g_loss],
