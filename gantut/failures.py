@@ -17,7 +17,8 @@ def what_failed(error, run):
         return not_finite(error, run)
     if isinstance(error, tf.errors.OpError) and run.processes.count > 1:
         return None  # Workers says what it means
-    if isinstance(error, (tf.errors.ResourceExhaustedError, MemoryError)):
+    if isinstance(error, (tf.errors.ResourceExhaustedError, MemoryError)) or (
+            isinstance(error, tf.errors.OpError) and "create a memory object" in str(error)):  # as oneDNN says it
         return UserError("there is not memory enough for this training ({}): {}{}".format(
             one_line(error)[:200], SMALLER, saved(run)))
     if isinstance(error, OSError) and error.filename is not None:
@@ -44,7 +45,7 @@ def not_finite(error, run):
 
 def saved(run):
     """Save what has been trained, if anything has and it can be done; returns that in words."""
-    if not run.counter or run.counter == run.dcgan.saver.saved:
+    if not run.counter or run.counter <= (run.dcgan.saver.saved or 1):
         return ""
     try:
         run.dcgan.save(run.config.checkpoint_dir, run.counter)

@@ -1,6 +1,8 @@
 """gantut_judge.py, its scores against closed forms, and the judge during a training."""
 import csv
+import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -301,6 +303,31 @@ def test_weights_that_cannot_be_had(tmp_path, weights):
                                  weights, cwd=tmp_path, env=nowhere))
     assert "Keras cannot load the weights" in error and weights in error
     assert not (tmp_path / "scores.csv").exists()
+
+
+@pytest.mark.parametrize("score, kept", [(0.0, True), (1e9, False)])
+def test_the_best_score_is_known_when_the_samples_have_gone(trained, tmp_path, score, kept):
+    """It stands beside the best checkpoint: a worse model does not take its place, a better one does."""
+    folder = shutil.copytree(trained[0], tmp_path / "run")
+    path = folder / "checkpoint" / "best" / "run.json"
+    run = json.loads(path.read_text())
+    assert run["score"] == pytest.approx(min(float(row["SWD, mean"]) for row in table(
+        folder / "samples" / "scores.csv")), rel=1e-4)
+    path.write_text(json.dumps({**run, "score": score}))
+    before = snapshot(folder / "checkpoint" / "best")
+    shutil.rmtree(folder / "samples")
+    assert train(folder, *FLAGS, "--epoch", 6).returncode == 0
+    assert (snapshot(folder / "checkpoint" / "best") == before) == kept
+    assert len(table(folder / "samples" / "scores.csv")) == 1
+
+
+def test_scores_that_cannot_be_written_end_no_run(trained, tmp_path):
+    folder = shutil.copytree(trained[0], tmp_path / "run")
+    (folder / "samples" / "scores.csv").unlink()
+    (folder / "samples" / "scores.csv.part").mkdir()
+    process = train(folder, *FLAGS, "--epoch", 6)
+    assert process.returncode == 0 and "scores.csv: Is a directory" in process.stderr, process.stderr
+    assert process.stderr.count("the training goes on without") == 1
 
 
 def test_keep_best_needs_scores_and_scores_need_pictures(tmp_path):
