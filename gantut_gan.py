@@ -10,11 +10,12 @@ import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
 import numpy as np
 import tensorflow.compat.v1 as tf
+from six.moves import xrange
 
 import gantut_imgfuncs
 from gantut.checkpoints import Saver, check_graph, newest_checkpoint
 from gantut.finding import list_pictures
-from gantut.flags import settings
+from gantut.graph import again
 from gantut.run import Run
 from gantut_datafuncs import batch_norm, conv2d, conv2d_transpose, linear, lrelu
 
@@ -97,11 +98,11 @@ class DCGAN(object):
         self.g_loss = tf.reduce_mean(
             tf.nn.sigmoid_cross_entropy_with_logits(logits=self.D_logits_, labels=tf.ones_like(self.D_)))
 
-        # the fakes once more, after the real ones: both move the same averages, which need an order to be reproducible
+        self.d_loss = self.d_loss_real + self.d_loss_fake
+
+        # both passes move the same averages: D learns from fakes that are judged once more, after the real ones
         with tf.control_dependencies([self.D_logits]):
-            fake, fake_logits = self.discriminator(self.G, reuse=True)
-        self.d_loss = self.d_loss_real + tf.reduce_mean(
-            tf.nn.sigmoid_cross_entropy_with_logits(logits=fake_logits, labels=tf.zeros_like(fake)))
+            self.d_loss = again(self.d_loss, [self.D_, self.D_logits_], self.discriminator(self.G, reuse=True))
 
         self.z_sum = tf.summary.histogram("z", self.z)
         self.d_sum = tf.summary.histogram("d", self.D)
@@ -168,67 +169,97 @@ class DCGAN(object):
         Goes on from the newest checkpoint, if there is one, as if it had never stopped; config.epoch is the total.
         Raises what the run does: UserError for what the user can mend, Stopped after Ctrl-C or SIGTERM.
         """
-        config = settings(config)
-        run = Run(self, config, gantut_imgfuncs)
-        data = run.pictures(dataset_files(config.dataset))  # shuffled; there are some
+        with Run(self, config, gantut_imgfuncs) as run:  # what keeps a training from harm: gantut/run.py
+            config = run.config  # with the defaults of all flags
+            data = dataset_files(config.dataset)
+            data = run.look_over(data)  # can they be read? may this run go on from its checkpoint?
+            np.random.shuffle(data)
+            assert len(data) > 0
+            get_image = run.reader(data)  # Part 3's get_image(), which reads the next batches ahead
 
-        d_optim = run.adam(config.learning_rate, beta1=config.beta1).minimize(self.d_loss, var_list=self.d_vars)
-        g_optim = run.adam(config.learning_rate, beta1=config.beta1).minimize(self.g_loss, var_list=self.g_vars)
-        run.initialize()
+            d_optim = run.AdamOptimizer(config.learning_rate, beta1=config.beta1).minimize(
+                self.d_loss, var_list=self.d_vars)
+            g_optim = run.AdamOptimizer(config.learning_rate, beta1=config.beta1).minimize(
+                self.g_loss, var_list=self.g_vars)
+            tf.global_variables_initializer().run()
 
-        self.g_sum = tf.summary.merge([self.z_sum, self.d__sum, self.G_sum, self.d_loss_fake_sum, self.g_loss_sum])
-        self.d_sum = tf.summary.merge([self.z_sum, self.d_sum, self.d_loss_real_sum, self.d_loss_sum])
+            self.g_sum = tf.summary.merge([self.z_sum, self.d__sum, self.G_sum, self.d_loss_fake_sum, self.g_loss_sum])
+            self.d_sum = tf.summary.merge([self.z_sum, self.d_sum, self.d_loss_real_sum, self.d_loss_sum])
+            self.writer = run.FileWriter(config.logs_dir, self.sess.graph)
+            self.saver = run.Saver(config.max_to_keep)  # made after the optimizers: what Adam remembers is kept as well
 
-        sample_z = run.random("sample_z").uniform(-1, 1, size=(self.sample_size, self.z_dim))
-        sample_images = data.load(range(min(self.sample_size, len(data))))
-        sample = {self.z: sample_z, self.images: sample_images, self.is_training: False}
-        start_time = time.time()
+            run.seed("sample_z")
+            sample_z = np.random.uniform(-1, 1, size=(self.sample_size, self.z_dim))
 
-        if self.load(self.checkpoint_dir):
-            print(" An existing model was found - delete the directory or specify a new one with --checkpoint_dir")
-        else:
-            print(" No model found - initializing a new one")
-        counter = run.begin()  # 1, or where the model was saved
+            sample_files = data[0:self.sample_size]
+            sample = [get_image(sample_file, self.image_size, is_crop=self.is_crop) for sample_file in sample_files]
+            sample_images = np.array(sample).astype(np.float32)
 
-        with run:
-            for epoch in run.epochs():
-                batch_idxs = run.batch_idxs
-                for idx in run.idxs(epoch):
-                    batch_images = run.next_batch(counter)
-                    batch_z = run.next_z(counter)
+            start_time = time.time()
 
-                    errD_fake, errD_real, errG = self.step(run, d_optim, g_optim, batch_images, batch_z, counter)
-                    run.check_losses(errD_fake, errD_real, errG, counter)
+            if self.load(self.checkpoint_dir):
+                print(" An existing model was found - delete the directory or specify a new one with --checkpoint_dir ")
+            else:
+                print(" No model found - initializing a new one")
+            counter = run.begin()  # 1, or where the model was saved
+
+            for epoch in run.epochs(xrange(config.epoch)):  # those that are left
+                data = run.order(epoch)  # shuffled anew
+                batch_idxs = min(len(data), config.train_size) // self.batch_size
+
+                for idx in run.idxs(xrange(0, batch_idxs)):  # those that are left; NumPy's numbers are the step's
+                    batch_files = data[idx * config.batch_size:(idx + 1) * config.batch_size]
+                    batch = [get_image(batch_file, self.image_size, is_crop=self.is_crop) for batch_file in batch_files]
+                    batch_images = np.array(batch).astype(np.float32)
+
+                    batch_z = np.random.uniform(-1, 1, [config.batch_size, self.z_dim]).astype(np.float32)
+
+                    errD_fake, errD_real, errG = self.step(d_optim, g_optim, batch_images, batch_z, counter)
+                    run.check_losses(errD_fake, errD_real, errG)
 
                     counter += 1
                     run.report("Epoch [{:2d}] [{:4d}/{:4d}]".format(epoch, idx, batch_idxs),
                                "time: {:4.4f}".format(time.time() - start_time),
                                "d_loss: {:.8f}, g_loss: {:.8f}".format(errD_fake + errD_real, errG))
 
-                    if np.mod(counter - 1, config.sample_every) == 0:
-                        d_loss, g_loss = run.sample("train_{:02d}-{:04d}.png".format(epoch, idx), sample, counter)
+                    every, last = np.mod(counter - 1, config.sample_every) == 0, idx == batch_idxs - 1
+                    if every or last:
+                        with run.to_draw():
+                            samples, d_loss, g_loss = self.sess.run(
+                                [self.G, self.d_loss, self.g_loss],
+                                feed_dict={self.z: sample_z, self.images: sample_images, self.is_training: False})
+                        run.check_samples(samples, sample_images)
+                    if every:
+                        run.save_images(samples, "train_{:02d}-{:04d}.png".format(epoch, idx))
                         run.print("[Sample] d_loss: {:.8f}, g_loss: {:.8f}".format(d_loss, g_loss))
-                    if idx == batch_idxs - 1:  # before the checkpoint, from which a stopped run goes on
-                        run.sample("epoch_{:02d}.png".format(epoch), sample, counter)
+                    if last:  # before the checkpoint, from which a stopped run goes on
+                        run.save_images(samples, "epoch_{:02d}.png".format(epoch))
+
                     if np.mod(counter - 2, config.save_every) == 0:
-                        run.save(counter)
-            run.save(counter)
+                        self.save(config.checkpoint_dir, counter)
+                run.judge(epoch, counter)
+            self.save(config.checkpoint_dir, counter)
 
-    def step(self, run, d_optim, g_optim, batch_images, batch_z, counter):
-        """One step (Part 4, train): update D once and G twice, on the same z; returns the three losses after it.
-
-        gantut/faster.py has the same numbers in fewer runs of the session, and gantut_trainer.py takes that.
-        """
+    def step(self, d_optim, g_optim, batch_images, batch_z, counter):
+        """One step (Part 4, train): update D once and G twice, on the same z; returns the three losses after it."""
         # update D network
-        run.update(d_optim, self.d_sum, {self.images: batch_images, self.z: batch_z, self.is_training: True}, counter)
-        # update G network
-        run.update(g_optim, self.g_sum, {self.z: batch_z, self.is_training: True}, counter)
-        # run g_optim twice to make sure that d_loss does not go to zero
-        run.update(g_optim, self.g_sum, {self.z: batch_z, self.is_training: True}, counter)
+        _, summary_str = self.sess.run([d_optim, self.d_sum],
+                                       feed_dict={self.images: batch_images, self.z: batch_z, self.is_training: True})
+        self.writer.add_summary(summary_str, counter)
 
-        errD_fake = self.d_loss_fake.eval({self.z: batch_z, self.is_training: False}, self.sess)
-        errD_real = self.d_loss_real.eval({self.images: batch_images, self.is_training: False}, self.sess)
-        errG = self.g_loss.eval({self.z: batch_z, self.is_training: False}, self.sess)
+        # update G network
+        _, summary_str = self.sess.run([g_optim, self.g_sum],
+                                       feed_dict={self.z: batch_z, self.is_training: True})
+        self.writer.add_summary(summary_str, counter)
+
+        # run g_optim twice to make sure that d_loss does not go to zero
+        _, summary_str = self.sess.run([g_optim, self.g_sum],
+                                       feed_dict={self.z: batch_z, self.is_training: True})
+        self.writer.add_summary(summary_str, counter)
+
+        errD_fake = self.d_loss_fake.eval({self.z: batch_z, self.is_training: False})
+        errD_real = self.d_loss_real.eval({self.images: batch_images, self.is_training: False})
+        errG = self.g_loss.eval({self.z: batch_z, self.is_training: False})
         return errD_fake, errD_real, errG
 
     def save(self, checkpoint_dir, step):

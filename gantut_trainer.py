@@ -14,13 +14,14 @@ import gantut.console  # before TensorFlow, which it keeps quiet
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from gantut.devices import find_devices
 from gantut.errors import check_outside, writing
-from gantut.faster import faster
 from gantut.finding import find_dataset
 from gantut.flags import define, forget, settings
+from gantut.parts import with_parts
 from gantut.precision import set_precision
-from gantut.processes import join
-from gantut.recipe import choose, with_recipe
+from gantut.processes import find_workers, join
+from gantut.recipe import choose
 from gantut_gan import DCGAN
 
 # ARG1 = name of the flag, ARG2 = default value, ARG3 = description
@@ -51,35 +52,36 @@ flags.register_multi_flags_validator(["num_gpus", "num_devices"], lambda f: min(
 def main():
     FLAGS.dataset = find_dataset(FLAGS.dataset)
     check_outside(FLAGS.sample_dir, FLAGS.dataset, "sample_dir")
-    config = tf.ConfigProto(intra_op_parallelism_threads=FLAGS.threads)
-    FLAGS.precision = set_precision(config, FLAGS.precision)
-    tf.set_random_seed(FLAGS.seed)
     choose(FLAGS)
-
-    Model, devices = faster(DCGAN), [None]  # with the text's step, but fewer passes, on the device that there is
-    if FLAGS.num_gpus > 1 or FLAGS.num_devices > 1:
-        from gantut.devices import find_devices, on_devices
-        devices = find_devices(FLAGS, config)
-        Model = on_devices(Model, devices)
-    Model = with_recipe(Model, FLAGS)  # the text's, unless flags ask for more
-    processes = join(FLAGS, config, Model)  # this one alone, unless flags or environment name workers
+    workers = find_workers(FLAGS)  # none, unless flags or environment name them
+    config = tf.ConfigProto(intra_op_parallelism_threads=FLAGS.threads)
+    devices = find_devices(FLAGS, config)  # none, unless flags ask for several
+    Model = with_parts(DCGAN, FLAGS, devices)  # DCGAN itself, unless flags ask for more
 
     # create some folders for the data
     with writing("folders"):
-        if processes.chief and not os.path.exists(FLAGS.checkpoint_dir):
-            os.makedirs(FLAGS.checkpoint_dir)
-        if processes.chief and not os.path.exists(FLAGS.sample_dir):
-            os.makedirs(FLAGS.sample_dir)
+        if not workers or workers[1] == 0:
+            if not os.path.exists(FLAGS.checkpoint_dir):
+                os.makedirs(FLAGS.checkpoint_dir)
+            if not os.path.exists(FLAGS.sample_dir):
+                os.makedirs(FLAGS.sample_dir)
+
+    # get all of the options for TensorFlow runtime
+    precision = "auto" if FLAGS.fast and not FLAGS["precision"].present else FLAGS.precision
+    FLAGS.precision = set_precision(config, precision)
+    tf.set_random_seed(FLAGS.seed)
+    processes = join(workers, FLAGS, config)
+    replicas = max(1, len(devices))
 
     with processes.session(config) as sess:
-        dcgan = Model(sess, image_size=FLAGS.image_size, batch_size=FLAGS.batch_size, is_crop=FLAGS.is_crop,
+        dcgan = Model(sess, image_size=FLAGS.image_size, batch_size=FLAGS.batch_size * replicas, is_crop=FLAGS.is_crop,
                       z_dim=FLAGS.z_dim, gf_dim=FLAGS.gf_dim, df_dim=FLAGS.df_dim, c_dim=FLAGS.c_dim,
                       checkpoint_dir=FLAGS.checkpoint_dir)
 
         if FLAGS.scale_learning_rate:
-            FLAGS.learning_rate *= processes.count * len(devices)
-            FLAGS.d_learning_rate *= processes.count * len(devices)
-        dcgan.train(settings(FLAGS, processes=processes, devices=len(devices)))
+            FLAGS.learning_rate *= processes.count * replicas
+            FLAGS.d_learning_rate *= processes.count * replicas
+        dcgan.train(settings(FLAGS, dcgan, processes=processes, devices=replicas))
 
 
 def command():

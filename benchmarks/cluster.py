@@ -49,7 +49,7 @@ def serve(task, args):
         dcgan = faster(DCGAN)(sess, image_size=args.image_size, gf_dim=args.gf_dim, df_dim=args.gf_dim)
         run = BareRun(dcgan, processes, summaries=False)
         sess.run(tf.global_variables_initializer())
-        processes.begin(sess, tf.global_variables(), [var for var in dcgan.saver.variables if not var.trainable])
+        processes.begin(sess, tf.global_variables())
         d, g = (sum(var.shape.num_elements() for var in some) for some in (dcgan.d_vars, dcgan.g_vars))
         print("parameters", d, g, flush=True)
         for _ in sys.stdin:

@@ -50,11 +50,11 @@ def write_faces(folder):
 
 
 def train(folder, data, epoch, flags):
-    subprocess.run([sys.executable, os.path.join(ROOT, "gantut_trainer.py"), "--dataset", data, "--is_crop", "--c_dim",
-                    "1", "--image_size", str(SIZE), "--batch_size", str(BATCH), "--gf_dim", "32", "--df_dim", "32",
-                    "--ema", "0.999", "--epoch", str(epoch), "--checkpoint_dir", folder, "--sample_dir",
-                    os.path.join(folder, "samples"), "--logs_dir", os.path.join(folder, "logs"), *flags],
-                   check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, os.path.join(ROOT, "gantut_trainer.py"), "--fast", "--precision", "float32",
+                    "--dataset", data, "--is_crop", "--c_dim", "1", "--image_size", str(SIZE), "--batch_size",
+                    str(BATCH), "--gf_dim", "32", "--df_dim", "32", "--ema", "0.999", "--epoch", str(epoch),
+                    "--checkpoint_dir", folder, "--sample_dir", os.path.join(folder, "samples"), "--logs_dir",
+                    os.path.join(folder, "logs"), *flags], check=True, stdout=subprocess.DEVNULL)
 
 
 def ask(folder, learnt, held_out, name):

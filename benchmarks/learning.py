@@ -52,7 +52,8 @@ def faces(folder, size=SIZE):
 
 def train(folder, flags):
     """A training in a folder of its own; returns the paths of its samples and the folder that holds them."""
-    subprocess.run([sys.executable, os.path.join(ROOT, "gantut_trainer.py"), "--is_crop", "--image_size", str(SIZE),
+    subprocess.run([sys.executable, os.path.join(ROOT, "gantut_trainer.py"), "--fast", "--precision",
+                    "float32", "--is_crop", "--image_size", str(SIZE),
                     "--checkpoint_dir", folder, "--sample_dir", os.path.join(folder, "samples"), "--logs_dir",
                     os.path.join(folder, "logs"), *flags], check=True, stdout=subprocess.DEVNULL)
     return judge_faces.draw(folder, 1000)

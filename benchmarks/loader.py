@@ -65,8 +65,10 @@ def pictures(folder, cache_mb):
     import gantut_imgfuncs
     from gantut.loading import Loader
     from gantut.pictures import Pictures
-    config = SimpleNamespace(skip_bad_images=False, seed=1, dataset=folder, train_size=np.inf, cache_mb=cache_mb)
-    return Pictures(paths(folder), Loader(gantut_imgfuncs, image_size=64), config, BATCH)
+    config = SimpleNamespace(skip_bad_images=False, seed=1, cache_mb=cache_mb)
+    files = paths(folder)
+    np.random.RandomState(1).shuffle(files)
+    return Pictures(files, Loader(gantut_imgfuncs, image_size=64), config, BATCH)
 
 
 def pytorch(folder, workers, cached):
@@ -142,7 +144,7 @@ def waiting(folder, steps):
     import tensorflow.compat.v1 as tf
 
     import gantut.run
-    from gantut.faster import faster
+    from gantut.parts import with_parts
     from gantut_gan import DCGAN
     marks = []
 
@@ -158,9 +160,9 @@ def waiting(folder, steps):
     gantut.run.Pictures = Timed
     out = os.path.join(os.path.dirname(folder), "waiting")
     config = SimpleNamespace(epoch=1, learning_rate=0.0002, beta1=0.5, train_size=(steps + 1) * BATCH, dataset=folder,
-                             checkpoint_dir=out, sample_dir=out, logs_dir=out, cache_mb=0)
+                             checkpoint_dir=out, sample_dir=out, logs_dir=out, cache_mb=0, fast=True)
     with tf.Session() as sess:
-        faster(DCGAN)(sess, batch_size=BATCH, checkpoint_dir=out).train(config)
+        with_parts(DCGAN, config)(sess, batch_size=BATCH, checkpoint_dir=out).train(config)
     starts, waits = zip(*marks)
     return {"steps": np.diff(starts).tolist(), "waits": waits[:-1]}
 

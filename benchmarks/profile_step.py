@@ -30,7 +30,7 @@ from gantut.precision import set_precision  # noqa: E402
 KINDS = {"Conv2DBackpropFilter": "gradients of kernels", "Conv2DBackpropInput": "transposed convolutions and gradients",
          "Conv2D": "convolutions", "MatMul": "matrix products", "BatchNorm": "batch norm in one kernel",
          "Adam": "Adam", "Cast": "casts"}
-CONTENDERS = {"written": "the tutorial's text", "ours": "this project", "ours16": "this project, bfloat16"}
+CONTENDERS = {"text": "the tutorial's text", "written": "as written", "ours": "--fast", "ours16": "--fast, bfloat16"}
 
 
 class Traced(object):
@@ -54,7 +54,7 @@ def profile(name, args):
     config = tf.ConfigProto()
     set_precision(config, "bfloat16" if name.endswith("16") else "float32")
     with tf.Graph().as_default(), tf.Session(config=config) as sess:
-        if name == "written":
+        if name == "text":
             gantut_gan.lrelu = lrelu
         Model = faster(gantut_gan.DCGAN) if name.startswith("ours") else gantut_gan.DCGAN
         dcgan = Model(sess, image_size=args.image_size, gf_dim=args.gf_dim, df_dim=args.gf_dim)

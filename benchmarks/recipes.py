@@ -40,7 +40,8 @@ DATA = {"digits": (learning.digits, 32, "16"), "faces 32": (learning.faces, 32, 
 
 def trainer(size, folder, flags):
     """The trainer's output, with the average kept, and folders of its own in a folder."""
-    command = [sys.executable, os.path.join(ROOT, "gantut_trainer.py"), "--is_crop", "--image_size", str(size),
+    command = [sys.executable, os.path.join(ROOT, "gantut_trainer.py"), "--fast", "--precision",
+               "float32", "--is_crop", "--image_size", str(size),
                "--checkpoint_dir", folder, "--sample_dir", os.path.join(folder, "samples"),
                "--logs_dir", os.path.join(folder, "logs"), "--ema", "0.999", *flags]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout

@@ -1,4 +1,4 @@
-"""The training step measured: this project, the tutorial's schedule, PyTorch and Keras, in turn, in two precisions.
+"""The training step measured: as written, --fast, the text's, PyTorch's and Keras', in turn, in two precisions.
 
   python benchmarks/step.py --rounds 7 --json step.json
 
@@ -23,20 +23,22 @@ sys.path[:0] = [ROOT, os.path.dirname(os.path.abspath(__file__))]
 from machine import describe, table  # noqa: E402
 
 CONTENDERS = {
-    "ours": "this project", "torch": "PyTorch, channels_last", "compile": "PyTorch, channels_last, torch.compile",
-    "keras": "Keras 3, tf.function", "plain": "this project without summaries", "written": "the tutorial's text",
-    "schedule": "its schedule alone, with our layers", "torch_written": "PyTorch, the tutorial's schedule, NCHW",
-    "keras_written": "Keras 3, the tutorial's schedule", "product": "matrix product, 3000 x 3000",
-    "ours16": "this project, bfloat16", "torch16": "PyTorch, channels_last, autocast",
-    "compile16": "PyTorch, channels_last, autocast, torch.compile", "keras16": "Keras 3, mixed_bfloat16",
-    "product16": "matrix product, bfloat16"}
+    "ours": "--fast", "tenth": "--fast --losses_every 10", "written": "this project, as written",
+    "text": "the tutorial's text, its lrelu", "plain": "--fast without summaries", "torch": "PyTorch, channels_last",
+    "compile": "PyTorch, channels_last, torch.compile", "torch_written": "PyTorch, the tutorial's schedule, NCHW",
+    "keras": "Keras 3, tf.function", "keras_written": "Keras 3, the tutorial's schedule",
+    "product": "matrix product, 3000 x 3000",
+    "ours16": "--fast, bfloat16", "tenth16": "--fast --losses_every 10, bfloat16", "written16": "as written, bfloat16",
+    "torch16": "PyTorch, channels_last, autocast", "compile16": "PyTorch, channels_last, autocast, torch.compile",
+    "keras16": "Keras 3, mixed_bfloat16", "product16": "matrix product, bfloat16"}
+BY_THE_TEXT = ("written", "text", "torch_written", "keras_written")  # its schedule
 PRODUCT = 2 * 3000 ** 3 / 1e9  # GFLOP
 
 
 def make_step(name, args):
     """A function (images, z) that does one step of a contender, or one matrix product."""
     sizes = {"image_size": args.image_size, "gf_dim": args.gf_dim, "df_dim": args.gf_dim}
-    half, written = name.endswith("16"), name.endswith("written")
+    half, written = name.endswith("16"), name.endswith("_written")
     if name.startswith(("torch", "compile")):
         from other_frameworks import Torch
         return Torch(compiled=name.startswith("compile"), shared=not written, channels_last=not written, bfloat16=half,
@@ -58,9 +60,11 @@ def make_step(name, args):
         product = tf.matmul(matrix, matrix).op
         sess.run(tf.global_variables_initializer())
         return lambda images, z: sess.run(product)
-    if name == "written":
+    if name == "text":
         gantut_gan.lrelu = lrelu
-    Model = faster(gantut_gan.DCGAN) if name in ("ours", "ours16", "plain") else gantut_gan.DCGAN
+    Model = gantut_gan.DCGAN
+    if name.startswith(("ours", "tenth", "plain")):
+        Model = faster(Model, 10 if name.startswith("tenth") else 1)
     run = BareRun(Model(sess, **sizes), summaries=name != "plain")
     sess.run(tf.global_variables_initializer())
     return run.step
@@ -76,27 +80,36 @@ def lrelu(x, leak=0.2, name="lrelu"):
 
 
 class BareRun(object):
-    """What DCGAN.step() asks of a run, and nothing that would keep one: for a model whose graph is built."""
+    """Makes of a model whose graph is built one that step() can train, without what would keep a training.
+
+    summaries: whether they are computed.
+    """
 
     def __init__(self, dcgan, processes=None, summaries=True):
         import tensorflow.compat.v1 as tf
 
-        from gantut.processes import Alone, AveragingAdam
-        self.dcgan, self.processes, self.summaries = dcgan, processes or Alone(), summaries
-        self.adams = [AveragingAdam(self.processes.average, 0.0002, beta1=0.5) for _ in range(2)]
-        self.d_optim = self.adams[0].minimize(dcgan.d_loss, var_list=dcgan.d_vars)
-        self.g_optim = self.adams[1].minimize(dcgan.g_loss, var_list=dcgan.g_vars)
+        from gantut.processes import AdamOptimizer, Alone
+        self.dcgan, self.summaries, self.counter = dcgan, summaries, 0
+        moving = [var for var in dcgan.saver.model if not var.trainable]
+        self.optimizers = [AdamOptimizer(processes or Alone(), moving, {}, 0.0002, beta1=0.5) for _ in range(2)]
+        self.d_optim = self.optimizers[0].minimize(dcgan.d_loss, var_list=dcgan.d_vars)
+        self.g_optim = self.optimizers[1].minimize(dcgan.g_loss, var_list=dcgan.g_vars)
         dcgan.g_sum = tf.summary.merge([dcgan.z_sum, dcgan.d__sum, dcgan.G_sum, dcgan.d_loss_fake_sum,
                                         dcgan.g_loss_sum])
         dcgan.d_sum = tf.summary.merge([dcgan.z_sum, dcgan.d_sum, dcgan.d_loss_real_sum, dcgan.d_loss_sum])
+        dcgan.writer = self
 
-    def update(self, optim, summary, feed_dict, counter=1):
-        self.dcgan.sess.run([optim, summary] if self.summaries else optim, feed_dict)
-        self.processes.average_moving(self.dcgan.sess)
+    def wants(self, step):
+        return self.summaries
+
+    def add_summary(self, summary, step):
+        """The writer's: it keeps none."""
 
     def step(self, images, z):
         """One step; returns the three losses: D's of the fakes, D's of the real ones, G's."""
-        return self.dcgan.step(self, self.d_optim, self.g_optim, images, z, 1)
+        self.counter += 1
+        with self.dcgan.sess.as_default():
+            return self.dcgan.step(self.d_optim, self.g_optim, images, z, self.counter)
 
 
 def serve(name, args):
@@ -104,11 +117,12 @@ def serve(name, args):
     rng = np.random.RandomState(0)
     images = rng.uniform(-1, 1, (args.batch_size, args.image_size, args.image_size, 3)).astype(np.float32)
     z = rng.uniform(-1, 1, (args.batch_size, 100)).astype(np.float32)
-    step = make_step(name, args)
+    step, steps = make_step(name, args), 10 if name.startswith("tenth") else 1  # of these, one looks at the losses
     for _ in sys.stdin:
         start = time.perf_counter()
-        step(images, z)
-        print("seconds", time.perf_counter() - start, flush=True)
+        for _ in range(steps):
+            step(images, z)
+        print("seconds", (time.perf_counter() - start) / steps, flush=True)
 
 
 def start(name):
@@ -149,7 +163,8 @@ def main():
     parser.add_argument("--image_size", type=int, default=64)
     parser.add_argument("--gf_dim", type=int, default=64, help="filters of both networks")
     parser.add_argument("--batch_size", type=int, default=64)
-    parser.add_argument("--only", nargs="*", default=list(CONTENDERS), help=" ".join(CONTENDERS))
+    parser.add_argument("--only", nargs="*", default=list(CONTENDERS), choices=list(CONTENDERS), metavar="NAME",
+                        help=" ".join(CONTENDERS))
     parser.add_argument("--json", help="file for the figures")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -176,15 +191,17 @@ def report(args, seconds):
     rows = []
     for name, times in seconds.items():
         half = "16" if name.endswith("16") else ""
-        ratio = seconds["ours" + half] / times
-        gflop = PRODUCT if name.startswith("product") else written if name.endswith(("written", "schedule")) else ours
+        ratio = seconds.get("ours" + half, times * np.nan) / times
+        name = name.removesuffix("16")
+        gflop = PRODUCT if name == "product" else written if name in BY_THE_TEXT else ours
         rate = gflop / times
-        rows.append([CONTENDERS[name], "{:.2f}".format(np.median(times)), "{:.2f}".format(np.median(ratio)),
+        share = np.median(rate / (PRODUCT / seconds.get("product" + half, times * np.nan)))
+        rows.append([CONTENDERS[name + half], "{:.2f}".format(np.median(times)), "{:.2f}".format(np.median(ratio)),
                      "{:.2f} to {:.2f}".format(ratio.min(), ratio.max()), "{:.0f}".format(np.median(rate)),
-                     "{:.0f} %".format(100 * np.median(rate / (PRODUCT / seconds["product" + half])))])
-    print("{:.0f} GFLOP a step by this project's schedule, {:.0f} by the tutorial's; {} rounds".format(
+                     "{:.0f} %".format(100 * share)])
+    print("{:.0f} GFLOP a step by --fast's schedule, {:.0f} by the tutorial's; {} rounds".format(
         ours, written, args.rounds))
-    table(["", "seconds, median", "this project's / its", "in the rounds", "GFLOP/s", "of the product's"], rows)
+    table(["", "seconds, median", "--fast's / its", "in the rounds", "GFLOP/s", "of the product's"], rows)
     if args.json:
         with open(args.json, "w") as file:
             json.dump({"machine": describe(), "flags": vars(args), "gflop": {"ours": ours, "written": written},

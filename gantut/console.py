@@ -110,12 +110,14 @@ class ProgressBar(object):
                         disable=None, dynamic_ncols=True)
 
     def report(self, where, when, losses):
-        """Report one step."""
+        """Report one step. losses: in words, or None if this step's are not looked at."""
         if self.bar.disable:
-            print("{} {}, {}".format(where, when, losses))
+            if losses:
+                print("{} {}, {}".format(where, when, losses))
         else:
             self.bar.set_description(where, refresh=False)
-            self.bar.set_postfix_str(losses, refresh=False)
+            if losses:
+                self.bar.set_postfix_str(losses, refresh=False)
             self.bar.update(self.batch_size)
 
     def write(self, line):

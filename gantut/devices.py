@@ -9,15 +9,16 @@ from functools import partial
 import tensorflow.compat.v1 as tf
 
 from gantut.errors import UserError
-from gantut.faster import in_use, move_again
-from gantut.processes import check_class
+from gantut.faster import check_class, in_use, move_again
 
 
 def find_devices(flags, config):
-    """The names of the devices that the trainer's flags ask for. config: the tf.ConfigProto for the session."""
+    """The names of the devices that the trainer's flags ask for, if several. config: the session's tf.ConfigProto."""
     if flags.num_devices > 1:
         config.device_count["CPU"] = flags.num_devices
         return ["/CPU:{}".format(i) for i in range(flags.num_devices)]
+    if flags.num_gpus == 1:
+        return []
     found = len(tf.config.list_physical_devices("GPU"))
     if found < flags.num_gpus:
         raise UserError("--num_gpus {}, but TensorFlow sees {} here: see nvidia-smi, pip install '.[gpu]', and "
@@ -66,10 +67,15 @@ def on_each(devices, network, x, bns, train):
 def not_moving(bns):
     """While it is entered, the moving averages do not follow what one device alone has seen."""
     for bn in bns:
+        if not hasattr(bn, "move"):
+            raise UserError("several devices move the averages of batch norm by its move(), which this batch_norm has "
+                            "not: train on one, or add it as gantut_datafuncs.py has it")
         bn.move = lambda mean, variance: tf.no_op()
-    yield
-    for bn in bns:
-        del bn.move
+    try:
+        yield
+    finally:
+        for bn in bns:
+            del bn.move
 
 
 def move_to_mean(bn, of_devices, train):

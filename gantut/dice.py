@@ -11,7 +11,12 @@ def random_state(seed, purpose, *numbers):
     Drawing from one of these for each step, instead of from one long stream, means that a stopped run can go on
     from the number of its step. RandomState, because NumPy froze its streams for good.
     """
-    return np.random.RandomState([seed, zlib.crc32(purpose.encode()), *numbers])
+    return np.random.RandomState(random_seed(seed, purpose, *numbers))
+
+
+def random_seed(seed, purpose, *numbers):
+    """What random_state() is begun with, for np.random.seed() as well."""
+    return [seed, zlib.crc32(purpose.encode()), *numbers]
 
 
 def sample_z(seed, numbers, z_dim):

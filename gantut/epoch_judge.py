@@ -63,7 +63,7 @@ class EpochJudge(object):
             self.keep(counter)
 
     def write(self, scores, counter):
-        self.run.writer.add_summary(tf.Summary(value=[
+        self.run.writer.add(tf.Summary(value=[
             tf.Summary.Value(tag="judge/" + name, simple_value=score) for name, score in scores.items()]), counter)
         with writing(self.config.sample_dir):
             os.makedirs(self.config.sample_dir, exist_ok=True)

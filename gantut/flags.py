@@ -1,4 +1,5 @@
 """The flags beyond Part 5's own, each defined once: several scripts share some, and train() has them by default."""
+import difflib
 import os
 import sys
 from types import SimpleNamespace
@@ -8,6 +9,7 @@ from absl import flags
 from gantut.checkpoints import check_folder
 from gantut.errors import UserError
 from gantut.finding import find_dataset
+from gantut.precision import precision_of, threads_of
 from gantut.processes import Alone
 
 flags.disclaim_key_flags()  # they are listed as the script's that defines them
@@ -37,6 +39,10 @@ BEYOND = {  # name: (default, description, bounds)
                   dict(enum_values=["float32", "bfloat16", "auto"])),
     "threads": (0, "CPU threads for each operation; 0 = all cores [0]", COUNT),
     "cache_mb": (1024, "Memory for decoded pictures, in MiB; 0 = decode them anew [1024]", COUNT),
+    # what is not as written: gantut/faster.py
+    "fast": (False, "Fewer passes, faster kernels, --precision auto: the same numbers but for rounding [False]",
+             {}),
+    "losses_every": (1, "With --fast: steps from one look at the losses to the next [1]", dict(lower_bound=1)),
     # what later papers changed: gantut/recipe.py
     "recipe": ("text", "text, or modern: --ema 0.999, which docs/quality.md chose; other parts beside it [text]",
                dict(enum_values=["text", "modern"])),
@@ -64,6 +70,11 @@ OF_A_MODEL = {  # flags of the scripts that draw with one
 }
 PART_5 = dict(epoch=20, learning_rate=0.0002, beta1=0.5, train_size=float("inf"), dataset="lfw-aligned-64",
               checkpoint_dir="checkpoint", sample_dir="samples")  # gantut_trainer.py's, for train() without its flags
+OF_PYTHON = dict(processes=Alone(), devices=1, progress=None)
+OF_DCGAN = ["image_size", "batch_size", "is_crop", "c_dim", "z_dim", "gf_dim", "df_dim"]
+OF_THE_STEP = ["fast", "losses_every", "ema", "augment", "r1", "g_updates"]  # made by gantut/parts.py
+OF_THE_COMMAND = ["recipe", "precision", "threads", "num_gpus", "num_devices", "worker_hosts", "task_index",
+                  "kubernetes_label", "num_workers", "start_timeout", "worker_timeout", "scale_learning_rate"]
 KINDS = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string,
          list: flags.DEFINE_list}
 
@@ -88,6 +99,8 @@ def define(*names, where=""):
         flags.register_multi_flags_validator(["is_crop", "crop_size"], lambda f: f["is_crop"] or not f["crop_size"],
                                              "--crop_size has no effect without --is_crop")
     if not names:
+        flags.register_multi_flags_validator(["fast", "losses_every"], lambda f: f["fast"] or f["losses_every"] == 1,
+                                             "--losses_every needs --fast: as written, each step looks at them")
         flags.register_multi_flags_validator(["keep_best", "judge_every"], lambda f: f["judge_every"] or not
                                              f["keep_best"], "--keep_best needs --judge_every, the epochs between")
 
@@ -104,14 +117,49 @@ def settle():
                 check_folder(flag.value)
 
 
-def settings(config, **more):
-    """What train() wants to know: its flags, as a plain object, and the defaults of those that config does not have.
+class Settings(SimpleNamespace):
+    """What train() goes by: all flags that settings() has looked at."""
 
-    more: what stands for them; processes: an Alone or Workers; devices: how many of each process there are. Raises
-    UserError if there is no such dataset.
+
+def settings(config, dcgan, **more):
+    """What train() goes by: the flags, or a plain namespace of some, and the defaults of the others; as Settings.
+
+    dcgan: the model, which has its sizes from DCGAN(...) and the parts of its step from gantut/parts.py. more: what
+    stands for the flags; processes: an Alone or Workers; devices: how many of each process there are. Raises UserError
+    if there is no such dataset, and if something is asked for that train() would not do.
     """
-    values = config.flag_values_dict() if hasattr(config, "flag_values_dict") else vars(config)
-    defaults = {name: default for name, (default, _, _) in BEYOND.items()}
-    found = {**PART_5, **defaults, "processes": Alone(), "devices": 1, **values, **more}
+    if isinstance(config, Settings):
+        return config
+    known = {**PART_5, **{name: default for name, (default, _, _) in BEYOND.items()}, **OF_PYTHON}
+    if hasattr(config, "flag_values_dict"):  # absl's; a script may have flags of its own besides
+        given = {name: value for name, value in config.flag_values_dict().items() if name in {*known, *OF_DCGAN}}
+    else:
+        given = vars(config)
+        check_names(given, [*known, *OF_DCGAN])
+    of_class = {name: getattr(dcgan, "parts", {}).get(name, known[name]) for name in OF_THE_STEP}
+    for name, value in given.items():
+        if name in OF_DCGAN and not more and value != getattr(dcgan, name):
+            raise UserError("{0}={1!r}, but the model has {2!r}: give it to DCGAN(sess, {0}={1!r})".format(
+                name, value, getattr(dcgan, name)))
+        if name in of_class and value != of_class[name]:
+            raise UserError("{0}={1!r}, but this class trains with {2!r}: make it by gantut.parts.with_parts(DCGAN, "
+                            "config) of the same config".format(name, value, of_class[name]))
+        if name in OF_THE_COMMAND and not more and value != known[name]:
+            raise UserError("{}={!r}: that is for the command gantut_trainer.py alone, train() cannot do it".format(
+                name, value))
+    if not more:  # the session is the caller's
+        given = {**given, "precision": precision_of(dcgan.sess), "threads": threads_of(dcgan.sess)}
+    found = {**known, **given, **of_class, **more, **{name: getattr(dcgan, name) for name in OF_DCGAN}}
     found.update({name: os.path.expanduser(found[name]) for name in PATHS if isinstance(found.get(name), str)})
-    return SimpleNamespace(**{**found, "dataset": find_dataset(found["dataset"])})
+    if found["train_size"] < float("inf"):
+        found["train_size"] = int(found["train_size"])  # a float flag, which must be able to be infinite
+    return Settings(**{**found, "dataset": find_dataset(found["dataset"])})
+
+
+def check_names(given, known):
+    """Raise UserError if a name is none of those known, with the one that is meant perhaps."""
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise UserError("train() knows no {}{}".format(name, ": is {} meant?".format(near[0]) if near else
+                                                           ": gantut_trainer.py --help lists what there is"))

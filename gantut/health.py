@@ -20,13 +20,16 @@ class Watch(object):
         self.steps_won = 0
         self.warned = set()
 
-    def check_losses(self, step, **losses):
-        """Raise UserError if a loss is not finite; warn, once, when D has won for a long time."""
+    def check_losses(self, step, every=1, **losses):
+        """Raise UserError if a loss is not finite; warn, once, when D has won for a long time.
+
+        every: the steps from one look to the next.
+        """
         self.check_finite(step, losses)
         limit, steps = D_HAS_WON
         d_loss = losses["d_loss_real"] + losses["d_loss_fake"]
-        self.steps_won = self.steps_won + 1 if d_loss < limit else 0
-        if self.steps_won == steps:
+        self.steps_won = self.steps_won + every if d_loss < limit else 0
+        if self.steps_won >= steps:
             self.warn("D has won: its loss has been below {} for {} steps (now {:.4f}, g_loss {:.2f}), so that G "
                       "learns little; a smaller --df_dim or --learning_rate helps".format(
                           limit, steps, d_loss, losses["g_loss"]))

@@ -11,7 +11,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from gantut.errors import UserError, printable
-from gantut.images import FORMATS, is_16_bit, read, reason, to_uint8
+from gantut.images import FORMATS, is_16_bit, read, reason
 
 HEAD = 4096  # bytes of each file that its checksum covers: all of a small picture, the beginning of a photograph
 LUMINANCE = [[0.299], [0.587], [0.114]]  # ITU-R 601
@@ -22,47 +22,60 @@ Examined = collections.namedtuple("Examined", "size crc broken misfit", defaults
 class Loader(object):
     """Reads pictures as one model wants them.
 
-    imgfuncs: Part 3's functions, of which it takes center_crop and transform. image_size: width and height in pixels.
+    imgfuncs: Part 3's functions, which read, crop and scale each. image_size: width and height in pixels.
     is_crop: scale the central window of crop_size x crop_size (0: the largest square) to that size; otherwise every
     picture must have it. c_dim: 3, or 1 for the luminance (ITU-R 601).
     """
 
     def __init__(self, imgfuncs, image_size, is_crop=False, crop_size=0, c_dim=3):
-        self.center_crop = imgfuncs.center_crop
-        self.scaled = imgfuncs.transform(np.arange(256), is_crop=False)  # each of the 256 values in [-1, 1], float64
+        self.imgfuncs = imgfuncs
         self.image_size, self.is_crop, self.crop_size, self.c_dim = image_size, is_crop, crop_size, c_dim
 
     def load(self, path):
-        """Read one picture: float32 [image_size, image_size, c_dim] in [-1, 1]. Raises UserError that names it."""
-        return self.normalise(self.decode(path))
+        """Read one picture by Part 3's functions: float32 [image_size, image_size, c_dim] in [-1, 1].
+
+        Raises UserError that names the file, if that is at fault; what Part 3's functions raise of a sound one is as
+        they raise it.
+        """
+        try:
+            image = self.get_image(path)
+        except Exception:  # whatever a broken file makes Pillow raise
+            self.check_file(path)
+            raise
+        image = np.asarray(image, np.float64)
+        if image.shape[:2] != (self.image_size, self.image_size):
+            self.check_file(path)
+        if self.c_dim == 1 and image.shape[2:] == (3,):
+            image = image @ LUMINANCE
+        return image.astype(np.float32)
 
     def load_all(self, paths):
         """Read pictures: float32 [N, image_size, image_size, c_dim] in [-1, 1]."""
         return np.array([self.load(path) for path in paths])
 
-    def decode(self, path):
-        """The first half of load(): uint8 [image_size, image_size, 3]. Raises UserError that names the file."""
-        size = self.image_size
-        try:
-            image = read(path)
-            if self.is_crop:
-                image = self.crop(image)
-            elif image.shape[:2] != (size, size):
-                raise ValueError("is {}x{}, not {}x{}: --is_crop takes the centre and scales it".format(
-                    image.shape[1], image.shape[0], size, size))
-        except Exception as error:  # whatever a broken file makes Pillow raise
-            raise UserError("{}: {}".format(path, reason(error))) from None
-        return to_uint8(image)  # rounds 16-bit gray to 8 bits, as the crop does
+    def get_image(self, path):
+        """Part 3's get_image(); where pictures are cropped, the steps of it: the window is to be scaled to the size."""
+        part_3 = self.imgfuncs
+        if not self.is_crop:
+            return part_3.get_image(path, self.image_size, is_crop=False)
+        return part_3.transform(self.crop(part_3.imread(path)), is_crop=False)
 
     def crop(self, image):
         """The window that --is_crop takes of a picture [h, w] or [h, w, 3], scaled to image_size."""
-        return self.center_crop(image, self.crop_size or min(image.shape[:2]), resize_w=self.image_size)
+        return self.imgfuncs.center_crop(image, self.crop_size or min(image.shape[:2]), resize_w=self.image_size)
 
-    def normalise(self, pixels):
-        """The second half: uint8 [..., 3] -> float32 [..., c_dim] in [-1, 1], of one picture or a whole batch."""
-        if self.c_dim == 1:
-            return (self.scaled.take(pixels) @ LUMINANCE).astype(np.float32)
-        return self.scaled.astype(np.float32).take(pixels)
+    def check_file(self, path):
+        """Raise UserError that names a file if it cannot be read, or has a size that does not fit."""
+        try:
+            height, width = read(path).shape[:2]
+            if not self.is_crop and (height, width) != (self.image_size, self.image_size):
+                raise ValueError("is {0}x{1}, not {2}x{2}: --is_crop takes the centre and scales it".format(
+                    width, height, self.image_size))
+            if self.is_crop and min(height, width) < self.crop_size:
+                raise ValueError("a picture of {0}x{1} is too small for a crop of {2}x{2} (width x height)".format(
+                    width, height, self.crop_size))
+        except Exception as error:
+            raise UserError("{}: {}".format(path, reason(error))) from None
 
     def look_over(self, files, skip_bad=False):
         """Look at the header of every file before the first step.

@@ -1,40 +1,124 @@
 """TensorBoard's event files, and whether what was written to them has arrived."""
+import contextlib
 import os
+import sys
 import tempfile
 import threading
 import uuid
 
 import tensorflow.compat.v1 as tf
 
-from gantut.errors import writing
+from gantut.errors import one_line, printable, writing
+
+
+class FileWriter(object):
+    """Part 4's tf.summary.FileWriter for a training, which does not end for a curve.
+
+    What cannot be written is missed, with a line; where writing is possible again a new file goes on. every: steps
+    between the summaries that are written. logs_dir None: nothing is.
+    """
+
+    def __init__(self, logs_dir, graph=None, every=1):
+        self.logs_dir, self.graph, self.every = logs_dir, graph, every
+        self.writer, self.missed = None, False
+
+    def wants(self, step):
+        """Whether the summaries of a step are written."""
+        return self.logs_dir is not None and step % self.every == 0
+
+    def open(self, step):
+        """Begin a file; what an earlier run wrote from this step on no longer counts. Raises UserError if it cannot."""
+        threading.excepthook = report_thread
+        with writing(self.logs_dir):
+            self.writer = open_writer(self.logs_dir, self.graph, step)
+
+    def add_summary(self, summary, step):
+        """Write a summary, if it is the step for it. summary: a tf.Summary, or one as bytes."""
+        if self.wants(step):
+            self.add(summary, step)
+
+    def add(self, summary, step):
+        """Write a summary, whatever the step."""
+        if self.writer:
+            with self.attempt():
+                self.writer.add_summary(summary, step)
+
+    def flush(self, step):
+        """Write out what there is, and look whether it is there; after a failure, begin a new file."""
+        if not (self.writer or self.missed):
+            return
+        with self.attempt():
+            if not self.writer:
+                self.writer = open_writer(self.logs_dir, self.graph, step)
+            if not flush(self.writer, step):
+                raise OSError(why_not_written(self.writer))
+            self.writer.arrived = True
+            if self.missed:
+                self.say("{} can be written to again".format(self.logs_dir))
+            self.missed = False
+
+    @contextlib.contextmanager
+    def attempt(self):
+        try:
+            yield
+        except Exception as error:  # TensorFlow's writers raise OpError, but also ValueError, IndexError, RuntimeError
+            if not self.missed:  # once, until something can be written again
+                self.say("cannot write {}: {}; the training goes on, its curves will have a gap".format(
+                    self.logs_dir, one_line(error)[:300]))
+            self.missed = True
+            if self.writer:
+                give_up(self.writer)
+            self.writer = None
+
+    def say(self, line):
+        print(printable(" [!] " + line), file=sys.stderr, flush=True)
+
+    def close(self):
+        if self.writer:
+            with self.attempt():
+                self.writer.close()
 
 
 def open_writer(logs_dir, graph, step):
-    """A writer of TensorBoard's logs; what an earlier run wrote from this step on no longer counts."""
-    threading.excepthook = report_thread
-    with writing(logs_dir):
-        suffix = "." + uuid.uuid4().hex
-        writer = tf.summary.FileWriter(logs_dir, graph, filename_suffix=suffix)
-        writer.suffix = suffix
-        writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), step)
-        return writer
+    """A tf.summary.FileWriter; what an earlier one wrote from this step on no longer counts."""
+    suffix = "." + uuid.uuid4().hex
+    writer = tf.summary.FileWriter(logs_dir, graph, filename_suffix=suffix)
+    writer.suffix, writer.arrived = suffix, False
+    writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), step)
+    return writer
+
+
+def give_up(writer):
+    """Close a writer that has failed, in a thread of its own: it may wait for ever for its own one.
+
+    A file of which nothing has arrived goes.
+    """
+    def close():
+        with contextlib.suppress(OSError):
+            if not writer.arrived:
+                os.remove(own_file(writer))
+        with contextlib.suppress(Exception):
+            writer.close()
+    threading.Thread(target=close, daemon=True).start()
 
 
 def own_file(writer):
-    """The path of a writer's file, which its suffix tells from all others."""
+    """The path of a writer's file, which its suffix tells from all others. Raises OSError if it has gone."""
     folder = writer.get_logdir()
-    return next(os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(writer.suffix))
+    found = [name for name in os.listdir(folder) if name.endswith(writer.suffix)]
+    if not found:
+        raise FileNotFoundError("its file has gone")
+    return os.path.join(folder, found[0])
 
 
 def flush(writer, step):
     """Write out TensorBoard's logs; returns whether they are in its file: TensorFlow says nothing of a full disk."""
     mark = "logs up to step {}".format(step)
-    with writing(writer.get_logdir()):
-        writer.add_session_log(tf.SessionLog(status=tf.SessionLog.CHECKPOINT, msg=mark), step)
-        writer.flush()
-        with open(own_file(writer), "rb") as file:
-            file.seek(-min(200, os.fstat(file.fileno()).st_size), os.SEEK_END)
-            return mark.encode() in file.read()
+    writer.add_session_log(tf.SessionLog(status=tf.SessionLog.CHECKPOINT, msg=mark), step)
+    writer.flush()
+    with open(own_file(writer), "rb") as file:
+        file.seek(-min(200, os.fstat(file.fileno()).st_size), os.SEEK_END)
+        return mark.encode() in file.read()
 
 
 def why_not_written(writer):

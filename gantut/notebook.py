@@ -23,13 +23,14 @@ class InPlace(object):
         from IPython.display import display
         self.done, self.total, self.batch_size = done, total, batch_size
         self.first, self.start, self.shown = done, time.monotonic(), 0
-        self.words = ""
+        self.words, self.losses = "", ""
         self.bar, self.line, self.image = (display(nothing, raw=True, display_id=True) for nothing in [text("")] * 3)
 
     def report(self, where, when, losses):
-        """Report one step."""
+        """Report one step. losses: in words, or None if this step's are not looked at."""
         self.done += 1
-        self.words = "{} {}".format(where, losses)
+        self.losses = losses or self.losses
+        self.words = "{} {}".format(where, self.losses)
         if time.monotonic() - self.shown > SECONDS:
             self.show()
 

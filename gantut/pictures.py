@@ -1,5 +1,6 @@
 """The order in which a training sees its pictures: it depends on the seed alone. Read ahead, and kept in memory."""
 import collections
+import contextlib
 import os
 import sys
 import threading
@@ -9,34 +10,31 @@ import numpy as np
 
 from gantut.dice import random_state
 from gantut.errors import UserError, printable
-from gantut.finding import check_number
 
 MAX_THREADS = 8  # of those that decode: each has a batch in hand, and Python gives more of them no more speed
 
 
 class Pictures(object):
-    """The pictures of a training: looked over, shuffled by the seed, not more than train_size.
+    """The pictures of a training.
 
-    files: their paths. loader: a Loader. config: the trainer's flags. batch_size, replicas: pictures a batch, and
-    batches a step. rows: which of the pictures of a step this process takes, a slice. The first of them, as many as
-    config.cache_mb MiB hold, stay in memory once they are decoded; the others are decoded anew for each batch.
-    Raises UserError if there are too few, or some that cannot be used.
+    files: their paths, shuffled. loader: a Loader. config: the trainer's flags. step_size: pictures a step. rows: which
+    of them this process takes, a slice. The first of the files, as many as config.cache_mb MiB hold, stay in memory as
+    the loader reads them; the others are read anew for each batch. If Part 3's functions draw random numbers of
+    NumPy's, each is read anew when its step has come, so that it has the numbers of that step.
     """
 
-    def __init__(self, files, loader, config, batch_size, replicas=1, rows=slice(None)):
-        files, self.fingerprint = loader.look_over(files, config.skip_bad_images)
-        random_state(config.seed, "data").shuffle(files)
-        self.files = files[:int(min(len(files), config.train_size))]
-        check_number(self.files, config.dataset, batch_size, config.train_size, replicas)
-        self.loader, self.seed, self.rows = loader, config.seed, rows
-        self.step_size = batch_size * replicas
-        self.batch_idxs = len(self.files) // self.step_size
+    def __init__(self, files, loader, config, step_size, rows=slice(None)):
+        self.files, self.loader, self.seed, self.rows = files, loader, config.seed, rows
+        self.numbers = {path: i for i, path in enumerate(files)}
+        self.step_size = step_size
+        self.batch_idxs = len(files) // step_size
         self.skip_bad = config.skip_bad_images
         self.bad = set()
+        self.draws = False  # whether reading a picture has been seen to draw random numbers
         self.threads = min(os.cpu_count() or 1, MAX_THREADS)
-        shape = (loader.image_size, loader.image_size, 3)
-        room = config.cache_mb * 2**20 // int(np.prod(shape))
-        self.cache = np.empty((min(len(self), room), *shape), np.uint8)  # takes memory as it fills
+        shape = (loader.image_size, loader.image_size, loader.c_dim)
+        room = config.cache_mb * 2**20 // (4 * int(np.prod(shape)))
+        self.cache = np.empty((min(len(self), room), *shape), np.float32)  # takes memory as it fills
         self.cached = np.zeros(len(self), bool)
         self.locks = [threading.Lock() for _ in range(64)]
         self.naming = threading.Lock()
@@ -44,21 +42,37 @@ class Pictures(object):
     def __len__(self):
         return len(self.files)
 
+    def get(self, path):
+        """A picture by its path: float32 [image_size, image_size, c_dim] in [-1, 1]."""
+        _, keys, position, *_ = np.random.get_state()
+        image = self.load([self.numbers[path]])[0] if path in self.numbers else self.loader.load(path)
+        _, keys_now, position_now, *_ = np.random.get_state()
+        self.draws |= position != position_now or not np.array_equal(keys, keys_now)
+        return image
+
+    def order(self, epoch):
+        """The files of an epoch, batch by batch of this process."""
+        orders = self.orders(epoch * self.batch_idxs)
+        batches = [next(orders) for _ in range(self.batch_idxs)]
+        return [self.files[i] for batch in batches for i in batch]
+
     def batches(self, step=0):
-        """Yield batches for ever: float32 [batch_size, image_size, image_size, c_dim] in [-1, 1].
+        """Yield the pictures of each batch by their paths, for ever: {path: [image_size, image_size, c_dim]}.
 
         Threads read some batches ahead. What is wrong with a batch is raised when its turn comes, which ends the
         generator. step: how many batches were taken before, in an earlier run.
         """
         orders = self.orders(step)
-        pool = ThreadPoolExecutor(self.threads)
-        try:
-            ahead = collections.deque(pool.submit(self.load, next(orders)) for _ in range(self.threads))
+        with contextlib.ExitStack() as exits:
+            pool = ThreadPoolExecutor(self.threads)
+            exits.callback(pool.shutdown, cancel_futures=True)
+            ahead = collections.deque()
             while True:
-                ahead.append(pool.submit(self.load, next(orders)))
-                yield ahead.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+                while len(ahead) <= self.threads and not self.draws:
+                    numbers = next(orders)
+                    ahead.append((numbers, pool.submit(self.load, numbers)))
+                numbers, batch = ahead.popleft() if ahead else (next(orders), None)
+                yield dict(zip([self.files[i] for i in numbers], batch.result() if batch else self.load(numbers)))
 
     def orders(self, step=0):
         """Yield the numbers of each batch's files, arrays [batch_size], for ever.
@@ -80,18 +94,18 @@ class Pictures(object):
         without, raises UserError.
         """
         numbers = np.asarray(numbers)
-        if self.cached[numbers].all():
-            return self.loader.normalise(self.cache[numbers])
+        if self.cached[numbers].all() and not self.draws:
+            return self.cache[numbers]
         picture = self.picture_or_next if self.skip_bad else self.picture
-        return self.loader.normalise(np.array([picture(i) for i in numbers]))
+        return np.array([picture(i) for i in numbers])
 
     def picture(self, i):
-        """File i, decoded: uint8 [image_size, image_size, 3]. Raises UserError if it cannot be read."""
-        if i >= len(self.cache):
-            return self.loader.decode(self.files[i])
-        with self.locks[i % len(self.locks)]:  # one thread decodes it, another that wants it waits
+        """File i, float32 [image_size, image_size, c_dim] in [-1, 1]. Raises UserError if it cannot be read."""
+        if i >= len(self.cache) or self.draws:
+            return self.loader.load(self.files[i])
+        with self.locks[i % len(self.locks)]:  # one thread reads it, another that wants it waits
             if not self.cached[i]:
-                self.cache[i] = self.loader.decode(self.files[i])
+                self.cache[i] = self.loader.load(self.files[i])
                 self.cached[i] = True
             return self.cache[i]
 

@@ -33,6 +33,18 @@ def set_precision(config, precision):
     return precision
 
 
+def precision_of(sess):
+    """What set_precision() has set in the configuration of a session: float32 or bfloat16."""
+    rewrite = (sess._config or tf.ConfigProto()).graph_options.rewrite_options
+    on = rewrite.auto_mixed_precision_onednn_bfloat16 == rewriter_config_pb2.RewriterConfig.ON
+    return "bfloat16" if on else "float32"
+
+
+def threads_of(sess):
+    """How many threads an operation has in a session, 0 for all cores."""
+    return (sess._config or tf.ConfigProto()).intra_op_parallelism_threads
+
+
 def processors_arithmetic(path="/proc/cpuinfo"):
     """What the processor has for bfloat16, or None; where the file is not, nothing is known of it."""
     try:

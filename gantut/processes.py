@@ -3,32 +3,26 @@ import os
 
 import tensorflow.compat.v1 as tf
 
-from gantut.errors import UserError
 
-
-def join(flags, config, DCGAN):
-    """Take part in the training: returns an Alone, or Workers if the trainer's flags or the environment name some.
-
-    config: the tf.ConfigProto for the session. DCGAN: the class that is trained. Raises UserError, also if the others
-    have not come in time.
-    """
+def find_workers(flags):
+    """Where the workers are, (addresses, this one's index), if flags or environment name two or more; else None."""
     if not (flags.worker_hosts or flags.task_index or flags.kubernetes_label or os.environ.get("TF_CONFIG")
             or os.environ.get("SLURM_STEP_NUM_TASKS")):
+        return None
+    from gantut import addresses
+    hosts, index = addresses.find_workers(flags)
+    return (hosts, index) if len(hosts) > 1 else None
+
+
+def join(workers, flags, config):
+    """Take part in the training: returns an Alone, or Workers if find_workers() has found some.
+
+    config: the tf.ConfigProto for the session. Raises UserError, also if the others have not come in time.
+    """
+    if not workers:
         return Alone()
-    from gantut.addresses import find_workers
-    hosts, index = find_workers(flags)
-    if len(hosts) < 2:
-        return Alone()
-    check_class(DCGAN)
     from gantut.workers import Workers
-    return Workers(hosts, index, config, flags.start_timeout, flags.worker_timeout)
-
-
-def check_class(DCGAN):
-    """Raise UserError unless the class trains with a run, which shares batches out, and has its step done."""
-    if not hasattr(DCGAN, "step"):
-        raise UserError("this class DCGAN trains in its own train() on one device of one process, as the text has it: "
-                        "leave out the flags for several, or use the project's gantut_gan.py")
+    return Workers(*workers, config, flags.start_timeout, flags.worker_timeout)
 
 
 class Alone(object):
@@ -57,11 +51,12 @@ class Alone(object):
         """The chief's number, an integer."""
         return number
 
-    def begin(self, sess, variables, averages):
-        """Take the chief's value of all variables. averages: those of them that average_moving() averages."""
+    def begin(self, sess, variables):
+        """Take the chief's value of all variables."""
 
-    def average_moving(self, sess):
-        """After an update: the moving averages become their mean over the processes."""
+    def average_moving(self, update, moving):
+        """An op: an update, after which the moving averages become their mean over the processes."""
+        return update
 
     def agree(self, sess, ending):
         """What ends the training, an exception or None, as all processes see it."""
@@ -71,13 +66,31 @@ class Alone(object):
         """Wait until all have come to the end."""
 
 
-class AveragingAdam(tf.train.AdamOptimizer):
-    """Part 4's Adam on gradients averaged over the processes; each is computed where its layer was."""
+class AdamOptimizer(tf.train.AdamOptimizer):
+    """Part 4's Adam on gradients averaged over the processes; each is computed where its layer was.
 
-    def __init__(self, average, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.average = average
+    moving: the variables that an update moves besides, the averages of batch norm, which become the processes' mean.
+    rates: the learning rate, if another than the optimizer's, by the id() of a loss. updates: what minimize() has
+    returned; each op has .loss and .var_list, and .minimize, which makes an update of another loss, without the mean.
+    """
+
+    def __init__(self, processes, moving, rates, learning_rate, **kwargs):
+        super().__init__(learning_rate, **kwargs)
+        self.processes, self.moving, self.rates, self.updates = processes, moving, rates, []
 
     def compute_gradients(self, *args, **kwargs):
         kwargs["colocate_gradients_with_ops"] = True
-        return [(self.average(grad), var) for grad, var in super().compute_gradients(*args, **kwargs)]
+        return [(self.processes.average(grad), var) for grad, var in super().compute_gradients(*args, **kwargs)]
+
+    def minimize(self, loss, var_list=None, **kwargs):
+        self._lr = self.rates.get(id(loss)) or self._lr
+        update = super().minimize(loss, var_list=var_list, **kwargs)
+        op = self.processes.average_moving(update, self.moving)
+        op.update, op.minimize, op.average = update, super().minimize, self.average
+        op.loss, op.var_list = loss, var_list or tf.trainable_variables()
+        self.updates.append(op)
+        return op
+
+    def average(self, update):
+        """An op: an update, after which the moving averages become the processes' mean."""
+        return self.processes.average_moving(update, self.moving)

@@ -13,13 +13,11 @@ import tensorflow.compat.v1 as tf
 
 from gantut.augment import NUMBERS, augment
 from gantut.averages import Averages
-from gantut.faster import update_both
-from gantut.flags import BEYOND
-from gantut.processes import check_class
-from gantut.record import OF_THE_RECIPE
+from gantut.dice import random_state
+from gantut.faster import check_class
+from gantut.flags import settings
 
 MODERN = {"ema": 0.999}  # what --recipe modern stands for
-TEXT = {name: BEYOND[name][0] for name in OF_THE_RECIPE}  # the flags' defaults
 
 
 def choose(flags):
@@ -29,9 +27,12 @@ def choose(flags):
             flags[name].value = value
 
 
-def with_recipe(DCGAN, flags):
-    """A DCGAN, one that faster() has made, that trains with the parts of the recipe in flags; without any, itself."""
-    if all(getattr(flags, name) == value for name, value in TEXT.items()):
+def with_recipe(DCGAN, parts):
+    """A DCGAN that trains with the parts of the recipe, by their flags' names; without any, itself.
+
+    --d_learning_rate and --g_updates are no business of this class: gantut/run.py and gantut/faster.py do them.
+    """
+    if not (parts["ema"] or parts["augment"] or parts["r1"]):
         return DCGAN
     check_class(DCGAN)
 
@@ -39,43 +40,55 @@ def with_recipe(DCGAN, flags):
         averages = None
 
         def build_model(self):
-            if flags.augment:
+            if parts["augment"]:
                 nothing = np.zeros([1, 2, NUMBERS], np.float32)
                 self.dice = tf.placeholder_with_default(nothing, [None, 2, NUMBERS], "dice")
             super().build_model()
-            if flags.r1:
+            if parts["r1"]:
                 (slope,) = tf.gradients(self.D_logits, self.images)
-                self.d_loss += flags.r1 / 2 * tf.reduce_mean(tf.reduce_sum(slope**2, [1, 2, 3]))  # their equation 9
-            if flags.ema:
+                self.d_loss += parts["r1"] / 2 * tf.reduce_mean(tf.reduce_sum(slope**2, [1, 2, 3]))  # their equation 9
+            if parts["ema"]:
                 self.averages = Averages([var for var in self.saver.variables if var.op.name.startswith("generator/")],
-                                         flags.ema)
+                                         parts["ema"])
 
         def discriminator(self, image, reuse=False):
-            if flags.augment:
+            if parts["augment"]:
                 numbers = self.dice[:, int(reuse)]  # one row for the real pictures, one for G's
                 image = tf.cond(self.is_training, lambda: augment(image, numbers), lambda: image)
             return super().discriminator(image, reuse)
 
-        def step(self, run, d_optim, g_optim, batch_images, batch_z, counter):
-            """What FasterDCGAN.step() does, with numbers for the augmentation and as many updates of G as asked for."""
-            if self.dg_optim is None:
-                self.dg_optim = update_both(self, d_optim, run.adams[-1])
-            noise = {self.z: batch_z, self.is_training: True}
-            if flags.augment:
-                noise[self.dice] = run.noise("augment", counter, 2, NUMBERS)
+        def train(self, config):
+            self.config = settings(config, self)
+            super().train(self.config)
 
-            run.update(self.dg_optim, self.d_sum, {self.images: batch_images, **noise}, counter)
-            if flags.g_updates == 2:
-                run.update(g_optim, self.g_sum, noise, counter)
-            else:  # the summary alone, for which D must not move the averages of its batch norm once more
-                run.update([], self.g_sum, {self.z: batch_z, self.is_training: False}, counter)
+        def step(self, d_optim, g_optim, batch_images, batch_z, counter):
+            """The class's own step, in which D sees augmented pictures; then the average takes a step."""
+            sess = self.sess
+            if parts["augment"]:
+                processes = self.config.processes
+                numbers = random_state(self.config.seed, "augment", counter).uniform(
+                    -1, 1, [processes.count * self.batch_size, 2, NUMBERS])
+                self.sess = FeedingMore(sess, {self.dice: numbers[processes.rows(self.batch_size)]})
+            try:
+                losses = super().step(d_optim, g_optim, batch_images, batch_z, counter)
+            finally:
+                self.sess = sess
             if self.averages:
                 self.sess.run(self.averages.update)
-            return self.sess.run([self.d_loss_fake, self.d_loss_real, self.g_loss],
-                                 {self.images: batch_images, self.z: batch_z, self.is_training: False})
+            return losses
 
         def to_draw(self):
             """A context in which G draws as it should be seen."""
             return self.averages.in_place(self.sess) if self.averages else contextlib.nullcontext()
 
     return RecipeDCGAN
+
+
+class FeedingMore(object):
+    """A session that feeds something more in each run."""
+
+    def __init__(self, sess, more):
+        self.sess, self.more = sess, more
+
+    def run(self, fetches, feed_dict=None):
+        return self.sess.run(fetches, {**(feed_dict or {}), **self.more})

@@ -18,21 +18,23 @@ from gantut.errors import UserError, whole
 OF_THE_MODEL = ["image_size", "c_dim", "z_dim", "gf_dim", "df_dim", "batch_size", "is_crop"]
 MUST_MATCH = OF_THE_MODEL + ["seed", "crop_size"]
 OF_THE_RECIPE = ["ema", "augment", "r1", "d_learning_rate", "g_updates"]
-MAY_CHANGE = ["learning_rate", "beta1", "epoch", "threads", "precision", "skip_bad_images"] + OF_THE_RECIPE
+MAY_CHANGE = ["learning_rate", "beta1", "epoch", "threads", "precision", "fast", "skip_bad_images"] + OF_THE_RECIPE
 
 
 def describe(dcgan, config, data, replicas):
     """What a run is made with: its flags, the versions of what computes it, its data. A dict for run.json.
 
+    data: its folder, the number of its pictures, their fingerprint.
     ahead: by how many steps the checkpoint's number is ahead of the place in the data, after check(). checkpoints:
     those that the run has written. The flags are words, as the command line has them.
     """
+    flags = {name: str(getattr(dcgan if name in OF_THE_MODEL else config, name)) for name in MUST_MATCH + MAY_CHANGE}
+    flags["batch_size"] = str(dcgan.batch_size // config.devices)
     return {
-        "flags": {name: str(getattr(dcgan if name in OF_THE_MODEL else config, name))
-                  for name in MUST_MATCH + MAY_CHANGE},
+        "flags": flags,
         "versions": {"python": platform.python_version(), "tensorflow": tf.__version__, "numpy": np.__version__,
                      "pillow": PIL.__version__},
-        "data": {"folder": config.dataset, "pictures": len(data), "fingerprint": data.fingerprint},
+        "data": data,
         "replicas": replicas,
         "ahead": 0,
         "checkpoints": [],
@@ -74,7 +76,10 @@ def check(checkpoint_dir, run, saver, skip_bad=False):
     for kind in ("flags", "versions"):
         for name, value in run[kind].items():
             value_before = before.get(kind, {}).get(name, value)
-            if name != "epoch" and value_before != value:
+            if name == "fast" and value_before != value:
+                print(" [*] going on {}: the rounding of a step changes".format(
+                    "with --fast (it was as written)" if value == "True" else "as written (it was with --fast)"))
+            elif name != "epoch" and value_before != value:
                 print(" [*] going on with {} {} (it was {})".format(name, value, value_before))
 
 
@@ -83,6 +88,7 @@ def read(path):
         with open(path) as file:
             before = json.load(file)
         before["flags"].setdefault("precision", "float32")  # what runs had before there was a choice
+        before["flags"].setdefault("fast", "True")
         before["data"]["pictures"], before["data"]["folder"], before["data"]["fingerprint"]
         return before
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:

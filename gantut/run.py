@@ -1,4 +1,4 @@
-"""A run: the one object that DCGAN.train() talks to, so that nothing of a training is lost.
+"""A run: what DCGAN.train() hands its statements, so that nothing of a training is lost.
 
 A run is what stands in its checkpoint folder, the newest checkpoint and run.json. Of several processes the chief alone
 reads and writes it; only here is it asked which one this is.
@@ -10,85 +10,132 @@ from gantut.console import ProgressBar
 
 import numpy as np
 import tensorflow.compat.v1 as tf
-from six.moves import xrange
 
 from gantut import record
-from gantut.checkpoints import Saver, check_loaded, newest_checkpoint, step_of, written_by_run
-from gantut.dice import random_state
+from gantut.checkpoints import check_loaded, newest_checkpoint, step_of, written_by_run
+from gantut.dice import random_seed
 from gantut.epoch_judge import EpochJudge
 from gantut.errors import Stopped, UserError, check_outside, writing
+from gantut.failures import what_failed
+from gantut.finding import check_number
+from gantut.flags import settings
 from gantut.health import Watch
 from gantut.images import grid_size
+from gantut.keeping import RunSaver, SampleFolder
 from gantut.loading import Loader
 from gantut.lock import locked
-from gantut.logs import flush, open_writer, why_not_written
+from gantut.logs import FileWriter
 from gantut.pictures import Pictures
 from gantut.places import check_not_pretrained
-from gantut.processes import AveragingAdam
+from gantut.processes import AdamOptimizer
 from gantut.signals import Stop
 
 
 class Run(object):
-    """The training of a DCGAN with the settings() of some flags. imgfuncs: Part 3's functions.
+    """The training of a DCGAN by flags or a plain namespace. imgfuncs: Part 3's functions.
 
     Its methods raise UserError for what the user can mend, and Stopped when a signal ended the training, and it was
-    saved. To be entered for the steps, in which Ctrl-C and SIGTERM let one be finished.
+    saved. A context manager around all of it: errors of TensorFlow and of the system become a UserError, Ctrl-C and
+    SIGTERM let a step be finished, and NumPy's random numbers are those of (seed, step).
     """
 
     def __init__(self, dcgan, config, imgfuncs):
-        self.dcgan, self.sess, self.config, self.imgfuncs = dcgan, dcgan.sess, config, imgfuncs
-        if dcgan.saver.model is not dcgan.saver.variables:
+        self.dcgan, self.sess, self.imgfuncs = dcgan, dcgan.sess, imgfuncs
+        if isinstance(dcgan.saver, RunSaver):
             raise UserError("this DCGAN has been trained in this graph: to go on, make another one in a tf.Graph() and "
                             "a tf.Session() of its own, which loads the checkpoint")
-        self.processes = config.processes
+        self.config = settings(config, dcgan)
+        self.processes = self.config.processes
         self.chief = self.processes.chief
-        if not self.chief:
-            dcgan.checkpoint_dir = None  # the others take over what the chief has loaded
-        self.adams = []
-        self.saved = None  # the step of the newest checkpoint, saved or loaded
-        self.writer, self.judge = None, None
+        if not self.chief:  # the others take over what the chief has loaded, and leave saving to it
+            dcgan.checkpoint_dir, dcgan.save = None, lambda checkpoint_dir, step: None
+        self.model = dcgan.saver.variables  # those that a checkpoint must hold
+        self.moving = [var for var in self.model if not var.trainable]
+        self.optimizers, self.watch, self.writer, self.epoch_judge = [], None, None, None
+        self.counter = None  # the step that comes next
+
+    def __enter__(self):
         self.exits = contextlib.ExitStack()
+        self.exits.enter_context(self.sess.as_default())
+        self.exits.callback(np.random.set_state, np.random.get_state())
+        return self
 
-    def pictures(self, files):
-        """The pictures to train on, a Pictures.
+    def __exit__(self, kind, error, trace):
+        failed = what_failed(error, self) if error else None  # asks the session, which is still there
+        self.exits.__exit__(kind, error, trace)
+        if failed:
+            raise failed from None
+        if kind is None:
+            if self.writer:
+                self.writer.close()
+            self.processes.leave(self.sess)
 
-        Looks also whether this run may go on from the checkpoint in checkpoint_dir, if there is one.
+    # before the first step
+
+    def look_over(self, files):
+        """Look at each file's header; returns those that can be trained on, sorted.
+
+        Looks also whether this run may go on from the checkpoint in checkpoint_dir, if there is one. NumPy's numbers
+        are then those for the order of the files.
         """
         dcgan, config = self.dcgan, self.config
         check_outside(config.sample_dir, config.dataset, "sample_dir")
         for flag in ("checkpoint_dir", "sample_dir", "logs_dir"):
             check_not_pretrained(getattr(config, flag), flag)
+        self.loader = Loader(self.imgfuncs, dcgan.image_size, dcgan.is_crop, config.crop_size, dcgan.c_dim)
+        files, fingerprint = self.loader.look_over(files, config.skip_bad_images)
         replicas = self.processes.count * config.devices
-        loader = Loader(self.imgfuncs, dcgan.image_size, dcgan.is_crop, config.crop_size, dcgan.c_dim)
-        self.data = Pictures(files, loader, config, dcgan.batch_size, replicas,
-                             self.processes.rows(dcgan.batch_size * config.devices))
-        self.batch_idxs = self.data.batch_idxs
+        self.step_size = dcgan.batch_size * self.processes.count
+        check_number(files, config.dataset, self.step_size // replicas, config.train_size, replicas)
 
-        self.record = record.describe(dcgan, config, self.data, replicas)
+        data = {"folder": config.dataset, "pictures": min(len(files), config.train_size), "fingerprint": fingerprint}
+        self.batch_idxs = data["pictures"] // self.step_size
+        self.record = record.describe(dcgan, config, data, replicas)
         self.processes.compare(self.sess, self.record)
         if self.chief:
             check_loaded(dcgan.checkpoint_dir, config.checkpoint_dir)
             record.check(config.checkpoint_dir, self.record, dcgan.saver, config.skip_bad_images)
         self.record["ahead"] = self.processes.number_of_chief(self.sess, self.record["ahead"])
-        return self.data
+        self.seed("data")
+        return files
 
-    def adam(self, learning_rate, beta1):
-        """The optimizer of one of the networks, first of D, then of G."""
-        if not self.adams:
-            learning_rate = self.config.d_learning_rate or learning_rate
-        self.adams.append(AveragingAdam(self.processes.average, learning_rate, beta1=beta1))
-        return self.adams[-1]
+    def reader(self, files):
+        """Part 3's get_image() for files, shuffled: it reads the batches of a step ahead, and keeps what it has read.
 
-    def initialize(self):
-        """Give all variables their first values, and make the saver anew: a checkpoint holds what Adam remembers."""
-        self.model = self.dcgan.saver.variables
-        self.dcgan.saver = Saver(self.config.max_to_keep, self.model)
-        self.watch = Watch(self.sess, self.dcgan.saver.variables)
-        self.sess.run(tf.global_variables_initializer())
+        As there: get_image(path, image_size, is_crop) -> float [image_size, image_size, c_dim] in [-1, 1].
+        """
+        config = self.config
+        self.data = Pictures(files[:self.record["data"]["pictures"]], self.loader, config, self.step_size,
+                             self.processes.rows(self.dcgan.batch_size))
+        self.batch = {}  # the pictures of this step, by their paths
 
-    def random(self, purpose, *numbers):
-        """Random numbers for a purpose, as np.random is, that depend on the seed and the arguments alone."""
-        return random_state(self.config.seed, purpose, *numbers)
+        def get_image(image_path, image_size, is_crop=True):
+            if (image_size, is_crop) != (self.dcgan.image_size, self.dcgan.is_crop):
+                return self.imgfuncs.get_image(image_path, image_size, is_crop)
+            return self.batch[image_path] if image_path in self.batch else self.data.get(image_path)
+        return get_image
+
+    def AdamOptimizer(self, learning_rate, **kwargs):
+        """Part 4's tf.train.AdamOptimizer, by which several processes update one model; D's by d_learning_rate."""
+        rates = {id(self.dcgan.d_loss): self.config.d_learning_rate}
+        self.optimizers.append(AdamOptimizer(self.processes, self.moving, rates, learning_rate, **kwargs))
+        return self.optimizers[-1]
+
+    def FileWriter(self, logs_dir, graph):
+        """Part 4's tf.summary.FileWriter: it writes each config.summary_every steps, and ends no training."""
+        self.writer = FileWriter(logs_dir, graph, self.config.summary_every) if self.chief else FileWriter(None)
+        return self.writer
+
+    def Saver(self, max_to_keep):
+        """Part 4's tf.train.Saver, of the optimizers' variables as well: it looks at the weights before it writes."""
+        variables = tf.global_variables()
+        with tf.name_scope("watch"):
+            self.watch = Watch(self.sess, variables)
+        return RunSaver(max_to_keep, self.model, self)
+
+    def seed(self, purpose, *numbers):
+        """From here on np.random draws numbers for a purpose that depend on the seed and the arguments alone."""
+        np.random.seed(random_seed(self.config.seed, purpose, *numbers))
 
     def begin(self):
         """Begin where load() has got to: returns the counter, 1 or that of the checkpoint.
@@ -97,140 +144,114 @@ class Run(object):
         """
         config, dcgan = self.config, self.dcgan
         path = newest_checkpoint(dcgan.checkpoint_dir)
-        self.saved = self.processes.number_of_chief(self.sess, step_of(path) if path else 0) or None
-        moving = [var for var in self.model if not var.trainable]
-        self.processes.begin(self.sess, dcgan.saver.variables, moving)
-        counter = self.saved or 1
-        self.done = counter - 1 - self.record["ahead"]
-        if self.is_done():
+        saved = self.processes.number_of_chief(self.sess, step_of(path) if path else 0) or None
+        self.processes.begin(self.sess, dcgan.saver.variables)
+        self.check_optimizers()
+        self.counter = saved or 1
+        dcgan.saver.saved = saved
+        self.done = self.counter - 1 - self.record["ahead"]
+        if self.done >= config.epoch * self.batch_idxs:
             print(" All {} epochs are done - ask for more with --epoch".format(config.epoch))
-        elif self.chief:
+            return self.counter
+        if self.chief:
             self.exits.enter_context(locked(config.checkpoint_dir))
             with writing(config.checkpoint_dir):
                 dcgan.saver.take_over(config.checkpoint_dir, dcgan.model_name)
                 self.record["checkpoints"] = written_by_run(config.checkpoint_dir)
                 record.write(config.checkpoint_dir, self.record)
-            self.writer = open_writer(config.logs_dir, self.sess.graph, counter)
+            self.writer.open(self.counter)
+            self.samples = SampleFolder(config.sample_dir, self.imgfuncs)
             if config.judge_every:
-                self.judge = EpochJudge(self, counter)
-        return counter
+                self.epoch_judge = EpochJudge(self, self.counter)
+        self.stop = self.exits.enter_context(Stop("stopping after this step; once more stops at once\n"))
+        self.progress = self.exits.enter_context(
+            (config.progress or ProgressBar)(self.done, config.epoch * self.batch_idxs, self.step_size))
+        self.batches = self.exits.enter_context(contextlib.closing(self.data.batches(self.done)))
+        return self.counter
 
-    def is_done(self):
-        return self.done >= self.config.epoch * self.batch_idxs
+    def check_optimizers(self):
+        """Raise UserError if what several processes, or d_learning_rate, take for granted is not so in train()."""
+        minimized = [update for optimizer in self.optimizers for update in optimizer.updates]
+        moved = {var.op.name for update in minimized for var in update.var_list}
+        alone = [var.op.name for var in tf.trainable_variables() if var.op.name not in moved]
+        if self.processes.count > 1 and alone:
+            raise UserError("several workers train what run.AdamOptimizer minimizes, which in this train() leaves "
+                            "out {}".format(alone[0]))
+        if self.config.d_learning_rate and not any(update.loss is self.dcgan.d_loss for update in minimized):
+            raise UserError("d_learning_rate has no effect: in this train() no run.AdamOptimizer minimizes self.d_loss")
 
-    def __enter__(self):
-        if not self.is_done():
-            self.stop = self.exits.enter_context(Stop("stopping after this step; once more stops at once\n"))
-            progress = getattr(self.config, "progress", ProgressBar)
-            self.progress = self.exits.enter_context(
-                progress(self.done, self.config.epoch * self.batch_idxs, self.data.step_size))
-            self.batches = self.exits.enter_context(contextlib.closing(self.data.batches(self.done)))
-        return self
+    # the loop
 
-    def __exit__(self, kind, *error):
-        self.exits.__exit__(kind, *error)
-        if kind is None:
-            if self.writer:
-                self.writer.close()
-            self.processes.leave(self.sess)
+    def epochs(self, numbers):
+        """Those of the numbers of all epochs that are still to do."""
+        return numbers[self.done // self.batch_idxs:]
 
-    def epochs(self):
-        """The numbers of the epochs that are still to do; after each the judge, if there is one, looks at the model."""
-        for epoch in xrange(self.done // self.batch_idxs, self.config.epoch):
-            yield epoch
-            if self.judge:
-                self.judge.look(epoch, (epoch + 1) * self.batch_idxs + self.record["ahead"] + 1)
+    def order(self, epoch):
+        """The files of an epoch in its order, which depends on (seed, epoch); of several workers, this one's part."""
+        return self.data.order(epoch)
 
-    def idxs(self, epoch):
-        """The numbers of the batches that are still to do in an epoch."""
-        return xrange(max(self.done - epoch * self.batch_idxs, 0), self.batch_idxs)
+    def idxs(self, numbers):
+        """Those of the numbers of an epoch's batches that are still to do.
 
-    def next_batch(self, counter):
-        """The next batch, float32 [batch_size, image_size, image_size, c_dim] in [-1, 1].
-
-        Saves and raises if a picture has turned bad, or the user has stopped it.
+        Before each, NumPy's random numbers become those of (seed, step), and its pictures are there. Saves and raises
+        if a picture has turned bad, or the user has stopped it.
         """
-        batch_images, ending = None, None
+        for idx in numbers[self.done % self.batch_idxs:]:
+            self.next_batch()
+            self.seed("z", self.counter)
+            np.random.uniform(size=[self.data.rows.start or 0, self.dcgan.z_dim])  # the other workers' part
+            yield idx
+            self.counter += 1
+            self.done += 1
+
+    def next_batch(self):
+        ending = None
         try:
-            batch_images = next(self.batches)
+            self.batch = next(self.batches)
         except UserError as error:
             ending = UserError("{}; the training is saved: bring the picture back, or add --skip_bad_images, and run "
                                "the same command to go on".format(error))
         ending = self.processes.agree(self.sess, ending or (self.stop.signum and Stopped(self.stop.signum)))
-        if not ending:
-            return batch_images
-        try:
-            self.save(counter)
-        finally:
-            self.processes.leave(self.sess)
-        raise ending
-
-    def next_z(self, counter):
-        """The noise of a step, float32 [batch_size, z_dim] in [-1, 1]."""
-        return self.noise("z", counter, self.dcgan.z_dim)
-
-    def noise(self, purpose, counter, *shape):
-        """Random numbers for each picture of a step, float32 [batch_size, *shape] in [-1, 1]."""
-        numbers = self.random(purpose, counter).uniform(-1, 1, [self.data.step_size, *shape])
-        return numbers[self.data.rows].astype(np.float32)
-
-    def update(self, optim, summary, feed_dict, counter):
-        """Run one update of a network, and write its summary."""
-        if not self.chief or counter % self.config.summary_every:
-            self.sess.run(optim, feed_dict)
-        else:
+        if ending:
             try:
-                _, summary_str = self.sess.run([optim, summary], feed_dict)
-            except tf.errors.InvalidArgumentError:  # as a histogram raises of what is not finite
-                self.watch.check_weights(counter)
-                loss = "d_loss" if self.dcgan.images in feed_dict else "g_loss"
-                self.watch.check_finite(counter, {loss: self.sess.run(getattr(self.dcgan, loss), feed_dict)})
-                raise
-            with writing(self.writer.get_logdir()):
-                self.writer.add_summary(summary_str, counter)
-        self.processes.average_moving(self.sess)
+                self.dcgan.save(self.config.checkpoint_dir, self.counter)
+            finally:
+                self.processes.leave(self.sess)
+            raise ending
 
-    def check_losses(self, errD_fake, errD_real, errG, counter):
-        """Raise UserError if a loss is not finite; warn when D has won for a long time."""
-        self.watch.check_losses(counter, d_loss_fake=errD_fake, d_loss_real=errD_real, g_loss=errG)
+    def looks(self):
+        """Whether the losses of this step are looked at."""
+        return self.counter % self.config.losses_every == 0
+
+    def check_losses(self, errD_fake, errD_real, errG):
+        """Raise UserError if a loss is not finite; warn when D has won for long."""
+        if self.looks():
+            self.watch.check_losses(self.counter, self.config.losses_every, d_loss_fake=errD_fake,
+                                    d_loss_real=errD_real, g_loss=errG)
 
     def report(self, where, when, losses):
         """Print the line of a step; on a terminal a bar shows it."""
-        self.progress.report(where, when, losses)
+        self.progress.report(where, when, losses if self.looks() else None)
 
     def print(self, line):
         """Print another line."""
         self.progress.write(line)
 
-    def sample(self, name, feed_dict, counter):
-        """Draw the samples into the file sample_dir/name; returns (d_loss, g_loss) on what is fed."""
-        if not self.chief:
-            return np.nan, np.nan
-        dcgan, sample_dir = self.dcgan, self.config.sample_dir
-        with self.to_draw():
-            samples, d_loss, g_loss = self.sess.run([dcgan.G, dcgan.d_loss, dcgan.g_loss], feed_dict)
-        self.watch.check_samples(counter, samples, feed_dict[dcgan.images])
-        with writing(sample_dir):
-            os.makedirs(sample_dir, exist_ok=True)
-            self.imgfuncs.save_images(samples, grid_size(len(samples)), os.path.join(sample_dir, name))
-        self.progress.picture(os.path.join(sample_dir, name))
-        return d_loss, g_loss
-
     def to_draw(self):
         """A context in which G draws with the weights that are for show: their average's, if the recipe has one."""
         return getattr(self.dcgan, "to_draw", contextlib.nullcontext)()
 
-    def save(self, counter):
-        """Save what there is to keep, unless that has been done or the weights are not finite."""
-        if not self.chief or counter == self.saved:
-            return
-        dcgan = self.dcgan
-        self.watch.check_weights(counter)
-        logs_are_written = flush(self.writer, counter)
-        with writing(self.config.checkpoint_dir):
-            record.add_checkpoint(self.config.checkpoint_dir, self.record, "{}-{}".format(dcgan.model_name, counter))
-            dcgan.save(self.config.checkpoint_dir, counter)
-        self.saved = counter
-        if not logs_are_written:
-            raise UserError("cannot write all of {}: {}; the training is saved: mend this and run the same command to "
-                            "go on".format(self.writer.get_logdir(), why_not_written(self.writer)))
+    def check_samples(self, samples, images):
+        """Warn when the samples hardly differ from one another."""
+        if self.chief:
+            self.watch.check_samples(self.counter, samples, images)
+
+    def save_images(self, samples, name):
+        """Part 3's save_images(), as a nearly square grid, into the file sample_dir/name; ends no training."""
+        if self.chief and self.samples.save(samples, grid_size(len(samples)), name):
+            self.progress.picture(os.path.join(self.config.sample_dir, name))
+
+    def judge(self, epoch, counter):
+        """After an epoch, with its number from 0: the judge, if there is one, looks at the model."""
+        if self.epoch_judge:
+            self.epoch_judge.look(epoch, counter)

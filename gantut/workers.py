@@ -79,16 +79,16 @@ class Workers(object):
         """Which rows of a batch for all are this worker's, a slice. size: how many those of one worker are."""
         return slice(self.index * size, (self.index + 1) * size)
 
-    def begin(self, sess, variables, averages):
-        """Take the chief's value of all variables. averages: those of them that average_moving() averages."""
-        mean = self.average(tf.concat([tf.reshape(var, [-1]) for var in averages], 0))
-        means = tf.split(mean, [var.shape.num_elements() for var in averages])
-        self.averaged = tf.group(*[var.assign(tf.reshape(mean, var.shape)) for var, mean in zip(averages, means)])
+    def begin(self, sess, variables):
+        """Take the chief's value of all variables."""
         sess.run(self.from_chief(variables))
 
-    def average_moving(self, sess):
-        """After an update: the moving averages become their mean over the workers."""
-        sess.run(self.averaged)
+    def average_moving(self, update, moving):
+        """An op: an update, after which the moving averages become their mean over the workers."""
+        with tf.control_dependencies([update]):
+            values = [tf.reshape(var.read_value(), [-1]) for var in moving]
+        means = tf.split(self.average(tf.concat(values, 0)), [var.shape.num_elements() for var in moving])
+        return tf.group(*[var.assign(tf.reshape(mean, var.shape)) for var, mean in zip(moving, means)])
 
     def from_chief(self, variables):
         """An op: each variable takes the chief's value."""

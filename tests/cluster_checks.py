@@ -48,19 +48,18 @@ def train(hosts, index, devices, batch=BATCH):
         with tf.Session(processes.target, config=config) as sess:
             dcgan = Model(sess, image_size=SIZE, batch_size=batch, z_dim=Z_DIM, gf_dim=4, df_dim=4)
             run = BareRun(dcgan, processes, summaries=False)
-            dg_optim = update_both(dcgan, run.d_optim, run.adams[-1])
-            moving = [var for var in dcgan.saver.variables if not var.trainable]
+            dg_optim, _ = update_both(dcgan, run.d_optim, run.g_optim)
             rows = processes.rows(batch * devices)
             sharper = [var.assign(8 * var) for var in tf.trainable_variables() if var.shape.ndims > 1]
             found = {}
             for mode in ("averages", "statistics"):
                 sess.run(tf.global_variables_initializer())
                 sess.run(sharper)  # else the gradients are near Adam's epsilon, and rounding decides
-                processes.begin(sess, tf.global_variables(), moving)
+                processes.begin(sess, tf.global_variables())
                 for images, z in batches(processes.count * devices * batch // BATCH):
                     feed = {dcgan.images: images[rows], dcgan.z: z[rows], dcgan.is_training: mode == "statistics"}
-                    run.update(dg_optim, None, feed)
-                    run.update(run.g_optim, None, feed)
+                    sess.run(dg_optim, feed)
+                    sess.run(run.g_optim, feed)
                 values = sess.run({var.op.name: var for var in tf.global_variables()})
                 found.update({"{}/{}".format(mode, name): value for name, value in values.items()})
             processes.leave(sess)

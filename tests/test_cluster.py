@@ -116,7 +116,7 @@ def test_every_device_has_its_part_of_the_work():
     with tf.Graph().as_default(), tf.Session(config=config) as sess:
         dcgan = Model(sess, image_size=8, batch_size=BATCH, z_dim=8, gf_dim=4, df_dim=4)
         run = BareRun(dcgan)
-        dg_optim = update_both(dcgan, run.d_optim, run.adams[-1])
+        dg_optim, _ = update_both(dcgan, run.d_optim, run.g_optim)
         sess.run(tf.global_variables_initializer())
         trace = tf.RunMetadata()
         sess.run(dg_optim, {dcgan.images: np.zeros([8, 8, 8, 3]), dcgan.z: np.zeros([8, 8]), dcgan.is_training: True},
@@ -130,11 +130,11 @@ def test_every_device_has_its_part_of_the_work():
 def test_the_shares_of_an_epoch_are_what_one_process_would_see(tmp_path):
     """Each worker its part of every batch and of its noise, no picture twice."""
     files = dataset_files(write_pictures(tmp_path, n=26))
-    config = SimpleNamespace(skip_bad_images=False, seed=3, train_size=np.inf, dataset=".", cache_mb=0)
+    config = SimpleNamespace(skip_bad_images=False, seed=3, cache_mb=0)
 
     def orders(replicas, process, batch_size):
         loader = Loader(gantut_imgfuncs, 16)
-        data = Pictures(list(files), loader, config, batch_size, replicas, process.rows(batch_size))
+        data = Pictures(files, loader, config, batch_size * replicas, process.rows(batch_size))
         return list(islice(data.orders(), 2 * (26 // 12)))
 
     workers = [object.__new__(Workers) for _ in range(3)]

@@ -252,9 +252,10 @@ def test_look_over_names_a_file_that_is_no_picture(pictures, tmp_path, is_crop):
 
 def pictures_in(folder, batch_size=4, image_size=16, c_dim=3, **changes):
     """The Pictures of a folder, with the trainer's defaults but for the changes."""
-    config = dict(skip_bad_images=False, seed=0, train_size=np.inf, dataset=folder, cache_mb=1)
-    return Pictures(dataset_files(folder), Loader(gantut_imgfuncs, image_size, c_dim=c_dim),
-                    SimpleNamespace(**{**config, **changes}), batch_size)
+    config = SimpleNamespace(**{**dict(skip_bad_images=False, seed=0, cache_mb=1), **changes})
+    files = dataset_files(folder)
+    random_state(config.seed, "data").shuffle(files)
+    return Pictures(files, Loader(gantut_imgfuncs, image_size, c_dim=c_dim), config, batch_size)
 
 
 class MadeUp(Pictures):
@@ -262,7 +263,7 @@ class MadeUp(Pictures):
 
     def __init__(self, n, batch_size, seed):
         self.files = range(n)
-        self.step_size, self.seed, self.threads = batch_size, seed, 2
+        self.step_size, self.seed, self.threads, self.draws = batch_size, seed, 2, False
         self.batch_idxs = n // batch_size
         self.rows = slice(None)
         self.loaded = []
@@ -274,7 +275,7 @@ class MadeUp(Pictures):
 
 def first(count, n=10, batch_size=3, seed=0, step=0):
     """The first batches of n files, as lists of the files' numbers."""
-    return [batch.tolist() for batch in islice(MadeUp(n, batch_size, seed).batches(step), count)]
+    return [list(batch) for batch in islice(MadeUp(n, batch_size, seed).batches(step), count)]
 
 
 def wait_for(condition, seconds=10):
@@ -286,19 +287,24 @@ def wait_for(condition, seconds=10):
 
 def room_for(data, n):
     """Let the pictures keep n of theirs in memory."""
-    data.cache = np.empty((n, *data.cache.shape[1:]), np.uint8)
+    data.cache = np.empty((n, *data.cache.shape[1:]), np.float32)
     data.cached[:] = False
 
 
 def count_decoded(data):
     """Returns a list to which every path is appended that data decodes from now on."""
-    decoded, decode_one = [], data.loader.decode
-    data.loader.decode = lambda path: decoded.append(path) or decode_one(path)
+    decoded, decode_one = [], data.loader.load
+    data.loader.load = lambda path: decoded.append(path) or decode_one(path)
     return decoded
 
 
+def stacked(batch):
+    """A batch, {path: picture}, as an array."""
+    return np.array(list(batch.values()))
+
+
 def test_batches_of_pictures(pictures):
-    batch = next(pictures_in(pictures).batches())
+    batch = stacked(next(pictures_in(pictures).batches()))
     assert batch.shape == (4, 16, 16, 3) and batch.dtype == np.float32
     known = [np.asarray(Image.open(path)) / 127.5 - 1 for path in dataset_files(pictures)]
     for image in batch:
@@ -309,15 +315,6 @@ def test_pictures_take_their_order_from_the_seed(pictures):
     orders = [pictures_in(pictures, seed=seed).files for seed in (3, 3, 4)]
     assert orders[0] == orders[1] != orders[2]
     assert [sorted(order) for order in orders] == [dataset_files(pictures)] * 3
-
-
-def test_train_size_takes_the_first_pictures_of_that_order(pictures):
-    assert pictures_in(pictures, train_size=10.0).files == pictures_in(pictures).files[:10]
-
-
-def test_pictures_fewer_than_a_batch_are_refused(pictures):
-    assert "--batch_size 24" in message(pictures_in, pictures, batch_size=25)
-    assert "--batch_size 3" in message(pictures_in, pictures, train_size=3)
 
 
 @pytest.mark.parametrize("n, batch_size", [(10, 3), (12, 3), (5, 5), (7, 4), (4, 1)])
@@ -389,7 +386,7 @@ def test_the_same_bits_in_the_same_order_for_any_threads_and_cache(pictures, thr
     data.threads = threads
     room_for(data, room)
     orders = islice(data.orders(), 20)
-    for batch, order in zip(data.batches(), orders):
+    for batch, order in zip(map(stacked, data.batches()), orders):
         expected = np.array([load_image(data.files[i], 16, c_dim=c_dim) for i in order])
         assert batch.dtype == np.float32 and batch.shape == (5, 16, 16, c_dim)
         assert batch.tobytes() == expected.tobytes()
@@ -403,12 +400,47 @@ def test_batches_of_pictures_go_on_at_any_step(pictures, room, step):
     whole = list(islice(data.batches(), step + 6))
     again = pictures_in(pictures, batch_size=5)
     room_for(again, room)
-    np.testing.assert_array_equal(list(islice(again.batches(step), 6)), whole[step:])
+    for batch, expected in zip(islice(again.batches(step), 6), whole[step:]):
+        assert list(batch) == list(expected)
+        np.testing.assert_array_equal(stacked(batch), stacked(expected))
 
 
-def test_every_value_is_scaled_as_part_3_does():
-    pixels = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 16, 16, 3)
-    assert Loader(gantut_imgfuncs, 16).normalise(pixels).tobytes() == (pixels / 127.5 - 1).astype(np.float32).tobytes()
+def test_the_order_of_an_epoch_is_that_of_its_batches(pictures):
+    data = pictures_in(pictures, batch_size=5)
+    batches = list(islice(data.batches(), 12))
+    for epoch in range(3):
+        assert data.order(epoch) == [path for batch in batches[4 * epoch:4 * epoch + 4] for path in batch]
+
+
+def test_every_value_is_scaled_as_part_3_does(tmp_path):
+    pixels = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
+    Image.fromarray(pixels).save(tmp_path / "all.png")
+    image = Loader(gantut_imgfuncs, 16).load(str(tmp_path / "all.png"))
+    assert image.tobytes() == (pixels / 127.5 - 1).astype(np.float32).tobytes()
+
+
+@pytest.mark.parametrize("room", [0, 24])
+def test_what_draws_random_numbers_is_read_in_its_step_with_the_steps_numbers(pictures, room):
+    """A reader's mirror by chance: neither a thread nor the memory decides it."""
+    data = pictures_in(pictures, batch_size=5)
+    room_for(data, room)
+    read = data.loader.load
+    data.loader.load = lambda path: read(path)[:, ::np.random.choice([1, -1])]
+    for path in data.files[:5]:
+        data.get(path)
+    assert data.draws
+    found = []
+    for _ in range(2):
+        batches = data.batches()
+        for step in range(6):
+            np.random.seed(step)
+            found.append(stacked(next(batches)))
+    np.testing.assert_array_equal(found[:6], found[6:])
+    np.random.seed(5)
+    sides = [np.random.choice([1, -1]) for _ in range(5)]
+    expected = [read(path)[:, ::side] for path, side in zip(data.order(1)[5:], sides)]
+    np.testing.assert_array_equal(found[5], expected)
+    assert len(set(sides)) == 2
 
 
 @pytest.mark.parametrize("threads", [1, 8])
@@ -430,11 +462,11 @@ def test_what_does_not_fit_is_decoded_for_each_batch(pictures):
     assert sorted(decoded) == sorted(data.files + data.files[10:])
 
 
-@pytest.mark.parametrize("cache_mb, room", [(0, 0), (1, 5), (2, 10), (100, 24)])
+@pytest.mark.parametrize("cache_mb, room", [(0, 0), (1, 1), (8, 10), (100, 24)])
 def test_the_cache_holds_what_fits_into_cache_mb(tmp_path, cache_mb, room):
-    folder = write_pictures(tmp_path / "pictures", size=256)  # 196,608 bytes each
+    folder = write_pictures(tmp_path / "pictures", size=256)  # 786,432 bytes each
     data = pictures_in(folder, image_size=256, cache_mb=cache_mb)
-    assert data.cache.shape == (room, 256, 256, 3) and data.cache.dtype == np.uint8
+    assert data.cache.shape == (room, 256, 256, 3) and data.cache.dtype == np.float32
     assert data.cache.nbytes <= cache_mb * 2**20
 
 
@@ -493,7 +525,7 @@ def test_replacements_are_the_same_for_any_threads_and_named_once(pictures, room
             cut_off(data.files[i])
         data.threads = threads
         room_for(data, room)
-        batches.append(list(islice(data.batches(), 20)))
+        batches.append([stacked(batch) for batch in islice(data.batches(), 20)])
         assert capsys.readouterr().err.count("takes its place") == 3
     np.testing.assert_array_equal(*batches)
 
@@ -512,10 +544,10 @@ def test_when_no_file_can_be_read_any_more_that_is_said(pictures):
 
 
 def test_the_fingerprint_is_that_of_names_and_contents_wherever_they_lie(pictures, tmp_path):
-    here = pictures_in(pictures).fingerprint
-    assert pictures_in(write_pictures(tmp_path / "elsewhere" / "deep")).fingerprint == here
+    here = look_over(dataset_files(pictures), 16)[1]
+    assert look_over(dataset_files(write_pictures(tmp_path / "elsewhere" / "deep")), 16)[1] == here
     os.rename(os.path.join(pictures, "003.png"), os.path.join(pictures, "0003.png"))
-    assert pictures_in(pictures).fingerprint != here
+    assert look_over(dataset_files(pictures), 16)[1] != here
 
 
 # dataset_files

@@ -1,0 +1,241 @@
+"""What a reader reads is what runs: a breakpoint in every function, edits of losses, layers and updates, as written and
+by --fast, against a second graph that TensorFlow's own optimizers train by the text's schedule.
+"""
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conftest import ROOT, SMALL, write_pictures
+from second_graph import step_of
+
+from gantut.dice import random_state
+from gantut_gan import DCGAN, dataset_files
+
+FILES = ["gantut_imgfuncs.py", "gantut_datafuncs.py", "gantut_gan.py", "gantut_trainer.py"]
+COMMAND = [*SMALL, "--dataset", "pictures", "--epoch", "1"]
+
+
+def read(name):
+    with open(os.path.join(ROOT, name), encoding="utf-8") as file:
+        return file.read()
+
+
+def copied(folder, edits=()):
+    """The tutorial's files in a folder, with (file, old, new) edited, and pictures for one step."""
+    folder.mkdir()
+    for name in FILES:
+        text = read(name)
+        for file, old, new in edits:
+            if file == name:
+                assert old in text, old
+                text = text.replace(old, new)
+        (folder / name).write_text(text)
+    write_pictures(folder / "pictures", n=8)
+
+
+def run_all(root, cases):
+    """Run (name, script, argv) in the folders root/name, in processes of their own; returns them by name."""
+    listed = [{"folder": str(root / name), "script": script, "argv": [str(word) for word in argv]}
+              for name, script, argv in cases]
+    parts = [listed[i::2] for i in range(2)]
+    processes = []
+    for i, part in enumerate(parts):
+        (root / "cases{}.json".format(i)).write_text(json.dumps(part))
+        processes.append(subprocess.Popen([sys.executable, os.path.join(ROOT, "tests", "forked.py"),
+                                           str(root / "cases{}.json".format(i))]))
+    for process in processes:
+        assert process.wait(900) == 0
+    return {name: SimpleNamespace(returncode=int((root / name / "code").read_text()),
+                                  stdout=(root / name / "stdout").read_text(),
+                                  stderr=(root / name / "stderr").read_text()) for name, _, _ in cases}
+
+
+# a breakpoint
+
+def functions(name):
+    """The functions of a file and the methods of its classes, each with the line of its first statement."""
+    found = {}
+    for node in ast.parse(read(name)).body:
+        for one in [node] if isinstance(node, ast.FunctionDef) else getattr(node, "body", []):
+            if isinstance(one, ast.FunctionDef):
+                found[one.name if one is node else "{}.{}".format(node.name, one.name)] = one.body[
+                    1 if ast.get_docstring(one) else 0].lineno
+    return found
+
+
+REACHED = {
+    "gantut_imgfuncs.py": ["imread", "transform", "center_crop", "get_image", "inverse_transform", "merge", "imsave",
+                           "save_images"],
+    "gantut_datafuncs.py": ["batch_norm.__init__", "batch_norm.__call__", "batch_norm.move", "conv2d", "lrelu",
+                            "linear", "conv2d_transpose"],
+    "gantut_gan.py": ["dataset_files", *("DCGAN." + name for name in (
+        "__init__", "build_model", "generator", "discriminator", "train", "step", "save", "load"))],
+    "gantut_trainer.py": ["main"],
+}
+
+
+def test_no_function_is_left_out():
+    for name, reached in REACHED.items():
+        assert sorted(reached) == sorted(functions(name).keys() - {"command"}), name
+
+
+def test_a_breakpoint_in_any_function_ends_the_tutorials_command(tmp_path):
+    cases = []
+    for file, names in REACHED.items():
+        for name in names:
+            line = functions(file)[name]
+            copied(tmp_path / name)
+            lines = read(file).splitlines()
+            indent = re.match(" *", lines[line - 1])[0]
+            lines.insert(line - 1, indent + 'raise RuntimeError("reached " + {!r})'.format(name))
+            (tmp_path / name / file).write_text("\n".join(lines) + "\n")
+            flags = ["--is_crop"] if name == "center_crop" else []
+            cases.append((name, "gantut_trainer.py", [*COMMAND, *flags]))
+    for name, done in run_all(tmp_path, cases).items():
+        assert done.returncode == 1, name
+        assert done.stderr.endswith("RuntimeError: reached {}\n".format(name)), (name, done.stderr[-500:])
+
+
+# edits
+
+GAN, LAYERS, IMAGES = "gantut_gan.py", "gantut_datafuncs.py", "gantut_imgfuncs.py"
+LOSS = ("self.{} = tf.reduce_mean(\n            tf.nn.sigmoid_cross_entropy_with_logits("
+        "logits=self.{}, labels=tf.{}_like(self.{})))")
+REAL, FAKE = LOSS.format("d_loss_real", "D_logits", "ones", "D"), LOSS.format("d_loss_fake", "D_logits_", "zeros", "D_")
+G_LOSS = LOSS.format("g_loss", "D_logits_", "ones", "D_")
+START = "        # run g_optim twice"
+SECOND = START + read(GAN).split(START)[1].split("        errD_fake = self.d_loss_fake")[0]
+LAST = '            hs.append(None)\n            name = "g_h{}".format(i)\n            hs[i], _, _ ='
+ADAM = "run.AdamOptimizer(config.learning_rate, beta1=config.beta1)"
+EDITS = {  # name: (the edits, arguments for second_graph.py)
+    "none": ([], []),
+    "0.0 * d_loss_real": ([(GAN, REAL, REAL.replace("= ", "= 0.0 * ", 1))], []),
+    "0.0 * d_loss_fake": ([(GAN, FAKE, FAKE.replace("= ", "= 0.0 * ", 1))], []),
+    "0.0 * d_loss": ([(GAN, "self.d_loss_real + self.d_loss_fake\n", "0.0 * (self.d_loss_real + self.d_loss_fake)\n")],
+                     []),
+    "0.0 * g_loss": ([(GAN, G_LOSS, G_LOSS.replace("= ", "= 0.0 * ", 1))], []),
+    "hinge": ([(GAN, REAL, "self.d_loss_real = tf.reduce_mean(tf.nn.relu(1 - self.D_logits))"),
+               (GAN, FAKE, "self.d_loss_fake = 0.5 * tf.reduce_mean(tf.nn.relu(1 + self.D_logits_))"),
+               (GAN, G_LOSS, "self.g_loss = -tf.reduce_mean(self.D_logits_)")], []),
+    "smooth": ([(GAN, REAL, REAL.replace("tf.ones", "0.9 * tf.ones"))], []),
+    "leak": ([(LAYERS, "leak=0.2", "leak=0.01")], []),
+    "momentum": ([(LAYERS, "momentum=0.9", "momentum=0.5")], []),
+    "norm": ([(LAYERS, "self.mean, self.variance, beta", "self.mean, 2 * self.variance, beta")], []),
+    "beta1": ([(GAN, ADAM, ADAM.replace("config.beta1", "0.9"))], ["2", "0.9"]),
+    "layer in G": ([(GAN, LAST, """            hs[-1] = tf.nn.relu(conv2d_transpose(
+                hs[-1], [n, size // 2, size // 2, hs[-1].shape[-1]], d_h=1, d_w=1, name="g_more"))
+""" + LAST)], []),
+    "layer in D": ([(GAN, "            h3 = tf.reshape(h3", """            h3 = lrelu(self.d_bns[3](
+                conv2d(h3, self.df_dim * 8, d_h=1, d_w=1, name="d_more"), self.is_training))
+            h3 = tf.reshape(h3""")], []),
+    "one update of G": ([(GAN, SECOND, "")], ["1"]),
+    "mirror": ([(IMAGES, "np.array(cropped_image) / 127.5", "np.array(cropped_image)[:, ::-1] / 127.5")], []),
+}
+REFUSED = {  # by --fast: the edits, what it names
+    "new z": ([(GAN, START, "        batch_z = -batch_z\n" + START)],
+              "DCGAN.step() has been changed"),
+    "dropout in G": ([(GAN, "return tf.nn.tanh(hs[i])", "return tf.nn.dropout(tf.nn.tanh(hs[i]), rate=0.5)")],
+                     "draws random numbers"),
+    "features of D": ([(GAN, "            h4 = linear(h3", "            self.features = h3\n            h4 = linear(h3"),
+                       (GAN, G_LOSS, G_LOSS + "\n        self.g_loss += tf.reduce_mean(self.features)")],
+                      "more of D than D_ and D_logits_"),
+    "another optimizer": ([(GAN, ADAM + ".minimize(\n                self.g_loss",
+                            "tf.train.GradientDescentOptimizer(0.1).minimize(\n                self.g_loss")],
+                          "run.AdamOptimizer"),
+    "no move": ([(LAYERS, "def move(self", "def shift(self"), (LAYERS, "self.move(", "self.shift(")], "move()"),
+}
+
+
+@pytest.fixture(scope="module")
+def edited(tmp_path_factory):
+    """One step of the trainer for each edit, as written and by --fast; what the second graph makes of each."""
+    root, cases = tmp_path_factory.mktemp("edited"), []
+    for name, (edits, arguments) in EDITS.items():
+        for how, flags in (("written", []), ("fast", ["--fast", "--precision", "float32"])):
+            copied(root / "{}, {}".format(name, how), edits)
+            cases.append(("{}, {}".format(name, how), "gantut_trainer.py", [*COMMAND, *flags]))
+        copied(root / "{}, second".format(name), edits)
+        (root / "{}, second".format(name) / "second_graph.py").write_text(read("tests/second_graph.py"))
+        cases.append(("{}, second".format(name), "second_graph.py", ["batch.npz", "out.npz", *arguments]))
+        files = dataset_files(str(root / "{}, second".format(name) / "pictures"))
+        random_state(1, "data").shuffle(files)
+        np.savez(root / "{}, second".format(name) / "batch.npz", z=random_state(1, "z", 1).uniform(-1, 1, [8, 8]),
+                 paths=[files[i] for i in random_state(1, "epoch", 0).permutation(8)])
+    for name, (edits, _) in REFUSED.items():
+        for how, flags in (("written", []), ("fast", ["--fast"])):
+            copied(root / "{}, {}".format(name, how), edits)
+            cases.append(("{}, {}".format(name, how), "gantut_trainer.py", [*COMMAND, *flags]))
+    return root, run_all(root, cases)
+
+
+def differ(a, b):
+    """The share of the numbers that differ by more than a tenth of a step of Adam's, by the variables' names.
+
+    Left out are the biases before a batch norm, whose gradient is nothing but rounding.
+    """
+    assert a.keys() == b.keys()
+    noise = re.compile(r"d_(h[123]|more)_?\w*/biases|g_h[12]/biases|g_h0_lin/bias|moving_mean|Adam")
+    return {name: np.mean(abs(a[name] - b[name]) > 2e-5) for name in a if not noise.search(name)}
+
+
+@pytest.mark.parametrize("how", ["written", "fast"])
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edit_is_what_trains(edited, name, how):
+    root, done = edited
+    run = done["{}, {}".format(name, how)]
+    assert (run.returncode, run.stderr) == (0, ""), run.stderr[-2000:]
+    assert done[name + ", second"].returncode == 0, done[name + ", second"].stderr[-2000:]
+    found = step_of(root / "{}, {}".format(name, how))
+    second = dict(np.load(root / (name + ", second") / "out.npz"))
+    assert max(differ(found, second).values()) < 0.02, differ(found, second)
+    if name != "none":
+        plain = step_of(root / ("none, " + how))
+        changed = found.keys() != plain.keys() or max(differ(found, plain).values()) > 0.2
+        assert changed or name == "beta1", differ(found, plain)
+    if name == "beta1":
+        assert abs(found["beta1_power"] - 0.9**2) < 1e-6
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_fast_cannot_do_is_refused_by_name_and_trains_as_written(edited, name):
+    _, done = edited
+    assert done[name + ", written"].returncode == 0, done[name + ", written"].stderr[-2000:]
+    fast = done[name + ", fast"]
+    assert fast.returncode == 1 and fast.stderr.startswith("error: ") and "Traceback" not in fast.stderr
+    assert REFUSED[name][1] in fast.stderr and "train without" in fast.stderr
+
+
+# the statements
+
+def statements(source, *names):
+    """The statements of some functions as ast.unparse() writes them; of those that hold others the first line."""
+    found = []
+    for function in ast.walk(ast.parse(source)):
+        if isinstance(function, ast.FunctionDef) and function.name in names:
+            for node in ast.walk(function):
+                if isinstance(node, ast.stmt) and node is not function and not (
+                        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+                    found.append(ast.unparse(node).split("\n")[0])
+    return found
+
+
+def test_most_statements_of_the_texts_train_stand_there_as_they_are():
+    text = statements(read("tests/readers/gantut_gan.py"), "train")
+    ours = statements(read(GAN), "train", "step")
+    assert len(text) == 45
+    stand = [line for line in text if ours.count(line) >= text.count(line)]
+    assert len(stand) >= 28, sorted(set(text) - set(ours))
+    with open(os.path.join(ROOT, "docs", "tutorial.md"), encoding="utf-8") as file:
+        page = file.read()
+    assert "{} of the 45 statements".format(len(stand)) in page
+
+
+def test_the_class_is_short():
+    node = next(node for node in ast.parse(read(GAN)).body if isinstance(node, ast.ClassDef))
+    assert node.name == DCGAN.__name__ and node.end_lineno - node.lineno + 1 <= 250
