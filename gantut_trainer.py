@@ -56,7 +56,7 @@ def main():
     workers = find_workers(FLAGS)  # none, unless flags or environment name them
     config = tf.ConfigProto(intra_op_parallelism_threads=FLAGS.threads)
     devices = find_devices(FLAGS, config)  # none, unless flags ask for several
-    Model = with_parts(DCGAN, FLAGS, devices)  # DCGAN itself, unless flags ask for more
+    Model = with_parts(DCGAN, FLAGS, devices, workers)  # DCGAN itself, unless flags ask for more
 
     # create some folders for the data
     with writing("folders"):
