@@ -31,7 +31,7 @@ HISTOGRAMS = {"tensorboard_z.png": "z_1", "tensorboard_d.png": "d", "tensorboard
 GRAPH = "tensorboard_graph.png"
 WIDTH, HEIGHT, SCALE = 1600, 1000, 2  # of the page in CSS pixels, and the picture's pixels for each of them
 MARGIN = 10  # CSS pixels of white around what is drawn
-WAIT = 120  # seconds
+WAIT = 300  # seconds, for a machine with other things to do
 
 # TensorBoard is built of web components: each element keeps its own in a shadow root, where no selector looks.
 DEEP = """
@@ -47,13 +47,18 @@ return drawn ? card : null;
 SCENE = DEEP + """
 const scene = deep("tf-graph-scene", document)[0];
 if (!scene || !deep(".nodeshape", scene.shadowRoot).length) return null;
-deep("app-header, #sidebar", document).forEach(e => e.style.display = "none");
-scene.fit();
+if (!scene.fitted) {  // once: a second time changes the scale by a hair
+  deep("app-header, #sidebar", document).forEach(e => e.style.display = "none");
+  for (const label of deep(".op > .nodelabel", scene.shadowRoot))  // where lines cross it, it has a white rim
+    label.style.cssText += "paint-order: stroke; stroke: white; stroke-width: 2px";
+  scene.fit();
+  scene.fitted = true;
+}
 return scene;
 """
 NODES = DEEP + """
 const layers = ["core", "in-extract", "out-extract"].map(name => ".scene > ." + name + " > .nodes > g");
-return deep("#root", arguments[0].shadowRoot)[0].querySelectorAll(layers.join()).length;
+return deep("tf-graph-scene", document)[0].shadowRoot.querySelector("#root").querySelectorAll(layers.join()).length;
 """
 
 
@@ -151,20 +156,26 @@ def chromium(folder):
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
                                 dict(width=WIDTH, height=HEIGHT, deviceScaleFactor=SCALE, mobile=False))
         yield browser
+    except WebDriverException as error:
+        raise UserError("Chromium: {}".format(one_line(error.msg))) from None
     finally:
         browser.quit()
 
 
-def screenshot(element):
-    """The picture of an element once it has come to rest, cut to what is drawn and a margin."""
+def screenshot(browser, find, *arguments):
+    """The picture of the element that the script find returns, once it has come to rest: what is drawn and a margin."""
+    from selenium.common import StaleElementReferenceException
     shots = [b""]
 
     def at_rest():
-        time.sleep(1)  # longer than its animations wait to begin
-        shots.append(element.screenshot_as_png)
-        return shots[-1] == shots[-2]
+        element = browser.execute_script(find, *arguments)
+        if element:
+            time.sleep(1)  # longer than an animation
+            with contextlib.suppress(StaleElementReferenceException):  # TensorBoard has made it anew: once more
+                shots.append(element.screenshot_as_png)
+        return shots[-1] and shots[-1] == shots[-2]
 
-    wait_for(at_rest, "the page to come to rest")
+    wait_for(at_rest, "TensorBoard to draw {} and come to rest".format(*arguments or ["the graph"]))
     picture = Image.open(io.BytesIO(shots[-1])).convert("RGB")
     box = ImageChops.difference(picture, Image.new("RGB", picture.size, "white")).getbbox()
     margin = MARGIN * SCALE
@@ -182,14 +193,12 @@ def main(logs_dir, out_dir):
         wait_for(lambda: loaded(url, step), "TensorBoard to read the logs")
         browser.get(url + "#histograms&tagFilter=" + "^({})$".format("|".join(HISTOGRAMS.values())))
         for name, tag in HISTOGRAMS.items():
-            card = wait_for(lambda tag=tag: browser.execute_script(CARD, tag), "the histogram of " + tag)
-            pictures[name] = screenshot(card)
+            pictures[name] = screenshot(browser, CARD, tag)
         browser.get("about:blank")  # else the page stays, as only what is behind the # changes
         browser.get(url + "#graphs")
-        scene = wait_for(lambda: browser.execute_script(SCENE), "the graph")
-        pictures[GRAPH] = screenshot(scene)
+        pictures[GRAPH] = screenshot(browser, SCENE)
         print("the graph has {} names at the top level: {} nodes, and constants and summaries beside them".format(
-            names, browser.execute_script(NODES, scene)))
+            names, browser.execute_script(NODES)))
     for name, picture in pictures.items():
         path = os.path.join(out_dir, name)
         with writing(path), whole(path) as part:
