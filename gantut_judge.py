@@ -18,7 +18,7 @@ import tensorflow.compat.v1 as tf
 import gantut_imgfuncs
 from gantut.checkpoints import model_sizes
 from gantut.dice import random_state
-from gantut.errors import check_outside, writing
+from gantut.errors import check_outside, whole, writing
 from gantut.finding import check_number, find_dataset
 from gantut.flags import define, forget
 from gantut.images import pixels, read
@@ -85,7 +85,7 @@ def write(columns):
     rows += [[name, *("{:.3f}".format(column[name]) for column in columns.values())] for name in columns["samples"]]
     for row in rows:
         print("{:28s}".format(row[0]) + "".join("{:>14s}".format(cell) for cell in row[1:]))
-    with writing(FLAGS.out), open(FLAGS.out, "w", newline="", encoding="utf-8") as file:
+    with writing(FLAGS.out), whole(FLAGS.out) as part, open(part, "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(rows)
 
 

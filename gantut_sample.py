@@ -21,7 +21,7 @@ import gantut_imgfuncs
 from gantut.averages import restore_to_draw
 from gantut.checkpoints import model_sizes
 from gantut.dice import random_state, sample_z
-from gantut.errors import UserError, check_outside, writing
+from gantut.errors import UserError, check_outside, write_whole, writing
 from gantut.export import FORMATS, export_network
 from gantut.finding import check_number, find_dataset, list_pictures
 from gantut.flags import define, forget
@@ -288,8 +288,8 @@ def quiz(sampler, config):
     rng = random_state(config.seed, "quiz")
     real = loader.load_all([files[i] for i in rng.permutation(len(files))[:config.count]])
     fake = sampler.draw_all(sampler.noise(range(config.count)))
-    with writing(config.out), open(config.out, "w", encoding="utf-8") as file:
-        file.write(make_quiz(pixels(real), pixels(fake), rng))
+    with writing(config.out):
+        write_whole(config.out, make_quiz(pixels(real), pixels(fake), rng))
 
 
 def export(sampler, config):
@@ -300,8 +300,8 @@ def export(sampler, config):
 def page(sampler, config):
     """A page that draws faces while one moves sliders. It works in any browser, without a network."""
     text = make_page(sampler.numbers(), sampler.dcgan.g_bns[0].epsilon, config.seed)
-    with writing(config.out), open(config.out, "w", encoding="utf-8") as file:
-        file.write(text)
+    with writing(config.out):
+        write_whole(config.out, text)
 
 
 MODES = {"grid": (grid, "grid.png", 64), "images": (images, "images", 10000),

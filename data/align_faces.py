@@ -34,7 +34,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
 from gantut import __version__  # noqa: E402
-from gantut.errors import whole  # noqa: E402
+from gantut.errors import whole, write_whole  # noqa: E402
 from gantut.finding import list_pictures  # noqa: E402
 from gantut.images import ENDINGS, read, reason, to_uint8  # noqa: E402
 from gantut.places import in_words, typed  # noqa: E402
@@ -261,8 +261,7 @@ def check_settings(path, args):
         with open(path) as file:
             made = json.load(file)
     except FileNotFoundError:
-        with open(path, 'w') as file:
-            json.dump(wanted, file, indent=1)
+        write_whole(path, json.dumps(wanted, indent=1))
         return
     except ValueError:
         made = {}

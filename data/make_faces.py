@@ -24,7 +24,7 @@ from tqdm import tqdm
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from gantut import __version__
-from gantut.errors import whole
+from gantut.errors import write_whole
 from gantut.images import ENDINGS
 from gantut.places import new_data
 
@@ -365,8 +365,7 @@ def save(face, path):
     Image.fromarray(face).save(data, 'JPEG', quality=90, subsampling=0, optimize=True)
     if os.path.exists(path) and not same(path, data):
         sys.exit(f'make_faces: {path} is there and is another picture; choose an empty or a new folder')
-    with whole(path) as part, open(part, 'wb') as file:
-        file.write(data.getvalue())
+    write_whole(path, data.getvalue())
 
 
 def same(*files):

@@ -1,11 +1,12 @@
 """Picture files, in and out, beyond Part 3's eight functions. Pillow reads and writes them."""
 import logging
+import os
 import warnings
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from gantut.errors import one_line
+from gantut.errors import one_line, whole
 from gantut.places import in_words
 
 FORMATS = ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"]  # by content, whatever the ending; none that runs a program
@@ -86,4 +87,11 @@ def grid_size(n):
 def save_film(frames, path, seconds=0.2):
     """Write frames, uint8 arrays [h, w, 1 or 3] of one size, as an animated GIF that repeats; seconds: of each."""
     images = [Image.fromarray(np.uint8(frame).squeeze()).convert("RGB") for frame in frames]
-    images[0].save(path, save_all=True, append_images=images[1:], duration=int(seconds * 1000), loop=0)
+    with whole(path) as part:
+        images[0].save(part, "GIF", save_all=True, append_images=images[1:], duration=int(seconds * 1000), loop=0)
+
+
+def save_figure(figure, path, **options):
+    """Write a figure of matplotlib as a file of the kind that its ending names. options: savefig()'s."""
+    with whole(path) as part:
+        figure.savefig(part, format=os.path.splitext(path)[1][1:].lower(), **options)

@@ -149,7 +149,7 @@ def train(images, iterations, out_dir, rng):
             if (i + 1) % sample_interval == 0 or i + 1 == iterations:
                 samples = generator(sample_noise(rng, 16), training=False).numpy()[..., 0]
                 save_samples(samples, os.path.join(out_dir, f"iteration-{i + 1:05d}.png"))
-                generator.save(os.path.join(out_dir, "generator.keras"))
+                mnist.save_model(generator, out_dir)
     return losses
 
 
@@ -167,7 +167,7 @@ def save_samples(images, path):
     for ax, img in zip(axs.flatten(), gen_imgs):
         ax.axis("off")
         ax.imshow(img, cmap="gray")
-    fig.savefig(path)
+    mnist.save_figure(fig, path)
 
 
 def main():

@@ -123,7 +123,7 @@ def train(images, epochs, out_dir, rng):
                 if batch_num % 10 == 0:
                     samples = gen(sample_noise(rng, 16), training=False).numpy()[..., 0]
                     save_samples(samples, os.path.join(out_dir, f"epoch-{epoch:03d}_batch-{batch_num:03d}.png"))
-            gen.save(os.path.join(out_dir, "generator.keras"))
+            mnist.save_model(gen, out_dir)
     return losses
 
 
@@ -140,7 +140,7 @@ def save_samples(images, path):
     for ax, img in zip(axes.flatten(), images):
         ax.axis("off")
         ax.imshow(img, cmap="gray")
-    fig.savefig(path, dpi=80, bbox_inches="tight")
+    mnist.save_figure(fig, path, dpi=80, bbox_inches="tight")
 
 
 def main():

@@ -22,8 +22,9 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import gantut.console  # before TensorFlow, which it keeps quiet
 
 from gantut.checkpoints import check_folder
-from gantut.errors import UserError, one_line
+from gantut.errors import UserError, one_line, whole, write_whole
 from gantut.idx import read_idx
+from gantut.images import save_figure
 from gantut.places import in_words, place
 from gantut.signals import leave_at_once
 from gantut.streams import protect
@@ -160,8 +161,7 @@ def flags(doc, unit, default, beta1=None):
 
 def save_losses(losses, out_dir, unit):
     """Keep the losses of D and G in each unit, [n, 2], as train_losses.pkl, and draw them as losses.png."""
-    with open(os.path.join(out_dir, "train_losses.pkl"), "wb") as f:
-        pkl.dump(losses, f)
+    write_whole(os.path.join(out_dir, "train_losses.pkl"), pkl.dumps(losses))
     losses = np.array(losses)
     fig = Figure()
     ax = fig.subplots()
@@ -170,7 +170,14 @@ def save_losses(losses, out_dir, unit):
     ax.set_title("Training Losses")
     ax.set_xlabel(unit)
     ax.legend()
-    fig.savefig(os.path.join(out_dir, "losses.png"))
+    save_figure(fig, os.path.join(out_dir, "losses.png"))
+
+
+def save_model(model, out_dir):
+    """Keep a model of Keras as generator.keras."""
+    path = os.path.join(out_dir, "generator.keras")
+    with whole(path, os.path.join(out_dir, "generator.part.keras")) as part:  # its ending tells Keras the format
+        model.save(part)
 
 
 def run(main):
