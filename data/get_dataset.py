@@ -267,6 +267,9 @@ def write(pictures, out, crop, size, source):
     """Write the pictures that are not there yet; returns (the names of all that are, what is wrong with others)."""
     done, bad = set(), []
     for name, pixels in pictures:
+        if name in done:
+            bad.append(f"{name}: another picture in it has the same name")
+            continue
         if not os.path.exists(os.path.join(out, name)):
             try:
                 data = png(pixels(), crop, size)

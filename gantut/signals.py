@@ -1,4 +1,5 @@
 """Ctrl-C, SIGTERM and their like: outside of a training the process ends, inside it finishes its step first."""
+import contextlib
 import os
 import signal
 import sys
@@ -20,6 +21,20 @@ def leave_at_once():
 def in_notebook():
     """Whether the process is a notebook's kernel, which lives on."""
     return "ipykernel" in sys.modules
+
+
+@contextlib.contextmanager
+def blocked():
+    """While it is entered, a process that is started does not get these signals, until it calls unblock()."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    yield
+    unblock()
+
+
+def unblock():
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
 def leave(signum, _):
