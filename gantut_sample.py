@@ -9,6 +9,7 @@ same picture in every mode, alone or among others.
 """
 import os
 import re
+import sys
 
 import gantut.console  # before TensorFlow, which it keeps quiet
 
@@ -21,7 +22,7 @@ import gantut_imgfuncs
 from gantut.averages import restore_to_draw
 from gantut.checkpoints import model_sizes
 from gantut.dice import random_state, sample_z
-from gantut.errors import UserError, check_outside, write_whole, writing
+from gantut.errors import UserError, check_outside, check_writable, printable, write_whole, writing
 from gantut.export import FORMATS, export_network
 from gantut.finding import check_number, find_dataset, list_pictures
 from gantut.flags import define, forget
@@ -254,12 +255,13 @@ def nearest(sampler, config):
     samples = sampler.draw_all(sampler.noise(range(config.count)))
     found = [[] for _ in samples]  # the nearest so far of each sample: (distance, path, picture)
     for start in tqdm(range(0, len(files), BATCH), "comparing", disable=None, leave=False):
-        paths = files[start:start + BATCH]
-        pictures = loader.load_all(paths)
+        paths, pictures = load_good(loader, files[start:start + BATCH], config.skip_bad_images)
         for i, sample in enumerate(samples):
             distances = np.sqrt(((pictures - sample)**2).mean(axis=(1, 2, 3)))
             found[i] = sorted([*found[i], *zip(distances, paths, pictures)], key=lambda one: one[0])[:config.neighbours]
             found[i] = [(distance, path, picture.copy()) for distance, path, picture in found[i]]  # lets the batch go
+    if not found[0]:
+        raise UserError("none of the pictures in {} can be read".format(config.dataset))
     for i, near in enumerate(found):
         print("sample {}: {} at {:.3f}".format(i, near[0][1], near[0][0]))
     sheet = np.array([image for sample, near in zip(samples, found) for image in [sample, *(one[2] for one in near)]])
@@ -282,11 +284,35 @@ def training_pictures(sampler, config, needed):
     return files, loader
 
 
+def load_good(loader, paths, skip_bad, count=np.inf):
+    """Read pictures, up to count: (their paths, float32 [N, size, size, c_dim] in [-1, 1]).
+
+    One that is broken behind its header is left out if skip_bad, and named on stderr; otherwise raises UserError.
+    """
+    good, pictures = [], []
+    for path in paths:
+        if len(good) == count:
+            break
+        try:
+            pictures.append(loader.load(path))
+            good.append(path)
+        except UserError as error:
+            if not skip_bad:
+                raise UserError("{}; remove or replace such a file, or leave it out with --skip_bad_images".format(
+                    error)) from None
+            print(printable(" [!] {}".format(error)), file=sys.stderr)
+    return good, np.array(pictures).reshape([-1, loader.image_size, loader.image_size, loader.c_dim])
+
+
 def quiz(sampler, config):
     """The quiz, real or fake? A page that works in any browser, without a network."""
     files, loader = training_pictures(sampler, config, needed=config.count)
     rng = random_state(config.seed, "quiz")
-    real = loader.load_all([files[i] for i in rng.permutation(len(files))[:config.count]])
+    good, real = load_good(loader, [files[i] for i in rng.permutation(len(files))], config.skip_bad_images,
+                           config.count)
+    if len(good) < config.count:
+        raise UserError("{} picture(s) in {} can be read: use --count {} or less".format(
+            len(good), config.dataset, len(good)))
     fake = sampler.draw_all(sampler.noise(range(config.count)))
     with writing(config.out):
         write_whole(config.out, make_quiz(pixels(real), pixels(fake), rng))
@@ -323,6 +349,8 @@ def main():
     meant = [form for form, name in FORMATS.items() if name.endswith(os.path.splitext(FLAGS.out)[1] or "/")]
     if mode is export and meant and FLAGS.format not in meant:
         raise UserError("--out {} is the name of another format's file: add --format {}".format(FLAGS.out, meant[0]))
+    if ending:
+        check_writable(FLAGS.out)
     with writing(FLAGS.out):
         os.makedirs(os.path.dirname(os.path.abspath(FLAGS.out)), exist_ok=True)
     if mode is film:  # needs no model

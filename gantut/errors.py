@@ -71,6 +71,21 @@ def write_whole(path, content):
         file.write(content if isinstance(content, bytes) else content.encode("utf-8"))
 
 
+def check_writable(path):
+    """Raise UserError, before the work is done, if a file cannot be written at path; makes its folder."""
+    with writing(path):
+        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+        if os.path.isdir(path):
+            raise IsADirectoryError("it is a folder")
+        if os.path.isfile(path) or not os.path.exists(path):
+            with contextlib.suppress(Rehearsed), whole(path) as part, open(part, "ab"):
+                raise Rehearsed
+
+
+class Rehearsed(Exception):
+    """What whole() is left by, so that nothing is written."""
+
+
 @contextlib.contextmanager
 def all_whole(folder):
     """Yield a folder to write into; once that has gone well all that is in it takes its place in folder, else none."""

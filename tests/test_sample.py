@@ -318,6 +318,24 @@ def test_quiz_takes_pictures_of_both_kinds(tmp_path, sampler, monkeypatch):
         gantut_sample.quiz(sampler, config(tmp_path / "q.html", count=21, dataset=str(tmp_path / "data")))
 
 
+@pytest.mark.parametrize("mode", ["nearest", "quiz"])
+def test_pictures_that_are_cut_off_behind_their_header(tmp_path, sampler, capsys, mode):
+    """With --skip_bad_images they are named and left out, else the line names that way out."""
+    write_pictures(tmp_path / "data", n=80, size=16)
+    for name in ("003.png", "070.png"):
+        path = tmp_path / "data" / name
+        os.truncate(path, path.stat().st_size // 2)
+    out = tmp_path / {"nearest": "n.png", "quiz": "q.html"}[mode]
+    make = gantut_sample.MODES[mode][0]
+    with pytest.raises(UserError, match=r"0[07][03]\.png: .*--skip_bad_images"):
+        make(sampler, config(out, count=78, dataset=str(tmp_path / "data")))
+    assert not out.exists()
+    make(sampler, config(out, count=78, dataset=str(tmp_path / "data"), skip_bad_images=True))
+    said = capsys.readouterr().err
+    assert said.count("003.png") <= 1 and said.count("070.png") <= 1 and "image file is truncated" in said
+    assert out.exists() and (mode == "quiz" or said.count(".png") == 2)  # the quiz needs 78 of the 80
+
+
 # as the user meets it
 
 @pytest.fixture(scope="module")
