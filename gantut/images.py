@@ -26,6 +26,7 @@ def read(path):
     """
     with Image.open(path, formats=FORMATS) as image:
         deep = is_16_bit(image)
+        inverted = image.mode.startswith("I") and image.format == "TIFF" and image.tag_v2.get(262) == 0  # white is zero
         ImageOps.exif_transpose(image, in_place=True)
         if image.mode.startswith("I"):  # gray: Pillow's convert() would clip it at 255, not scale it
             gray = np.asarray(image, dtype=np.float64) / 257
@@ -38,11 +39,14 @@ def read(path):
     if deep and 0 < rgb.max() < 16:
         raise ValueError("is darker than 4096 of 65535 everywhere, as 10 or 12 bits in 16 are: scale it to all 16, or "
                          "save it with 8")
-    return rgb
+    return 255 - rgb if inverted else rgb  # which Pillow does for up to 8 bits
 
 
 def is_16_bit(image):
     """Whether an opened picture has 16 bits for each value. Raises ValueError if they have no defined range."""
+    if image.format == "TIFF" and 2 in np.ravel(image.tag_v2.get(339, 1)):  # Pillow takes 8 signed bits for 8 others
+        raise ValueError("holds signed {}-bit numbers, whose range nothing defines: save it with 8 or 16 bits without "
+                         "a sign".format(np.ravel(image.tag_v2.get(258, 1))[0]))
     if image.mode == "F" or image.mode == "I" and image.format != "PNG":  # older versions of Pillow: 16-bit PNG is I
         raise ValueError("holds {} numbers, whose range nothing defines: save it with 8 or 16 bits".format(
             "floating-point" if image.mode == "F" else "32-bit"))

@@ -152,6 +152,40 @@ def test_values_without_a_defined_range_are_refused_by_name(tmp_path, name):
         assert path in str(error.value)
 
 
+def write_tiff(path, values, photometric, sample_format=1):
+    """Write a gray TIFF, uncompressed and little-endian, by the specification (Adobe 1992); Pillow cannot write all."""
+    bits = values.itemsize * 8
+    tags = [(256, 4, values.shape[1]), (257, 4, values.shape[0]), (258, 3, bits), (259, 3, 1), (262, 3, photometric),
+            (273, 4, 8), (277, 3, 1), (278, 4, values.shape[0]), (279, 4, values.nbytes), (339, 3, sample_format)]
+    data = values.astype(values.dtype.newbyteorder("<")).tobytes()
+    entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+    path.write_bytes(b"II*\0" + struct.pack("<I", 8 + len(data)) + data + struct.pack("<H", len(tags)) + entries
+                     + bytes(4))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_tiffs_in_which_white_is_zero(tmp_path, dtype):
+    """And one whose white is zero in 12 bits of 16, which has no range either."""
+    maximum = np.iinfo(dtype).max
+    values = gray(maximum, dtype)
+    for photometric, expected in [(1, values), (0, maximum - values)]:
+        write_tiff(tmp_path / "gray.tif", values, photometric)
+        expected = np.floor(expected / (maximum / 255) + 0.5) / 127.5 - 1
+        assert examine(str(tmp_path / "gray.tif"), 16).broken is None
+        np.testing.assert_allclose(load_image(str(tmp_path / "gray.tif"), 16)[:, :, 0], expected, atol=1e-6)
+    write_tiff(tmp_path / "12bits.tif", gray(4095, np.uint16), 0)
+    assert "4096 of 65535" in examine(str(tmp_path / "12bits.tif"), 16).broken
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32])
+def test_signed_numbers_are_called_that(tmp_path, dtype):
+    write_tiff(tmp_path / "gray.tif", gray(np.iinfo(dtype).max, dtype), 1, sample_format=2)
+    said = "signed {}-bit numbers".format(np.iinfo(dtype).bits)
+    assert said in examine(str(tmp_path / "gray.tif"), 16).broken
+    with pytest.raises(UserError, match=said):
+        load_image(str(tmp_path / "gray.tif"), 16)
+
+
 def test_12_bits_in_16_of_each_colour_are_refused(tmp_path):
     full = (np.random.RandomState(0).randint(0, 65536, [16, 16, 3])).astype(np.uint16)
     write_png16(tmp_path / "full.png", full)
