@@ -36,6 +36,10 @@ from tensorflow.keras.models import Sequential
 from tensorflow.keras.optimizers import Adam
 from tqdm import tqdm
 
+keras.config.set_floatx("float32")  # these three are what the text assumes, whatever ~/.keras/keras.json says
+keras.config.set_image_data_format("channels_last")
+keras.config.set_epsilon(1e-7)
+
 z_dim = 100
 img_shape = (28, 28, 1)
 learning_rate = 1e-4
