@@ -1,4 +1,5 @@
 """What stands in a checkpoint folder is not lost: models without their state file, two runs at once, strange paths."""
+import errno
 import os
 import shutil
 import signal
@@ -21,6 +22,7 @@ from conftest import (
 
 from gantut.checkpoints import find_checkpoints, model_sizes, names_in_state, newest_checkpoint, step_of
 from gantut.errors import UserError
+from gantut.lock import locked
 from gantut_gan import DCGAN
 
 MODEL = "DCGAN.model-7"
@@ -111,6 +113,39 @@ def test_a_run_removes_its_own_old_checkpoints_and_nobody_elses(trained, tmp_pat
     assert train(folder, "--epoch", 3).returncode == 0
     models = {name.split(".index")[0] for name in os.listdir(folder / "checkpoint") if name.endswith(".index")}
     assert models == {"DCGAN.model-3", "DCGAN.model-99", "best-5", "DCGAN.model-10"}
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, 524])
+def test_a_file_system_without_locks(tmp_path, monkeypatch, capsys, number):
+    """As network file systems answer flock(); a training goes on, with a line. Another error is still one."""
+    def flock(*_):
+        raise OSError(number, os.strerror(number))
+    monkeypatch.setattr("fcntl.flock", flock)
+    with locked(str(tmp_path / "checkpoint")):
+        said = capsys.readouterr().err
+        assert "checkpoint has no locks" in said and os.strerror(number) in said and said.count("\n") == 1
+        assert "run.json.holder" in os.listdir(tmp_path / "checkpoint")
+    assert os.listdir(tmp_path / "checkpoint") == []
+    number = errno.EIO
+    with pytest.raises(UserError, match="cannot write"), locked(str(tmp_path / "checkpoint")):
+        pass
+
+
+FAILING_FLOCK = """
+import errno, fcntl, os
+def flock(*_):
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+fcntl.flock = flock
+"""
+
+
+def test_a_training_on_a_file_system_without_locks(trained, tmp_path):
+    folder = shutil.copytree(trained, tmp_path / "run")
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(FAILING_FLOCK)
+    process = train(folder, "--epoch", 3, env={**os.environ, "PYTHONPATH": str(tmp_path / "site")})
+    assert process.returncode == 0 and "see to it yourself" in process.stderr, process.stderr
+    assert "DCGAN.model-10.index" in os.listdir(folder / "checkpoint")
 
 
 def test_two_runs_in_one_folder(trained, tmp_path):
