@@ -4,7 +4,7 @@ import os
 import warnings
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, PngImagePlugin
 
 from gantut.errors import one_line, whole
 from gantut.places import in_words
@@ -13,6 +13,8 @@ FORMATS = ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"]  # by content, whatever 
 ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 MEGAPIXELS = 50  # a header that claims more is refused: it takes over 1 GB
 Image.MAX_IMAGE_PIXELS = MEGAPIXELS * 500_000  # Pillow refuses twice as many
+TEXT = 64 * 2**20  # bytes of text in a PNG, as programs write their settings into it; nobody here reads it
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = TEXT
 warnings.filterwarnings("ignore", module="PIL")  # what matters about a broken file is raised
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
@@ -60,6 +62,8 @@ def reason(error):
     if isinstance(error, Image.DecompressionBombError) and Image.MAX_IMAGE_PIXELS == MEGAPIXELS * 500_000:
         return "has more than {} megapixels: {} --mode crop scales it down".format(
             MEGAPIXELS, in_words("python data/align_faces.py"))
+    if "MAX_TEXT_CHUNK" in str(error) or "text chunks" in str(error):
+        return "has more than {} MB of text in it: save it without".format(TEXT // 2**20)
     return one_line(error)
 
 

@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 from conftest import examine, load_image, run_script, the_error, train, two_at_a_time, write_pictures
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 import gantut_gan
 from gantut.errors import UserError
@@ -111,6 +111,28 @@ def test_a_training_on_pictures_of_every_kind(tmp_path):
     assert done.stderr.splitlines() == [
         " [!] 26 pictures in pictures; left out: 1 that are no files (pipes, broken links)",
         " [!] pictures/other\\nlines.png: is no picture", " [!] pictures/two\\nlines.png: is no picture"]
+
+
+def test_text_in_a_picture_is_no_harm(tmp_path):
+    """As programs write their settings into a PNG, compressed; not without an end, as bombs have it."""
+    for megabytes, said in [(3, None), (70, "has more than 64 MB of text in it: save it without")]:
+        text = PngImagePlugin.PngInfo()
+        text.add_text("settings", "x" * megabytes * 10**6, zip=True)
+        path = str(tmp_path / "{}.png".format(megabytes))
+        Image.new("RGB", (16, 16), "red").save(path, pnginfo=text)
+        assert examine(path, 16).broken == said
+        if said:
+            with pytest.raises(UserError, match=said):
+                load_image(path, 16)
+        else:
+            assert load_image(path, 16)[0, 0].tolist() == [1, -1, -1]
+
+
+def test_copies_that_a_nas_keeps_do_not_count(tmp_path):
+    write_pictures(tmp_path / "pictures", n=2)
+    for name in ("#snapshot", "~snapshot", "@Recently-Snapshot", "@ShareSnap", ".snapshot", ".zfs"):
+        write_pictures(tmp_path / "pictures" / name / "GMT-2026.01.01", n=3)
+    assert len(dataset_files(str(tmp_path / "pictures"))) == 2
 
 
 # values without a defined range
