@@ -38,6 +38,7 @@ from gantut_imgfuncs import merge, save_images
 flags = tf.app.flags
 FLAGS = flags.FLAGS
 
+COPIED = 10  # seconds between the times of files that were copied together, in whatever order
 BATCH = 64  # samples, or training pictures, that are in memory at once
 
 
@@ -233,7 +234,7 @@ def film(config):
         raise UserError("no epoch_NN.png in {}: train a model first, or give its folder with --sample_dir".format(
             config.sample_dir))
     frames = []
-    for path in (found[epoch] for epoch in sorted(found)):
+    for path in of_one_training([found[epoch] for epoch in sorted(found)]):
         try:
             frames.append(read(path))
         except Exception as error:  # whatever a broken file makes Pillow raise
@@ -243,6 +244,16 @@ def film(config):
                             "training".format(path))
     with writing(config.out):
         save_film(frames, config.out, config.seconds or 0.2)
+
+
+def of_one_training(paths):
+    """The pictures of the newest training, of those after each epoch: without what an earlier, longer one has left."""
+    times = [os.path.getmtime(path) for path in paths]
+    end = next((i for i in range(1, len(paths)) if times[i] < times[i - 1] - COPIED), len(paths))
+    if end < len(paths):
+        print(printable(" [!] {} and what follows is older than {}, from an earlier training: left out".format(
+            paths[end], os.path.basename(paths[end - 1]))), file=sys.stderr)
+    return paths[:end]
 
 
 def list_folder(folder):
@@ -340,7 +351,7 @@ MODES = {"grid": (grid, "grid.png", 64), "images": (images, "images", 10000),
 def main():
     mode, out, count = MODES[FLAGS.mode]
     out = FORMATS[FLAGS.format] if mode is export else out
-    FLAGS.out = FLAGS.out or out
+    given, FLAGS.out = FLAGS.out, FLAGS.out or out
     FLAGS.count = FLAGS.count or count
     ending = os.path.splitext(out)[1]
     if not FLAGS.out.lower().endswith(ending):
@@ -349,6 +360,8 @@ def main():
     meant = [form for form, name in FORMATS.items() if name.endswith(os.path.splitext(FLAGS.out)[1] or "/")]
     if mode is export and meant and FLAGS.format not in meant:
         raise UserError("--out {} is the name of another format's file: add --format {}".format(FLAGS.out, meant[0]))
+    if given and os.path.isfile(given):
+        print(printable(" [!] {} is there and will be written over".format(given)), file=sys.stderr)
     if ending:
         check_writable(FLAGS.out)
     with writing(FLAGS.out):
