@@ -10,7 +10,6 @@ what became of each picture. RAW is only read. The same command, given again, go
 Pictures are uint8 arrays [height, width, 3]. Places in a picture are (x, y) in its pixels, the corner of the first
 pixel being (0, 0); places in a crop are fractions of it. "left" and "right" are the picture's.
 """
-import argparse
 import collections
 import csv
 import importlib.util
@@ -36,12 +35,12 @@ from tqdm import tqdm
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from gantut import __version__  # noqa: E402
 from gantut.errors import UserError, whole, write_whole  # noqa: E402
 from gantut.finding import list_pictures  # noqa: E402
 from gantut.images import ENDINGS, read, reason, to_uint8  # noqa: E402
 from gantut.places import in_words, typed  # noqa: E402
 from gantut.results import each_once  # noqa: E402
+from gantut.scripts import argument_parser, run  # noqa: E402
 from gantut.signals import Stop, blocked, unblock  # noqa: E402
 
 TEMPLATE = '.28,.15 .72,.15 .31,.635 .70,.635'  # left eye, right eye, mouth's corners in the tutorial's Figure 2
@@ -117,6 +116,8 @@ class Finder:
 
         import tensorflow as tf
         from mtcnn import MTCNN
+        tf.keras.config.set_floatx('float32')  # whatever ~/.keras/keras.json says
+        tf.keras.config.set_image_data_format('channels_last')
         self.mtcnn = MTCNN()
         for stage, side in zip(self.mtcnn.stages, (None, 24, 48)):  # a call for each network, not for each layer
             stage._model = tf.function(stage._model, [tf.TensorSpec([None, side, side, 3], tf.float32)])
@@ -296,7 +297,7 @@ def check_not_others(args, jobs):
     if not os.path.exists(os.path.join(args.out, 'alignment.json')):
         for path in sorted(os.listdir(args.out)):
             if path in names or re.sub(r'(\.face\d+)?\.(png|jpg)$', '', path) in names:
-                sys.exit(f'error: {args.out} holds {path}, which this script has not made: give an empty or a new OUT')
+                raise UserError(f'{args.out} holds {path}, which this script has not made: give an empty or a new OUT')
 
 
 def check_settings(path, args):
@@ -314,7 +315,7 @@ def check_settings(path, args):
         made = {}
     other = [f'{name} {made.get(name)}, not {value}' for name, value in wanted.items() if made.get(name) != value]
     if other:
-        sys.exit(f'error: {args.out} was made with {"; ".join(other)}: give another OUT, or the same flags to go on')
+        raise UserError(f'{args.out} was made with {"; ".join(other)}: give another OUT, or the same flags to go on')
 
 
 def in_order(pool, jobs, ahead):
@@ -333,7 +334,7 @@ def align(args):
     """Do the work that the flags ask for, and that is not yet done; returns the signal that stopped it, or 0."""
     jobs = pictures_in(args.raw)
     if not jobs:
-        sys.exit(f'error: no pictures in {args.raw}: files that end in {" ".join(ENDINGS)} count, in subfolders too')
+        raise UserError(f'no pictures in {args.raw}: files that end in {" ".join(ENDINGS)} count, in subfolders too')
     os.makedirs(args.out, exist_ok=True)
     check_not_others(args, jobs)
     check_settings(os.path.join(args.out, 'alignment.json'), args)
@@ -384,8 +385,7 @@ def report(args, rows, total):
 
 def parse():
     """The flags, checked; args.places are the template's, [4, 2], margin included."""
-    parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
-    parser.error = lambda message: sys.exit(f'error: {message} (see --help)')
+    parser = argument_parser((__doc__ or '').split('\n\n')[0])
     parser.add_argument('raw', type=os.path.expanduser, help='the folder of photos; subfolders too')
     parser.add_argument('out', type=os.path.expanduser, help='the folder for the crops')
     parser.add_argument('--size', type=int, default=64, help='pixels a side of a crop (default: 64)')
@@ -407,7 +407,6 @@ def parse():
     parser.add_argument('--format', choices=['png', 'jpg'], default='png', help='(default: png)')
     parser.add_argument('--workers', type=int, default=os.cpu_count(),
                         help='processes, of about 1 GB each (default: the number of cores)')
-    parser.add_argument('--version', action='version', version='gantut ' + __version__)
     args = parser.parse_args()
     check(args, parser.error)
     return args
@@ -444,13 +443,16 @@ def main():
     try:
         signum = align(args)
     except OSError as error:
-        sys.exit(f'error: cannot write to {args.out}: {error.strerror or error}; the same command goes on')
-    except UserError as error:
-        sys.exit(f'error: {error}')
+        raise UserError(f'cannot write to {args.out}: {error.strerror or error}; the same command goes on') from None
     if signum:
         print(f'stopped; to go on: {typed()}', file=sys.stderr)
         sys.exit(128 + signum)
 
 
+def command():
+    """What gantut-align calls."""
+    run(main, 'stopped; the same command goes on')
+
+
 if __name__ == '__main__':
-    main()
+    command()

@@ -207,6 +207,17 @@ def test_ten_steps_of_training_on_the_crops(photos, tmp_path):
     assert process.returncode == 0 and process.stdout.count("Epoch [") == 10, process.stderr
 
 
+def test_another_programs_settings_of_keras(photos, tmp_path):
+    """mtcnn is built of its layers."""
+    (tmp_path / ".keras").mkdir()
+    (tmp_path / ".keras" / "keras.json").write_text('{"floatx": "float16", "image_data_format": "channels_first"}')
+    (tmp_path / "raw").mkdir()
+    Image.fromarray(skdata.astronaut()).save(tmp_path / "raw" / "rgba.png")
+    process = align(tmp_path, "--workers", 1, env={**os.environ, "HOME": str(tmp_path)})
+    assert process.returncode == 0 and "1 crops" in process.stdout, process.stdout + process.stderr
+    assert (tmp_path / "out" / "rgba.png").read_bytes() == (photos / "out" / "rgba.png").read_bytes()
+
+
 def test_all_faces_and_flags(tmp_path):
     """Both faces of a picture; a template and a margin of one's own; JPEG; a confidence that nobody reaches."""
     (tmp_path / "raw").mkdir()

@@ -138,8 +138,7 @@ def test_a_wrong_flag_is_one_line(tmp_path, monkeypatch, flags):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()
     monkeypatch.setattr(sys, "argv", ["mnist_gan.py", *flags])
-    monkeypatch.setattr(mnist, "leave_at_once", lambda: None)
-    monkeypatch.setattr(mnist, "protect", lambda: None)
+    monkeypatch.setattr("gantut.scripts.begin", lambda *_: None)  # this process's streams and signals
     with pytest.raises(SystemExit, match="^error: [^\n]+$"):
         mnist.run(mnist_gan.main)
 

@@ -19,15 +19,17 @@ from PIL import Image
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-import gantut.console  # before TensorFlow, which it keeps quiet
+import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
+import tensorflow as tf
+
+from gantut import scripts
 from gantut.checkpoints import check_folder
 from gantut.errors import UserError, one_line, whole, write_whole
 from gantut.idx import read_idx
 from gantut.images import save_figure
-from gantut.places import in_words, place
-from gantut.signals import leave_at_once
-from gantut.streams import protect
+from gantut.places import place
+from gantut.scripts import argument_parser
 
 DIGITS = place("data", "digits.npz")
 IDX = {"train": "train", "test": "t10k"}
@@ -136,8 +138,7 @@ def flags(doc, unit, default, beta1=None):
         return float(text)
 
     script = os.path.splitext(os.path.basename(sys.argv[0]))[0]
-    parser = argparse.ArgumentParser(description=in_words(doc), formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.error = lambda message: sys.exit(f"error: {message} (see --help)")
+    parser = argument_parser(doc)
     parser.add_argument("--" + unit, type=at_least(1), default=default, help=f"how long to train [{default}]")
     parser.add_argument("--data", type=os.path.expanduser, default="digits",
                         help="digits, mnist, an .npz, or a folder of IDX files [digits]")
@@ -182,9 +183,10 @@ def save_model(model, out_dir):
 
 def run(main):
     """Call main(); how it ends becomes one line at most on stderr and an exit code."""
-    protect()
-    leave_at_once()
-    try:
-        gantut.console.call(main)
-    except OSError as error:
-        sys.exit(f"error: {error.filename or 'writing'}: {error.strerror}")
+    def lesson():
+        try:
+            main()
+        except tf.errors.OpError as error:  # of its saver, on a full disk for example
+            raise UserError(one_line(error)) from None
+
+    scripts.run(lesson)
