@@ -24,10 +24,10 @@ import gantut_imgfuncs
 from gantut.averages import restore_to_draw
 from gantut.checkpoints import model_sizes
 from gantut.dice import file_number, random_state
-from gantut.errors import UserError, writing
+from gantut.errors import UserError, all_whole, writing
 from gantut.finding import check_number, find_dataset
 from gantut.flags import define, forget
-from gantut.images import grid_size, pixels, save_film, to_uint8
+from gantut.images import grid_size, pixels, save_figure, save_film, to_uint8
 from gantut.loading import Loader
 from gantut.masks import RULE, find_masks, mask_files, stem
 from gantut.places import find_model
@@ -250,7 +250,7 @@ def write_losses(out_dir, names, losses):
         axes.plot(losses[:, :, k].mean(axis=1), label=label)
     axes.set(xlabel="iteration", ylabel="mean over the pictures", yscale="log")
     axes.legend()
-    figure.savefig(os.path.join(out_dir, PLOT), dpi=100, bbox_inches="tight")
+    save_figure(figure, os.path.join(out_dir, PLOT), dpi=100, bbox_inches="tight")
 
 
 def write_results(out_dir, names, pictures, masks, film, blend):
@@ -292,9 +292,9 @@ def main():
 
     film = [np.concatenate(fills) for fills in zip(*films)]
     losses = np.concatenate(losses, axis=1)
-    with writing(FLAGS.out_dir):
-        write_losses(FLAGS.out_dir, files_names, losses)
-        write_results(FLAGS.out_dir, files_names, pictures, masks, film, FLAGS.blend)
+    with writing(FLAGS.out_dir), all_whole(FLAGS.out_dir) as part:
+        write_losses(part, files_names, losses)
+        write_results(part, files_names, pictures, masks, film, FLAGS.blend)
     print("{} pictures completed in {}: mean loss {:.2f} -> {:.2f}".format(
         len(files), FLAGS.out_dir, losses[0, :, 0].mean(), losses[-1, :, 0].mean()))
 

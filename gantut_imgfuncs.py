@@ -9,6 +9,7 @@ import os
 import imageio.v3 as iio
 import numpy as np
 
+from gantut.errors import write_whole
 from gantut.images import read, resize, to_uint8
 
 
@@ -81,8 +82,7 @@ def imsave(images, size, path):
     img = to_uint8(merge(images, size) * 255)
     ending = os.path.splitext(path)[1].lower()
     data = iio.imwrite("<bytes>", img[:, :, 0] if img.shape[2] == 1 else img, extension=ending)
-    with open(path, "wb") as file:  # not by imageio, which leaves a traceback on a full disk
-        file.write(data)
+    write_whole(path, data)  # not by imageio, which leaves a traceback on a full disk, and nothing of an older picture
 
 
 def save_images(images, size, image_path):

@@ -18,10 +18,10 @@ import tensorflow.compat.v1 as tf
 import gantut_imgfuncs
 from gantut.checkpoints import model_sizes
 from gantut.dice import random_state
-from gantut.errors import check_outside, writing
+from gantut.errors import UserError, check_outside, check_writable, whole, writing
 from gantut.finding import check_number, find_dataset
 from gantut.flags import define, forget
-from gantut.images import pixels, read
+from gantut.images import pixels, read, reason
 from gantut.inception import check_weights, features_of
 from gantut.judge import MOST, Judge
 from gantut.loading import Loader
@@ -59,7 +59,19 @@ def load(loader, files, number):
 
 def size_of(files):
     """The sizes of the first of the files, as model_sizes() gives those of a model."""
-    return {"image_size": len(read(files[0])), "c_dim": 3}
+    try:
+        return {"image_size": min(read(files[0]).shape[:2]), "c_dim": 3}
+    except Exception as error:  # whatever a broken file makes Pillow raise
+        raise UserError("{}: {}; remove or replace such a file".format(files[0], reason(error))) from None
+
+
+def check_out(path):
+    """Raise UserError if the table cannot be written, or would take the place of what is none."""
+    check_writable(path)
+    if os.path.isfile(path):
+        with open(path, encoding="utf-8", errors="replace") as file:
+            if file.read(6) not in ("score,", ""):
+                raise UserError("--out {} is there, and no table of this script's: give another".format(path))
 
 
 def draw(count):
@@ -85,7 +97,7 @@ def write(columns):
     rows += [[name, *("{:.3f}".format(column[name]) for column in columns.values())] for name in columns["samples"]]
     for row in rows:
         print("{:28s}".format(row[0]) + "".join("{:>14s}".format(cell) for cell in row[1:]))
-    with writing(FLAGS.out), open(FLAGS.out, "w", newline="", encoding="utf-8") as file:
+    with writing(FLAGS.out), whole(FLAGS.out) as part, open(part, "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(rows)
 
 
@@ -93,6 +105,7 @@ def main():
     check_weights(FLAGS.inception)
     root = find_dataset(FLAGS.dataset)
     check_outside(os.path.dirname(os.path.abspath(FLAGS.out)), root, "out")
+    check_out(FLAGS.out)
     files = dataset_files(root)
     check_number(files, root)
     judged = dataset_files(find_dataset(FLAGS.pictures)) if FLAGS.pictures else None
@@ -105,7 +118,7 @@ def main():
     if judged is None:
         images = draw(count)
     else:
-        images = load(Loader(gantut_imgfuncs, sizes["image_size"], c_dim=sizes["c_dim"]), judged, count)
+        images = load(Loader(gantut_imgfuncs, sizes["image_size"], FLAGS.is_crop, c_dim=sizes["c_dim"]), judged, count)
 
     kinds = {"samples": images, "floor": judge.other, "ceiling": judge.noise()}
     columns = {"samples": judge.scores(images), "floor": judge.floor(), "ceiling": judge.scores(kinds["ceiling"])}

@@ -9,6 +9,7 @@ same picture in every mode, alone or among others.
 """
 import os
 import re
+import sys
 
 import gantut.console  # before TensorFlow, which it keeps quiet
 
@@ -21,7 +22,7 @@ import gantut_imgfuncs
 from gantut.averages import restore_to_draw
 from gantut.checkpoints import model_sizes
 from gantut.dice import random_state, sample_z
-from gantut.errors import UserError, check_outside, writing
+from gantut.errors import UserError, check_outside, check_writable, printable, write_whole, writing
 from gantut.export import FORMATS, export_network
 from gantut.finding import check_number, find_dataset, list_pictures
 from gantut.flags import define, forget
@@ -37,6 +38,7 @@ from gantut_imgfuncs import merge, save_images
 flags = tf.app.flags
 FLAGS = flags.FLAGS
 
+COPIED = 10  # seconds between the times of files that were copied together, in whatever order
 BATCH = 64  # samples, or training pictures, that are in memory at once
 
 
@@ -232,7 +234,7 @@ def film(config):
         raise UserError("no epoch_NN.png in {}: train a model first, or give its folder with --sample_dir".format(
             config.sample_dir))
     frames = []
-    for path in (found[epoch] for epoch in sorted(found)):
+    for path in of_one_training([found[epoch] for epoch in sorted(found)]):
         try:
             frames.append(read(path))
         except Exception as error:  # whatever a broken file makes Pillow raise
@@ -242,6 +244,16 @@ def film(config):
                             "training".format(path))
     with writing(config.out):
         save_film(frames, config.out, config.seconds or 0.2)
+
+
+def of_one_training(paths):
+    """The pictures of the newest training, of those after each epoch: without what an earlier, longer one has left."""
+    times = [os.path.getmtime(path) for path in paths]
+    end = next((i for i in range(1, len(paths)) if times[i] < times[i - 1] - COPIED), len(paths))
+    if end < len(paths):
+        print(printable(" [!] {} and what follows is older than {}, from an earlier training: left out".format(
+            paths[end], os.path.basename(paths[end - 1]))), file=sys.stderr)
+    return paths[:end]
 
 
 def list_folder(folder):
@@ -254,12 +266,13 @@ def nearest(sampler, config):
     samples = sampler.draw_all(sampler.noise(range(config.count)))
     found = [[] for _ in samples]  # the nearest so far of each sample: (distance, path, picture)
     for start in tqdm(range(0, len(files), BATCH), "comparing", disable=None, leave=False):
-        paths = files[start:start + BATCH]
-        pictures = loader.load_all(paths)
+        paths, pictures = load_good(loader, files[start:start + BATCH], config.skip_bad_images)
         for i, sample in enumerate(samples):
             distances = np.sqrt(((pictures - sample)**2).mean(axis=(1, 2, 3)))
             found[i] = sorted([*found[i], *zip(distances, paths, pictures)], key=lambda one: one[0])[:config.neighbours]
             found[i] = [(distance, path, picture.copy()) for distance, path, picture in found[i]]  # lets the batch go
+    if not found[0]:
+        raise UserError("none of the pictures in {} can be read".format(config.dataset))
     for i, near in enumerate(found):
         print("sample {}: {} at {:.3f}".format(i, near[0][1], near[0][0]))
     sheet = np.array([image for sample, near in zip(samples, found) for image in [sample, *(one[2] for one in near)]])
@@ -282,14 +295,38 @@ def training_pictures(sampler, config, needed):
     return files, loader
 
 
+def load_good(loader, paths, skip_bad, count=np.inf):
+    """Read pictures, up to count: (their paths, float32 [N, size, size, c_dim] in [-1, 1]).
+
+    One that is broken behind its header is left out if skip_bad, and named on stderr; otherwise raises UserError.
+    """
+    good, pictures = [], []
+    for path in paths:
+        if len(good) == count:
+            break
+        try:
+            pictures.append(loader.load(path))
+            good.append(path)
+        except UserError as error:
+            if not skip_bad:
+                raise UserError("{}; remove or replace such a file, or leave it out with --skip_bad_images".format(
+                    error)) from None
+            print(printable(" [!] {}".format(error)), file=sys.stderr)
+    return good, np.array(pictures).reshape([-1, loader.image_size, loader.image_size, loader.c_dim])
+
+
 def quiz(sampler, config):
     """The quiz, real or fake? A page that works in any browser, without a network."""
     files, loader = training_pictures(sampler, config, needed=config.count)
     rng = random_state(config.seed, "quiz")
-    real = loader.load_all([files[i] for i in rng.permutation(len(files))[:config.count]])
+    good, real = load_good(loader, [files[i] for i in rng.permutation(len(files))], config.skip_bad_images,
+                           config.count)
+    if len(good) < config.count:
+        raise UserError("{} picture(s) in {} can be read: use --count {} or less".format(
+            len(good), config.dataset, len(good)))
     fake = sampler.draw_all(sampler.noise(range(config.count)))
-    with writing(config.out), open(config.out, "w", encoding="utf-8") as file:
-        file.write(make_quiz(pixels(real), pixels(fake), rng))
+    with writing(config.out):
+        write_whole(config.out, make_quiz(pixels(real), pixels(fake), rng))
 
 
 def export(sampler, config):
@@ -300,8 +337,8 @@ def export(sampler, config):
 def page(sampler, config):
     """A page that draws faces while one moves sliders. It works in any browser, without a network."""
     text = make_page(sampler.numbers(), sampler.dcgan.g_bns[0].epsilon, config.seed)
-    with writing(config.out), open(config.out, "w", encoding="utf-8") as file:
-        file.write(text)
+    with writing(config.out):
+        write_whole(config.out, text)
 
 
 MODES = {"grid": (grid, "grid.png", 64), "images": (images, "images", 10000),
@@ -314,7 +351,7 @@ MODES = {"grid": (grid, "grid.png", 64), "images": (images, "images", 10000),
 def main():
     mode, out, count = MODES[FLAGS.mode]
     out = FORMATS[FLAGS.format] if mode is export else out
-    FLAGS.out = FLAGS.out or out
+    given, FLAGS.out = FLAGS.out, FLAGS.out or out
     FLAGS.count = FLAGS.count or count
     ending = os.path.splitext(out)[1]
     if not FLAGS.out.lower().endswith(ending):
@@ -323,6 +360,10 @@ def main():
     meant = [form for form, name in FORMATS.items() if name.endswith(os.path.splitext(FLAGS.out)[1] or "/")]
     if mode is export and meant and FLAGS.format not in meant:
         raise UserError("--out {} is the name of another format's file: add --format {}".format(FLAGS.out, meant[0]))
+    if given and os.path.isfile(given):
+        print(printable(" [!] {} is there and will be written over".format(given)), file=sys.stderr)
+    if ending:
+        check_writable(FLAGS.out)
     with writing(FLAGS.out):
         os.makedirs(os.path.dirname(os.path.abspath(FLAGS.out)), exist_ok=True)
     if mode is film:  # needs no model

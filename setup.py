@@ -31,8 +31,8 @@ setup(
         "gantut-sample=gantut_sample:command",
         "gantut-complete=gantut_complete:command",
         "gantut-judge=gantut_judge:command",
-        "gantut-align=gantut_data.align_faces:main",
-        "gantut-faces=gantut_data.make_faces:main",
+        "gantut-align=gantut_data.align_faces:command",
+        "gantut-faces=gantut_data.make_faces:command",
         "gantut-course=gantut_course.__main__:command",
     ]},
     install_requires=[

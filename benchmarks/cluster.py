@@ -84,7 +84,7 @@ def step_of_all(processes):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--image_size", type=int, default=64)
     parser.add_argument("--gf_dim", type=int, default=64, help="filters of both networks")

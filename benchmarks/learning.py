@@ -74,7 +74,7 @@ CONTENDERS = {"float32": (train, ["--precision", "float32"]), "bfloat16": (train
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epoch", type=int, default=16, help="as the trainer's [16: 368 and 496 steps]")
     parser.add_argument("--batch_size", default="64")

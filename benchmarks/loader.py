@@ -240,7 +240,7 @@ def link_many(folder, count):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--count", type=int, default=20000, help="pictures [20000]")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each [5]")
     parser.add_argument("--steps", type=int, default=8, help="training steps [8]")

@@ -77,7 +77,7 @@ def profile(name, args):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--image_size", type=int, default=64)
     parser.add_argument("--gf_dim", type=int, default=64, help="filters of both networks")
     parser.add_argument("--batch_size", type=int, default=64)

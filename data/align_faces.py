@@ -10,10 +10,10 @@ what became of each picture. RAW is only read. The same command, given again, go
 Pictures are uint8 arrays [height, width, 3]. Places in a picture are (x, y) in its pixels, the corner of the first
 pixel being (0, 0); places in a crop are fractions of it. "left" and "right" are the picture's.
 """
-import argparse
 import collections
 import csv
 import importlib.util
+import io
 import json
 import math
 import multiprocessing
@@ -22,8 +22,10 @@ import re
 import signal
 import sys
 import threading
+import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import resource_tracker
 
 import numpy as np
 from PIL import Image
@@ -33,17 +35,18 @@ from tqdm import tqdm
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from gantut import __version__  # noqa: E402
-from gantut.errors import whole  # noqa: E402
+from gantut.errors import UserError, whole, write_whole  # noqa: E402
 from gantut.finding import list_pictures  # noqa: E402
 from gantut.images import ENDINGS, read, reason, to_uint8  # noqa: E402
 from gantut.places import in_words, typed  # noqa: E402
-from gantut.signals import Stop  # noqa: E402
+from gantut.results import each_once  # noqa: E402
+from gantut.scripts import argument_parser, run  # noqa: E402
+from gantut.signals import Stop, blocked, unblock  # noqa: E402
 
 TEMPLATE = '.28,.15 .72,.15 .31,.635 .70,.635'  # left eye, right eye, mouth's corners in the tutorial's Figure 2
 POINTS = ['left_eye', 'right_eye', 'mouth_left', 'mouth_right']
 COLUMNS = ['file', 'output', 'reason', 'confidence', 'box_x', 'box_y', 'box_width', 'box_height',
-           *[point + axis for point in POINTS for axis in ('_x', '_y')]]
+           *[point + axis for point in POINTS for axis in ('_x', '_y')], 'version']
 SMALLEST = 20  # pixels of a face below which mtcnn finds nothing, and of a picture below which it is not asked
 LOOK_AGAIN, UPRIGHT = 160, np.array([[.4, .3], [.6, .3], [.41, .52], [.59, .52]])  # crop for a second look
 FACE = .22, .11, .77, .66  # left, top, right, bottom of the face in it
@@ -113,6 +116,8 @@ class Finder:
 
         import tensorflow as tf
         from mtcnn import MTCNN
+        tf.keras.config.set_floatx('float32')  # whatever ~/.keras/keras.json says
+        tf.keras.config.set_image_data_format('channels_last')
         self.mtcnn = MTCNN()
         for stage, side in zip(self.mtcnn.stages, (None, 24, 48)):  # a call for each network, not for each layer
             stage._model = tf.function(stage._model, [tf.TensorSpec([None, side, side, 3], tf.float32)])
@@ -132,10 +137,10 @@ class Finder:
     def look(self, picture, scale):
         """What __call__() returns, from one look at the picture scaled by `scale`."""
         h, w = picture.shape[:2]
-        small = np.array(Image.fromarray(picture).resize((round(w * scale), round(h * scale)),
-                                                         Image.Resampling.BOX)) if scale < 1 else picture
-        if min(small.shape[:2]) < SMALLEST:
+        size = round(w * scale), round(h * scale)
+        if min(size) < SMALLEST:
             return [], f'{w}x{h} is too small to look for a face'
+        small = np.array(Image.fromarray(picture).resize(size, Image.Resampling.BOX)) if scale < 1 else picture
         rows = self.mtcnn.detect_faces(small, output_type='numpy', fit_to_image=False, box_format='xywh',
                                        threshold_onet=min(.8, self.min_confidence))
         faces = sorted((as_face(row, scale) for row in rows), key=lambda face: -face.box[2] * face.box[3])
@@ -174,6 +179,7 @@ def start_worker(args):
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the main process, which lets pictures be finished
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    unblock()
     threading.Thread(target=end_with_parent, daemon=True).start()
     os.environ.update(TF_NUM_INTRAOP_THREADS='1', TF_NUM_INTEROP_THREADS='1')  # a worker fills a core by itself
     if work.mode == 'face':
@@ -186,24 +192,41 @@ def end_with_parent():
 
 
 def one_picture(file, name):
-    """What becomes of a picture of RAW, as rows of the table; writes its crops, called `name`, into OUT."""
+    """What becomes of a picture of RAW, as rows of the table; writes its crops, called `name`, into OUT.
+
+    A row without the picture's version makes that be looked at again, when the same command is given again.
+    """
+    seen = version(file, work.raw)
     try:
-        picture = to_uint8(read(os.path.join(work.raw, file)))
-    except Exception as error:  # whatever a broken file makes Pillow raise
+        crops = crops_of(to_uint8(read(os.path.join(work.raw, file))))
+    except Exception as error:  # whatever a broken or a strange picture makes Pillow, SciPy and mtcnn raise
         return [{'file': file, 'reason': reason(error)}]
-    if work.mode != 'face':
-        crop = {'crop': centre_square, 'pad': padded}[work.mode](picture, work.size)
-        return [{'file': file, 'output': write(crop, name)}]
-    faces, why_not = work.find(picture)
-    if not faces:
-        return [{'file': file, 'reason': why_not}]
+    if isinstance(crops, str):
+        return [{'file': file, 'reason': crops, 'version': seen}]
     rows = []
-    for i, face in enumerate(faces if work.all_faces else faces[:1], 1):
-        crop = cut(picture, *similarity(face.points, work.places), work.size)
+    for i, (crop, numbers) in enumerate(crops, 1):
         output = write(crop, f'{name}.face{i}' if work.all_faces else name)
-        numbers = [round(float(x), 2) for x in (*face.box, *face.points.ravel())]
-        rows.append(dict(zip(COLUMNS, [file, output, '', round(face.confidence, 4), *numbers])))
+        rows.append({**dict(zip(COLUMNS, [file, output, '', *numbers])), 'version': seen})
     return rows
+
+
+def crops_of(picture):
+    """The crops of a picture, each with its face's numbers for the table, or in words why there is none."""
+    if work.mode != 'face':
+        return [({'crop': centre_square, 'pad': padded}[work.mode](picture, work.size), [])]
+    faces, why_not = work.find(picture)
+    return [(cut(picture, *similarity(face.points, work.places), work.size),
+             [round(face.confidence, 4), *(round(float(x), 2) for x in (*face.box, *face.points.ravel()))])
+            for face in (faces if work.all_faces else faces[:1])] or why_not
+
+
+def version(file, raw):
+    """What tells whether a picture of RAW is another than before: its bytes and when it was last changed."""
+    try:
+        status = os.stat(os.path.join(raw, file))
+    except OSError:
+        return ''
+    return f'{status.st_size} {status.st_mtime_ns}'
 
 
 def write(crop, name):
@@ -220,23 +243,48 @@ def pictures_in(raw):
     """The picture files in a folder and its subfolders, sorted: [(path below raw, name for its crop), ...]."""
     files = [os.path.relpath(path, raw) for path in list_pictures(raw, [ending[1:] for ending in ENDINGS])]
     stems = collections.Counter(os.path.splitext(file)[0].lower() for file in files)
-    return [(file, stem if stems[stem.lower()] == 1 else stem + ending.replace('.', '_'))
-            for file, (stem, ending) in zip(files, map(os.path.splitext, files))]
+    names = [stem if stems[stem.lower()] == 1 else stem + ending.replace('.', '_')
+             for stem, ending in map(os.path.splitext, files)]
+    return list(zip(files, each_once(names, lambda name: [name])))
+
+
+def still_to_do(jobs, rows, all_faces):
+    """The jobs without the pictures of the rows; numbered where one of their crops has the name already."""
+    done = {row['file'] for row in rows}
+    todo = [job for job in jobs if job[0] not in done]
+    taken = [os.path.splitext(row['output'])[0] for row in rows if row['output']]
+    taken = [re.sub(r'\.face\d+$', '', name) for name in taken] if all_faces else taken
+    return [(file, name) for (file, _), name in zip(todo, each_once([name for _, name in todo], lambda name: [name],
+                                                                   taken))]
 
 
 def done_before(path):
-    """The rows of pictures that an earlier run has finished. The last picture's may be cut off: it is done again."""
+    """The rows of pictures that an earlier run has finished. The last picture's may be cut off: it is done again.
+
+    A spreadsheet may have saved the table, with a byte order mark and semicolons. Raises UserError if it is no such
+    table any more.
+    """
     if not os.path.exists(path):
         return []
-    with open(path, newline='', encoding='utf-8', errors='surrogateescape') as table:
-        rows = list(csv.DictReader(table))
+    with open(path, newline='', encoding='utf-8-sig', errors='surrogateescape') as file:
+        text = file.read()
+    if not text:
+        return []
+    table = csv.DictReader(io.StringIO(text, newline=''), delimiter=max(',;\t', key=text.partition('\n')[0].count))
+    try:
+        rows = list(table)
+    except csv.Error:
+        rows = []
+    if not {'file', 'output', 'reason'} <= set(table.fieldnames or ()):
+        raise UserError(f'{path} is not as this script writes it, perhaps saved by another program: move it away, and '
+                        'the same command does every picture again')
     return [row for row in rows if row['file'] != rows[-1]['file']]
 
 
 def open_table(path, rows):
     """Write the table anew with these rows; returns the open file and the writer for more."""
     with whole(path) as part, open(part, 'w', newline='', encoding='utf-8', errors='surrogateescape') as table:
-        writer = csv.DictWriter(table, COLUMNS)
+        writer = csv.DictWriter(table, COLUMNS, extrasaction='ignore')
         writer.writeheader()
         writer.writerows(rows)
     table = open(path, 'a', newline='', encoding='utf-8', errors='surrogateescape')
@@ -249,7 +297,7 @@ def check_not_others(args, jobs):
     if not os.path.exists(os.path.join(args.out, 'alignment.json')):
         for path in sorted(os.listdir(args.out)):
             if path in names or re.sub(r'(\.face\d+)?\.(png|jpg)$', '', path) in names:
-                sys.exit(f'error: {args.out} holds {path}, which this script has not made: give an empty or a new OUT')
+                raise UserError(f'{args.out} holds {path}, which this script has not made: give an empty or a new OUT')
 
 
 def check_settings(path, args):
@@ -261,21 +309,21 @@ def check_settings(path, args):
         with open(path) as file:
             made = json.load(file)
     except FileNotFoundError:
-        with open(path, 'w') as file:
-            json.dump(wanted, file, indent=1)
+        write_whole(path, json.dumps(wanted, indent=1))
         return
     except ValueError:
         made = {}
     other = [f'{name} {made.get(name)}, not {value}' for name, value in wanted.items() if made.get(name) != value]
     if other:
-        sys.exit(f'error: {args.out} was made with {"; ".join(other)}: give another OUT, or the same flags to go on')
+        raise UserError(f'{args.out} was made with {"; ".join(other)}: give another OUT, or the same flags to go on')
 
 
 def in_order(pool, jobs, ahead):
     """one_picture()'s answers in the order of the jobs, of which at most `ahead` are in the pool at a time."""
     running = collections.deque()
     for job in jobs:
-        running.append(pool.submit(one_picture, *job))
+        with blocked():  # what starts as a process is ready for a signal only when start_worker() says so
+            running.append(pool.submit(one_picture, *job))
         if len(running) >= ahead:
             yield running.popleft().result()
     while running:
@@ -286,29 +334,45 @@ def align(args):
     """Do the work that the flags ask for, and that is not yet done; returns the signal that stopped it, or 0."""
     jobs = pictures_in(args.raw)
     if not jobs:
-        sys.exit(f'error: no pictures in {args.raw}: files that end in {" ".join(ENDINGS)} count, in subfolders too')
+        raise UserError(f'no pictures in {args.raw}: files that end in {" ".join(ENDINGS)} count, in subfolders too')
     os.makedirs(args.out, exist_ok=True)
     check_not_others(args, jobs)
     check_settings(os.path.join(args.out, 'alignment.json'), args)
     csv_path = os.path.join(args.out, 'alignment.csv')
-    rows = [row for row in done_before(csv_path)
-            if not row['output'] or os.path.exists(os.path.join(args.out, row['output']))]
-    done = {row['file'] for row in rows}
-    todo = [job for job in jobs if job[0] not in done]
+    files = {file for file, _ in jobs}
+    rows = [row for row in done_before(csv_path) if (os.path.exists(os.path.join(args.out, row['output']))
+            if row['output'] else row['file'] not in files or row.get('version') == version(row['file'], args.raw))]
+    todo = still_to_do(jobs, rows, args.all_faces)
     context = multiprocessing.get_context('spawn')  # TensorFlow does not survive a fork
+    with blocked():
+        resource_tracker.ensure_running()  # a process of multiprocessing's, which should outlive the workers
     table, writer = open_table(csv_path, rows)
     with table, Stop() as stop, ProcessPoolExecutor(args.workers, context, start_worker, (args,)) as pool, \
             tqdm(initial=len(jobs) - len(todo), total=len(jobs), unit=' pictures', disable=None) as bar:
-        for answer in in_order(pool, todo, 4 * args.workers):
-            writer.writerows(answer)
-            table.flush()
-            rows += answer
-            bar.update()
-            if stop.signum:
-                pool.shutdown(cancel_futures=True)
-                break
+        try:
+            for answer in in_order(pool, todo, 4 * args.workers):
+                writer.writerows(answer)
+                table.flush()
+                rows += answer
+                bar.update()
+                if stop.signum:
+                    pool.shutdown(cancel_futures=True)
+                    break
+        except BrokenProcessPool:
+            time.sleep(.5)
+            if not stop.signum:  # else the same signal, sent to the group, has ended a worker
+                raise UserError(why_died(pool)) from None
     report(args, rows, len(jobs))
     return stop.signum or 0
+
+
+def why_died(pool):
+    """What is known of a worker's death, which breaks the pool."""
+    codes = [process.exitcode for process in (pool._processes or {}).values()]
+    if -signal.SIGKILL in codes:
+        return ('a worker was killed, as the system does where memory runs out (1 GB each): try fewer --workers; the '
+                'same command goes on')
+    return f'a worker has died (exit codes {codes}); the same command goes on'
 
 
 def report(args, rows, total):
@@ -321,8 +385,7 @@ def report(args, rows, total):
 
 def parse():
     """The flags, checked; args.places are the template's, [4, 2], margin included."""
-    parser = argparse.ArgumentParser(description=__doc__.split('\n\n')[0])
-    parser.error = lambda message: sys.exit(f'error: {message} (see --help)')
+    parser = argument_parser((__doc__ or '').split('\n\n')[0])
     parser.add_argument('raw', type=os.path.expanduser, help='the folder of photos; subfolders too')
     parser.add_argument('out', type=os.path.expanduser, help='the folder for the crops')
     parser.add_argument('--size', type=int, default=64, help='pixels a side of a crop (default: 64)')
@@ -344,7 +407,6 @@ def parse():
     parser.add_argument('--format', choices=['png', 'jpg'], default='png', help='(default: png)')
     parser.add_argument('--workers', type=int, default=os.cpu_count(),
                         help='processes, of about 1 GB each (default: the number of cores)')
-    parser.add_argument('--version', action='version', version='gantut ' + __version__)
     args = parser.parse_args()
     check(args, parser.error)
     return args
@@ -381,14 +443,16 @@ def main():
     try:
         signum = align(args)
     except OSError as error:
-        sys.exit(f'error: cannot write to {args.out}: {error.strerror or error}; the same command goes on')
-    except BrokenProcessPool:
-        sys.exit('error: a worker has died, perhaps for want of memory (1 GB each): try fewer --workers; the same '
-                 'command goes on')
+        raise UserError(f'cannot write to {args.out}: {error.strerror or error}; the same command goes on') from None
     if signum:
         print(f'stopped; to go on: {typed()}', file=sys.stderr)
         sys.exit(128 + signum)
 
 
+def command():
+    """What gantut-align calls."""
+    run(main, 'stopped; the same command goes on')
+
+
 if __name__ == '__main__':
-    main()
+    command()

@@ -7,7 +7,6 @@
 scikit-learn and Keras do the download, into their own caches; --archive takes a file that is there already. It is
 read through before anything is written, and a run that was stopped goes on when the same command is given again.
 """
-import argparse
 import collections
 import contextlib
 import gzip
@@ -31,11 +30,11 @@ from tqdm import tqdm
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from gantut import __version__
-from gantut.errors import UserError, check_outside, whole
+from gantut.errors import UserError, check_outside, printable, whole
 from gantut.idx import read_idx
 from gantut.images import ENDINGS, read, reason, to_uint8
 from gantut.places import in_words, new_data
+from gantut.scripts import argument_parser, run
 from gantut_imgfuncs import center_crop
 
 MARKER = "source.txt"  # says what a folder was made from; only such a folder is added to
@@ -73,7 +72,7 @@ PUBLISHED = {  # SHA-256 or MD5 of the files
 
 
 def fail(message):
-    sys.exit(f"error: {message}")
+    sys.exit(printable(f"error: {message}"))
 
 
 def warn(message):
@@ -267,6 +266,9 @@ def write(pictures, out, crop, size, source):
     """Write the pictures that are not there yet; returns (the names of all that are, what is wrong with others)."""
     done, bad = set(), []
     for name, pixels in pictures:
+        if name in done:
+            bad.append(f"{name}: another picture in it has the same name")
+            continue
         if not os.path.exists(os.path.join(out, name)):
             try:
                 data = png(pixels(), crop, size)
@@ -313,8 +315,7 @@ def make(name, out, archive, crop, size):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Get a well-known set of pictures as a folder of PNGs.")
-    parser.error = lambda message: fail(f"{message} (see --help)")
+    parser = argument_parser("Get a well-known set of pictures as a folder of PNGs.")
     parser.add_argument("set", choices=SETS)
     parser.add_argument("out", nargs="?", type=os.path.expanduser,
                         help="folder (default: data/SET, which --dataset SET finds)")
@@ -322,21 +323,16 @@ def main():
                         help="take this file or folder instead of downloading; celeba needs it")
     parser.add_argument("--crop", type=int, help="pixels of the centre to keep, 0 = all (default: 0; celeba: 108)")
     parser.add_argument("--size", type=int, help="pixels a side to scale it to, 0 = as it is (default: 0; celeba: 64)")
-    parser.add_argument("--version", action="version", version="gantut " + __version__)
     args = parser.parse_args()
     one = SETS[args.set]
     crop, size = one.crop if args.crop is None else args.crop, one.size if args.size is None else args.size
     if not (0 <= crop <= 4096 and 0 <= size <= 4096):
         parser.error("--crop and --size must be 0 to 4096")
     out = args.out or new_data(args.set)
-    try:
-        count = make(args.set, out, args.archive, crop, size)
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on", file=sys.stderr)
-        sys.exit(130)
+    count = make(args.set, out, args.archive, crop, size)
     then = one.then.format(out=shlex.quote(out.rstrip("/")), dataset=shlex.quote(out) if args.out else args.set)
     print(f"{count:,} pictures are in {out}; next: {in_words(then)}")
 
 
 if __name__ == "__main__":
-    main()
+    run(main, "stopped; the same command goes on")

@@ -10,7 +10,6 @@ Every face is framed as the tutorial's aligned photographs are: eyes and mouth c
 fractions of the picture (0 to 1, x to the right, y down); "left" and "right" are the picture's. Face coordinates
 are the same fractions with x = 0 in the middle of the face, after roll and turn of the head are undone.
 """
-import argparse
 import io
 import os
 import re
@@ -23,10 +22,10 @@ from tqdm import tqdm
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from gantut import __version__
-from gantut.errors import whole
+from gantut.errors import UserError, write_whole
 from gantut.images import ENDINGS
 from gantut.places import new_data
+from gantut.scripts import argument_parser, run
 
 CANVAS = 192  # faces are drawn at this size in pixels, then scaled to the size asked for
 TEMPLATE = {'left_eye': (.28, .15), 'right_eye': (.72, .15), 'mouth_left': (.31, .635), 'mouth_right': (.70, .635)}
@@ -353,10 +352,10 @@ def draw_face(seed, index, size=64):
 def check_output(folder):
     """Stop before anything is written where OUT is a file, or holds pictures that are not this script's."""
     if os.path.exists(folder) and not os.path.isdir(folder):
-        sys.exit(f'make_faces: {folder} exists and is not a folder')
+        raise UserError(f'{folder} exists and is not a folder')
     for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
         if name.lower().endswith(ENDINGS) and not re.fullmatch(r'face_\d{5,}\.jpg', name):
-            sys.exit(f'make_faces: {folder} holds other pictures ({name}); choose an empty or a new folder')
+            raise UserError(f'{folder} holds other pictures ({name}); choose an empty or a new folder')
 
 
 def save(face, path):
@@ -364,9 +363,8 @@ def save(face, path):
     data = io.BytesIO()
     Image.fromarray(face).save(data, 'JPEG', quality=90, subsampling=0, optimize=True)
     if os.path.exists(path) and not same(path, data):
-        sys.exit(f'make_faces: {path} is there and is another picture; choose an empty or a new folder')
-    with whole(path) as part, open(part, 'wb') as file:
-        file.write(data.getvalue())
+        raise UserError(f'{path} is there and is another picture; choose an empty or a new folder')
+    write_whole(path, data.getvalue())
 
 
 def same(*files):
@@ -376,24 +374,28 @@ def same(*files):
 
 
 def main():
-    parser = argparse.ArgumentParser(description='Draw aligned faces as face_00000.jpg, face_00001.jpg, ...')
+    parser = argument_parser('Draw aligned faces as face_00000.jpg, face_00001.jpg, ...')
     parser.add_argument('out', nargs='?', type=os.path.expanduser, default=new_data('aligned'),
                         help='folder (default: data/aligned)')
     parser.add_argument('--count', type=int, default=5000, help='how many faces, 0 or more (default: 5000)')
     parser.add_argument('--seed', type=int, default=1, help='another seed, other people: 0 to 2**32 - 1 (default: 1)')
     parser.add_argument('--size', type=int, default=64, help='pixels a side, 8 or more (default: 64)')
-    parser.add_argument('--version', action='version', version='gantut ' + __version__)
     args = parser.parse_args()
     if args.count < 0 or args.size < 8 or not 0 <= args.seed < 2 ** 32:
-        sys.exit('make_faces: --count must be 0 or more, --size 8 or more, --seed 0 to 4294967295')
+        raise UserError('--count must be 0 or more, --size 8 or more, --seed 0 to 4294967295')
     try:
         check_output(args.out)
         os.makedirs(args.out, exist_ok=True)
         for index in tqdm(range(args.count), disable=None, unit='face'):
             save(draw_face(args.seed, index, args.size), os.path.join(args.out, f'face_{index:05d}.jpg'))
     except OSError as error:
-        sys.exit(f'make_faces: cannot write to {args.out}: {error.strerror or error}')
+        raise UserError(f'cannot write to {args.out}: {error.strerror or error}') from None
+
+
+def command():
+    """What gantut-faces calls."""
+    run(main, 'stopped; the same command goes on')
 
 
 if __name__ == '__main__':
-    main()
+    command()

@@ -23,7 +23,7 @@ def find_workers(flags):
         source, find = "--kubernetes_label", by_kubernetes
     elif not flags.worker_hosts and os.environ.get("TF_CONFIG"):
         source, find = "TF_CONFIG", by_tf_config
-    elif not flags.worker_hosts and int(os.environ.get("SLURM_STEP_NUM_TASKS") or 1) > 1:
+    elif not flags.worker_hosts and os.environ.get("SLURM_STEP_NUM_TASKS", "1") not in ("", "0", "1"):
         source, find = "Slurm's variables", by_slurm
     else:
         source, find = "--worker_hosts", by_flags
@@ -38,6 +38,9 @@ def find_workers(flags):
             raise ValueError("there is no worker {} among {}, counted from 0".format(index, len(hosts)))
     except (ValueError, RuntimeError, LookupError, TypeError, AttributeError) as error:
         raise UserError("who are the workers, by {}? {}".format(source, one_line(error))) from None
+    if index == 0 and len(hosts) > 1 and find in VARIABLES:
+        print(" [*] {} workers, by {}; to train in this process alone: unset {}".format(
+            len(hosts), source, VARIABLES[find]), flush=True)
     return hosts, index
 
 
@@ -59,6 +62,8 @@ def by_tf_config(_):
 
 def by_slurm(_):
     """The tasks of a Slurm step, one worker each; Slurm itself gives each its GPU (--gpus-per-task)."""
+    if not os.environ["SLURM_STEP_NUM_TASKS"].isdecimal():
+        raise ValueError("SLURM_STEP_NUM_TASKS is {}, no number".format(os.environ["SLURM_STEP_NUM_TASKS"]))
     count = int(os.environ["SLURM_STEP_NUM_TASKS"])
     resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
         port_base=PORT, gpus_per_node=count, gpus_per_task=1, auto_set_gpu=False)  # it cannot count to no GPUs
@@ -100,6 +105,9 @@ def by_kubernetes(flags):
     return hosts, hosts.index(own)
 
 
+VARIABLES = {by_tf_config: "TF_CONFIG", by_slurm: "SLURM_STEP_NUM_TASKS"}  # which nobody may have set for this
+
+
 def why_not_there(address, patience, tries):
     """Why the worker at an address "host:port" does not accept a connection, in words; None if it does."""
     host, port = address.rsplit(":", 1)
@@ -120,20 +128,28 @@ def check_address(address, index, seconds=0):
     seconds: how long to wait until the name of the host is known; in Kubernetes it becomes so while a pod starts.
     """
     host, port = address.rsplit(":", 1)
-    end = time.monotonic() + seconds
+    start, silent = time.monotonic(), True
     try:
         while True:
             try:
                 family, kind, _, _, place = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
                 break
             except socket.gaierror:
-                if time.monotonic() > end:
+                waited = time.monotonic() - start
+                if waited > seconds:
                     raise
+                if waited > 3 and silent:
+                    print(" [*] Waiting until this worker's own name is known here: {}".format(host), flush=True)
+                    silent = False
                 time.sleep(1)
         with socket.socket(family, kind) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # of a run that has just ended
             listener.bind(place)
             listener.listen()
     except OSError as error:
-        raise UserError("worker {} cannot listen at {}: {}; does it run already, or should this be another "
-                        "--task_index?".format(index, address, error.strerror)) from None
+        raise cannot_listen(index, address, error.strerror) from None
+
+
+def cannot_listen(index, address, reason):
+    return UserError("worker {} cannot listen at {}: {}; does it run already, or should this be another "
+                     "--task_index?".format(index, address, reason))

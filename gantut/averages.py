@@ -4,10 +4,11 @@ Karras et al. 2018 (arXiv 1710.10196): the weights go round and round where D an
 nearer to the middle. It holds the moving averages of batch norm as well, which belong to the weights.
 """
 import contextlib
+from functools import partial
 
 import tensorflow.compat.v1 as tf
 
-from gantut.checkpoints import newest_checkpoint
+from gantut.checkpoints import with_newest
 from gantut.errors import UserError
 
 ENDING = "/ExponentialMovingAverage"  # what TensorFlow adds to a variable's name
@@ -49,7 +50,10 @@ def names_to_draw_with(path, weights="auto"):
 
 def restore_to_draw(dcgan, checkpoint_dir, weights):
     """After dcgan.load(): give G the weights to draw with, those that names_to_draw_with() names."""
-    path = newest_checkpoint(checkpoint_dir)
+    with_newest(checkpoint_dir, partial(restore_averages, dcgan, weights))
+
+
+def restore_averages(dcgan, weights, path):
     averages = names_to_draw_with(path, weights)
     if averages:
         variables = {var.op.name: var for var in dcgan.saver.variables}

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import sys
+from functools import partial
 
 import tensorflow.compat.v1 as tf
 from google.protobuf import text_format
@@ -12,32 +13,96 @@ from tensorflow.python.training.checkpoint_state_pb2 import CheckpointState
 from gantut.errors import UserError, one_line
 
 said = set()  # what has been said of a folder, once
+TRIES = 100  # as often a training may replace a checkpoint while it is read
+seen = {}  # checkpoints that were read through: {(path, size and time of its files): what was wrong}
 
 
 def newest_checkpoint(checkpoint_dir):
     """The path of the newest checkpoint in a folder, wherever the folder was when it was written; None without one.
 
     It is the one that the folder's state file, `checkpoint`, names. Without a state file, or where that names none
-    that is there, it is the newest complete one, and a line says so. Raises UserError if there are parts of one only.
+    that is there, it is the newest complete one, and a line says so. One that is cut off or otherwise broken is passed
+    over for the one before it, and a line says so. Raises UserError if there are only parts of one, or broken ones.
     """
     if not checkpoint_dir:
         return None
     checkpoint_dir = os.path.expanduser(checkpoint_dir)
     check_folder(checkpoint_dir)
-    complete, parts = find_checkpoints(checkpoint_dir)
-    known = [name for name in names_in_state(checkpoint_dir) if name in complete]
-    if known:
-        return os.path.join(checkpoint_dir, known[-1])
-    if complete:
-        newest = max(complete, key=step_of)
-        say("{0} has no readable file `checkpoint` that names its model: taking the newest, {1}".format(
-            checkpoint_dir, newest))
+    for _ in range(TRIES):
+        named = names_in_state(checkpoint_dir)
+        complete, parts = find_checkpoints(checkpoint_dir)
+        known = [name for name in named if name in complete][::-1]
+        order = known + sorted(complete.difference(known), key=step_of, reverse=True)
+        newest, reasons = first_whole(checkpoint_dir, order)
+        if named == names_in_state(checkpoint_dir):  # else a training has saved another one meanwhile
+            break
+    if newest:
+        for reason in reasons:
+            say("{}: taking {}".format(reason, newest))
+        if not known:
+            say("{0} has no readable file `checkpoint` that names its model: taking the newest, {1}".format(
+                checkpoint_dir, newest))
+        elif named[-1] not in complete:
+            say("{} names {}, which is not there: taking {}".format(
+                os.path.join(checkpoint_dir, "checkpoint"), named[-1], newest))
         return os.path.join(checkpoint_dir, newest)
+    if reasons:
+        raise UserError("{}, nor is there another one in {} that can: bring it back from a copy, or use another "
+                        "--checkpoint_dir".format(reasons[0], checkpoint_dir))
     foreign = sorted(parts - set(written_by_run(checkpoint_dir)))
     if foreign:
         raise UserError("{} holds only parts of {}: its .index and all of its .data files are needed; bring the "
                         "others, or use another --checkpoint_dir".format(checkpoint_dir, foreign[-1]))
     return None
+
+
+def first_whole(checkpoint_dir, names):
+    """The first of the checkpoints that can be read, None if none can, and what is wrong with those before it."""
+    reasons = []
+    for name in names:
+        path = os.path.join(checkpoint_dir, name)
+        reason = why_unreadable(path)
+        if not reason:
+            return name, reasons
+        reasons.append("the checkpoint {} cannot be read ({})".format(path, reason))
+    return None, reasons
+
+
+def why_unreadable(path):
+    """What is wrong with a complete checkpoint, in words; None if all of it can be read, and has its checksum.
+
+    Raises UserError if a file may not be read at all.
+    """
+    folder, name = os.path.split(path)
+    files = sorted(os.path.join(folder, file) for file in os.listdir(folder or ".")
+                   if re.fullmatch(re.escape(name) + r"\.(index|data-\d+-of-\d+)", file))
+    try:
+        key = (path, *((status.st_size, status.st_mtime_ns) for status in map(os.stat, files)))
+        if key not in seen:
+            for file in files:
+                open(file, "rb").close()
+            reader = tf.train.load_checkpoint(path)
+            seen[key] = None
+            for variable in reader.get_variable_to_shape_map():
+                reader.get_tensor(variable)
+    except FileNotFoundError:
+        return "its files have gone"
+    except OSError as error:
+        raise UserError("cannot read the checkpoint {}: {}".format(error.filename, error.strerror)) from None
+    except (tf.errors.OpError, ValueError, IndexError, RuntimeError) as error:  # as TensorFlow's reader raises them
+        seen[key] = one_line(error)
+    return seen[key]
+
+
+def with_newest(checkpoint_dir, use):
+    """use(path) of the newest checkpoint in a folder; of the next one if a training has replaced it meanwhile."""
+    for last in range(TRIES)[::-1]:
+        path = newest_checkpoint(checkpoint_dir)
+        try:
+            return use(path)
+        except (tf.errors.OpError, UserError):
+            if not last or not path or os.path.exists(path + ".index"):
+                raise
 
 
 def check_folder(checkpoint_dir, flag="checkpoint_dir"):
@@ -108,7 +173,11 @@ def model_sizes(checkpoint_dir):
 
     Raises UserError if there is no checkpoint, or none of a DCGAN.
     """
-    path = newest_checkpoint(checkpoint_dir)
+    return with_newest(checkpoint_dir, partial(sizes_in, checkpoint_dir))
+
+
+def sizes_in(checkpoint_dir, path):
+    """What model_sizes() returns, of the checkpoint at path, None if there is none."""
     if not path:
         raise UserError("no checkpoint in {}: train a model first, or give its folder with --checkpoint_dir".format(
             checkpoint_dir))
@@ -164,7 +233,19 @@ class Saver(tf.train.Saver):
         return [var for var in self.variables if var.op.name not in shapes], None
 
     def restore(self, sess, path):
-        """Restore what the checkpoint holds; of what it lacks a line says so. Raises UserError if it does not fit."""
+        """Restore what the checkpoint holds; of what it lacks a line says so. Raises UserError if it does not fit.
+
+        If a training has replaced it meanwhile, its successor is restored.
+        """
+        try:
+            self.restore_one(sess, path)
+        except (tf.errors.OpError, UserError):
+            if os.path.exists(path + ".index"):
+                raise
+            with_newest(os.path.dirname(path), partial(self.restore_one, sess))
+
+    def restore_one(self, sess, path):
+        """Restore one checkpoint, or raise UserError."""
         absent, misfit = self.compare(path)
         if misfit:
             raise UserError(misfit + ": use the flags it was trained with (image_size, gf_dim, df_dim, z_dim, c_dim), "

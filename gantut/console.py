@@ -8,10 +8,10 @@ import sys
 import threading
 
 from gantut import __version__
-from gantut.errors import Stopped, UserError, one_line, printable
-from gantut.places import in_words, typed
-from gantut.signals import leave_at_once
-from gantut.streams import protect, reopen_closed
+from gantut.errors import UserError, one_line, printable
+from gantut.places import in_words
+from gantut.scripts import begin, call
+from gantut.streams import reopen_closed
 
 QUIET = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "0"
 
@@ -47,7 +47,7 @@ import tensorflow.compat.v1 as tf  # noqa: E402
 from absl import app, flags  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
-from gantut.flags import settle  # noqa: E402
+from gantut.flags import settle, with_flagfiles  # noqa: E402
 
 if QUIET:
     tf.logging.set_verbosity(tf.logging.FATAL)  # an error is raised as well, and becomes one line
@@ -55,11 +55,10 @@ if QUIET:
 
 def run(main):
     """Parse the flags and call main(); how it ends becomes one line at most on stderr and an exit code."""
-    protect()
-    leave_at_once()
+    begin()
     show_help_of(main.__module__)
     with tf.Graph().as_default():  # of its own: a notebook may run it again
-        app.run(lambda _: call(main), flags_parser=parse_flags)
+        app.run(lambda _: call(lambda: explained(main)), flags_parser=parse_flags)
 
 
 def show_help_of(module):
@@ -70,19 +69,14 @@ def show_help_of(module):
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
 
 
-def call(main):
+def explained(main):
+    """main(), but what TensorFlow raises is a UserError."""
     try:
         main()
-    except UserError as error:
-        sys.exit("error: {}".format(printable(str(error))))
-    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
-        sys.exit("error: there is not memory enough ({}): ask for less, as by a smaller --batch_size or --count".format(
-            one_line(error)[:200]))
+    except tf.errors.ResourceExhaustedError as error:
+        raise MemoryError(one_line(error)) from None
     except tf.errors.OpError as error:
-        sys.exit("error: TensorFlow ends this: {}".format(one_line(error)[:300]))
-    except Stopped as stopped:
-        print("stopped and saved; to go on: {}".format(typed()), file=sys.stderr)
-        sys.exit(128 + stopped.args[0])
+        raise UserError("TensorFlow ends this: {}".format(one_line(error)[:300])) from None
 
 
 def parse_flags(argv):
@@ -93,7 +87,7 @@ def parse_flags(argv):
         print("gantut", __version__)
         sys.exit(0)
     try:
-        rest = flags.FLAGS(["--help" if word == "-h" else word for word in argv])
+        rest = flags.FLAGS(with_flagfiles(["--help" if word == "-h" else word for word in argv]))
         settle()
     except flags.Error as error:
         sys.exit("error: {} (see --help)".format(one_line(error)))

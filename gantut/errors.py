@@ -2,6 +2,7 @@
 import contextlib
 import os
 import re
+import tempfile
 
 
 class UserError(ValueError):
@@ -45,8 +46,50 @@ def writing(what):
 def whole(path, part=None):
     """Yield the path of a file to write; once that has gone well it takes the place of path: whole or not at all.
 
-    part: what it is called until then, path + ".part" if not given.
+    Otherwise nothing stays of it, and what is at path is what it was. part: what it is called until then, path +
+    ".part" if not given. Where path leads to no file, as /dev/stdout, it is written to as it is.
     """
+    path = os.path.realpath(path)  # a link stays one
+    if os.path.exists(path) and not os.path.isfile(path):
+        yield path
+        return
+    if os.path.exists(path):
+        open(path, "ab").close()  # raises if it may not be written to, which os.replace() does not ask
     part = part or path + ".part"
-    yield part
-    os.replace(part, path)
+    try:
+        yield part
+        os.replace(part, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.remove(part)
+        raise
+
+
+def write_whole(path, content):
+    """Write bytes, or a str as UTF-8, into a file: whole or not at all."""
+    with whole(path) as part, open(part, "wb") as file:
+        file.write(content if isinstance(content, bytes) else content.encode("utf-8"))
+
+
+def check_writable(path):
+    """Raise UserError, before the work is done, if a file cannot be written at path; makes its folder."""
+    with writing(path):
+        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+        if os.path.isdir(path):
+            raise IsADirectoryError("it is a folder")
+        if os.path.isfile(path) or not os.path.exists(path):
+            with contextlib.suppress(Rehearsed), whole(path) as part, open(part, "ab"):
+                raise Rehearsed
+
+
+class Rehearsed(Exception):
+    """What whole() is left by, so that nothing is written."""
+
+
+@contextlib.contextmanager
+def all_whole(folder):
+    """Yield a folder to write into; once that has gone well all that is in it takes its place in folder, else none."""
+    with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as part:
+        yield part
+        for name in sorted(os.listdir(part)):
+            os.replace(os.path.join(part, name), os.path.join(folder, name))

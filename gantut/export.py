@@ -4,13 +4,14 @@ gantut_sample.py --mode export hands over the class and the numbers; docs/export
 Both networks map images as [0, 1], so that what the generator returns can be given to the discriminator as it is.
 """
 import logging
+import os
 import tempfile
 
 import tensorflow
 import tensorflow.compat.v1 as tf
 from tensorflow.python.eager.context import eager_mode
 
-from gantut.errors import UserError, whole, writing
+from gantut.errors import UserError, all_whole, write_whole, writing
 
 FORMATS = {"saved_model": "export", "onnx": "export.onnx", "tflite": "export.tflite"}  # and where to, if not told
 OPSET = 17  # of ONNX, from 2022: what the runtimes of today and those of some years ago read
@@ -24,18 +25,21 @@ def export_network(DCGAN, sizes, numbers, network, form, out):
     logits, [N, 1], of being real. form: one of FORMATS. Raises UserError if out cannot be written, or is there already
     and a SavedModel, or if a package is not installed.
     """
+    if form == "saved_model" and os.path.lexists(out) and not (os.path.isdir(out) and not os.listdir(out)):
+        raise UserError("cannot write {}: it exists already; remove it, or give another --out".format(out))
     for converter in ("absl", "tf2onnx"):  # they would tell every step
         logging.getLogger(converter).setLevel(logging.WARNING)
     with tf.Graph().as_default() as graph, tf.Session() as sess:
         dcgan = frozen(DCGAN, numbers)(sess, **sizes)
         inputs, outputs = signature(dcgan, network)
         if form == "saved_model":
-            with writing(out):
-                tf.saved_model.simple_save(sess, out, inputs, outputs)
+            folder, name = os.path.split(os.path.realpath(out))
+            with writing(out), all_whole(folder) as part:
+                tf.saved_model.simple_save(sess, os.path.join(part, name), inputs, outputs)
             return
         data = onnx_model(graph, inputs, outputs) if form == "onnx" else tflite_model(sess, inputs, outputs)
-    with writing(out), whole(out) as part, open(part, "wb") as file:
-        file.write(data)
+    with writing(out):
+        write_whole(out, data)
 
 
 def signature(dcgan, network):

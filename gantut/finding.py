@@ -10,8 +10,9 @@ from gantut.images import ENDINGS
 from gantut.places import place
 
 DATA = place("data")
-SYSTEM = {"@eadir", "@recycle", "@tmp", "@__thumb", "#recycle", "#snapshot", "__macosx", "$recycle.bin", "lost+found",
-          "system volume information"}  # of NAS boxes, macOS, Windows, Linux: thumbnails, and what was deleted
+SYSTEM = {"@eadir", "@recycle", "@tmp", "@__thumb", "#recycle", "#snapshot", "~snapshot", "@snapshot", "@sharesnap",
+          "@recently-snapshot", "__macosx", "$recycle.bin", "lost+found",
+          "system volume information"}  # of NAS boxes, macOS, Windows, Linux: thumbnails, copies, what was deleted
 
 
 def find_dataset(name):

@@ -1,6 +1,9 @@
 """The flags beyond Part 5's own, each defined once: several scripts share some, and train() has them by default."""
+import codecs
 import difflib
+import math
 import os
+import re
 import sys
 from types import SimpleNamespace
 
@@ -17,6 +20,7 @@ flags.disclaim_key_flags()  # they are listed as the script's that defines them
 SEED = dict(lower_bound=0, upper_bound=2**32 - 1)
 COUNT = dict(lower_bound=0, upper_bound=2**31 - 1)  # TensorFlow's integers
 FILTERS = dict(lower_bound=1, upper_bound=2**14)  # more fit no memory
+LARGEST = {"image_size": 2**12}  # of the scripts' own flags; others may be as large as TensorFlow's integers
 PATHS = ["dataset", "checkpoint_dir", "sample_dir", "logs_dir", "out_dir", "out", "mask"]
 BEYOND = {  # name: (default, description, bounds)
     # what the tutorial hard-codes
@@ -112,8 +116,54 @@ def define(*names, where=""):
                                              f["keep_best"], "--keep_best needs --judge_every, the epochs between")
 
 
+def with_flagfiles(argv, within=()):
+    """The arguments, with what stands in a --flagfile in its place; UTF-8, or UTF-16 as PowerShell writes it.
+
+    Raises UserError if one cannot be read, or leads back to one that it is within.
+    """
+    found, words = [], iter(argv)
+    for word in words:
+        match = re.fullmatch(r"--?flagfile(?:=(.*))?", word, re.DOTALL)
+        if word == "--":
+            return [*found, word, *words]
+        if match:
+            path = os.path.expanduser(next(words, "") if match[1] is None else match[1])
+            if path in within:
+                raise UserError("--flagfile {} names itself".format(path))
+            found += with_flagfiles(lines_of(path), [*within, path])
+        else:
+            found.append(word)
+    return found
+
+
+def lines_of(path):
+    """The lines of a flagfile, without comments. Raises UserError if it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+        wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        lines = map(str.strip, content.decode("utf-16" if wide else "utf-8-sig").splitlines())
+    except OSError as error:
+        raise UserError("--flagfile {} cannot be read: {}".format(path, error.strerror)) from None
+    except UnicodeDecodeError:
+        raise UserError("--flagfile {} is not in UTF-8: save it so".format(path)) from None
+    return [line for line in lines if line and not line.startswith(("#", "//"))]
+
+
+def check_numbers():
+    """Raise flags.Error for a flag that is not a number, or larger than what TensorFlow, or any memory, can hold."""
+    for name in flags.FLAGS:
+        flag = flags.FLAGS[name]
+        if isinstance(flag.value, float) and not math.isfinite(flag.value) and flag.value != flag.default:
+            raise flags.IllegalFlagValueError("flag --{}={}: must be a finite number".format(name, flag.value))
+        most = LARGEST.get(name, getattr(flag.parser, "upper_bound", None) or 2**31 - 1)
+        if isinstance(flag.value, int) and flag.value > most:
+            raise flags.IllegalFlagValueError("flag --{}={}: must be {} or less".format(name, flag.value, most))
+
+
 def settle():
-    """Look at the flags that name a file or a folder: ~ is the home folder. Raises UserError if one cannot be used."""
+    """Look at the flags once they are read: numbers; ~ is the home folder. Raises UserError, or flags.Error."""
+    check_numbers()
     for name in PATHS:
         flag = flags.FLAGS[name] if name in flags.FLAGS else None
         if flag is not None and flag.value == "":

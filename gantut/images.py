@@ -1,17 +1,20 @@
 """Picture files, in and out, beyond Part 3's eight functions. Pillow reads and writes them."""
 import logging
+import os
 import warnings
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, PngImagePlugin
 
-from gantut.errors import one_line
+from gantut.errors import one_line, whole
 from gantut.places import in_words
 
 FORMATS = ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"]  # by content, whatever the ending; none that runs a program
 ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 MEGAPIXELS = 50  # a header that claims more is refused: it takes over 1 GB
 Image.MAX_IMAGE_PIXELS = MEGAPIXELS * 500_000  # Pillow refuses twice as many
+TEXT = 64 * 2**20  # bytes of text in a PNG, as programs write their settings into it; nobody here reads it
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = TEXT
 warnings.filterwarnings("ignore", module="PIL")  # what matters about a broken file is raised
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
@@ -25,6 +28,7 @@ def read(path):
     """
     with Image.open(path, formats=FORMATS) as image:
         deep = is_16_bit(image)
+        inverted = image.mode.startswith("I") and image.format == "TIFF" and image.tag_v2.get(262) == 0  # white is zero
         ImageOps.exif_transpose(image, in_place=True)
         if image.mode.startswith("I"):  # gray: Pillow's convert() would clip it at 255, not scale it
             gray = np.asarray(image, dtype=np.float64) / 257
@@ -37,11 +41,14 @@ def read(path):
     if deep and 0 < rgb.max() < 16:
         raise ValueError("is darker than 4096 of 65535 everywhere, as 10 or 12 bits in 16 are: scale it to all 16, or "
                          "save it with 8")
-    return rgb
+    return 255 - rgb if inverted else rgb  # which Pillow does for up to 8 bits
 
 
 def is_16_bit(image):
     """Whether an opened picture has 16 bits for each value. Raises ValueError if they have no defined range."""
+    if image.format == "TIFF" and 2 in np.ravel(image.tag_v2.get(339, 1)):  # Pillow takes 8 signed bits for 8 others
+        raise ValueError("holds signed {}-bit numbers, whose range nothing defines: save it with 8 or 16 bits without "
+                         "a sign".format(np.ravel(image.tag_v2.get(258, 1))[0]))
     if image.mode == "F" or image.mode == "I" and image.format != "PNG":  # older versions of Pillow: 16-bit PNG is I
         raise ValueError("holds {} numbers, whose range nothing defines: save it with 8 or 16 bits".format(
             "floating-point" if image.mode == "F" else "32-bit"))
@@ -55,6 +62,8 @@ def reason(error):
     if isinstance(error, Image.DecompressionBombError) and Image.MAX_IMAGE_PIXELS == MEGAPIXELS * 500_000:
         return "has more than {} megapixels: {} --mode crop scales it down".format(
             MEGAPIXELS, in_words("python data/align_faces.py"))
+    if "MAX_TEXT_CHUNK" in str(error) or "text chunks" in str(error):
+        return "has more than {} MB of text in it: save it without".format(TEXT // 2**20)
     return one_line(error)
 
 
@@ -86,4 +95,11 @@ def grid_size(n):
 def save_film(frames, path, seconds=0.2):
     """Write frames, uint8 arrays [h, w, 1 or 3] of one size, as an animated GIF that repeats; seconds: of each."""
     images = [Image.fromarray(np.uint8(frame).squeeze()).convert("RGB") for frame in frames]
-    images[0].save(path, save_all=True, append_images=images[1:], duration=int(seconds * 1000), loop=0)
+    with whole(path) as part:
+        images[0].save(part, "GIF", save_all=True, append_images=images[1:], duration=int(seconds * 1000), loop=0)
+
+
+def save_figure(figure, path, **options):
+    """Write a figure of matplotlib as a file of the kind that its ending names. options: savefig()'s."""
+    with whole(path) as part:
+        figure.savefig(part, format=os.path.splitext(path)[1][1:].lower(), **options)

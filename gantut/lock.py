@@ -1,12 +1,15 @@
 """One run in a checkpoint folder at a time: two would overwrite each other."""
 import contextlib
+import errno
 import os
 import socket
 import sys
 
 from filelock import FileLock, Timeout
 
-from gantut.errors import UserError, writing
+from gantut.errors import UserError, one_line, writing
+
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, 524}  # the last is the kernel's, of NFS
 
 
 @contextlib.contextmanager
@@ -17,10 +20,9 @@ def locked(checkpoint_dir):
     """
     path = os.path.join(checkpoint_dir, "run.json.lock")
     holder = os.path.join(checkpoint_dir, "run.json.holder")
-    lock = FileLock(path)
     try:
         os.makedirs(checkpoint_dir, exist_ok=True)
-        acquire(lock)
+        lock = acquire(path)
     except Timeout:
         raise UserError("another run trains in {}: {}; wait for it, or use another --checkpoint_dir".format(
             checkpoint_dir, read(holder))) from None
@@ -37,12 +39,20 @@ def locked(checkpoint_dir):
         lock.release()
 
 
-def acquire(lock):
+def acquire(path):
+    """Lock the file at path; where its file system has no locks a line says so."""
+    try:
+        lock = FileLock(path, fallback_to_soft=False)  # a soft one outlives a run that is killed
+    except TypeError:  # older versions of filelock have none
+        lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
-    except NotImplementedError:
-        print(" [!] {} has no locks: see to it yourself that no other run trains there".format(
-            os.path.dirname(lock.lock_file)), file=sys.stderr)
+    except (NotImplementedError, OSError) as error:
+        if getattr(error, "errno", errno.ENOSYS) not in NO_LOCKS:
+            raise
+        print(" [!] {} has no locks ({}): see to it yourself that no other run trains there".format(
+            os.path.dirname(path) or ".", one_line(error)), file=sys.stderr)
+    return lock
 
 
 def read(holder):

@@ -63,6 +63,10 @@ def check(checkpoint_dir, run, saver, skip_bad=False):
     if any(data_before[name] != data[name] for name in ("pictures", "fingerprint")):
         differs = "the run in {} was made with other data: {} pictures in {}, now {} in {}, or other contents".format(
             checkpoint_dir, data_before["pictures"], data_before["folder"], data["pictures"], data["folder"])
+        if data_before["fingerprint"] == data["fingerprint"] and not skip_bad:
+            raise UserError("the run in {0} was made with {1} of the pictures, now it is {2}: use --train_size {1} to "
+                            "go on, or another --checkpoint_dir for a new run".format(
+                                checkpoint_dir, data_before["pictures"], data["pictures"]))
         if not skip_bad:
             raise UserError("{}; bring them back, or use another --checkpoint_dir for a new run; to go on with the new "
                             "data all the same, delete {}".format(differs, path))

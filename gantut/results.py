@@ -1,4 +1,4 @@
-"""For the completion: what its results are called, and that none takes the place of anything else."""
+"""What the results of pictures are called, each by itself; for the completion, that none takes another file's place."""
 import collections
 import itertools
 import os
@@ -22,14 +22,19 @@ def picture_names(files, root):
 def result_names(names):
     """What the results of pictures are called: their names, as far as every file system takes them, each once."""
     names = ["".join("_" if unicodedata.category(c) in ("Cc", "Cs") else c for c in name) for name in names]
-    names = [name.encode()[:LONGEST].decode(errors="ignore") for name in names]
-    own = set().union(*map(keys, names))  # a number makes no picture's results pass for another's
-    taken, found = {PLOT}, []
+    return each_once([name.encode()[:LONGEST].decode(errors="ignore") for name in names], results, [PLOT])
+
+
+def each_once(names, results, taken=()):
+    """The names, numbered where a result would have the name of another's. results: the files of a name; taken: more.
+    """
+    own = keys(*map(results, names))  # a number makes no picture's results pass for another's
+    taken, found = keys(taken), []
     for name in names:
         numbered = ("{}_{}".format(name, i) for i in itertools.count(2))
-        tries = itertools.chain([name], (one for one in numbered if own.isdisjoint(keys(one))))
-        found.append(next(one for one in tries if taken.isdisjoint(keys(one))))
-        taken.update(keys(found[-1]))
+        tries = itertools.chain([name], (one for one in numbered if own.isdisjoint(keys(results(one)))))
+        found.append(next(one for one in tries if taken.isdisjoint(keys(results(one)))))
+        taken |= keys(results(found[-1]))
     return found
 
 
@@ -37,9 +42,9 @@ def results(name):
     return [name + ".png", name + "_strip.png"]
 
 
-def keys(name):
-    """The results of a name, as file systems compare them that ignore the case and how accents are encoded."""
-    return {unicodedata.normalize("NFC", file.lower()) for file in results(name)}
+def keys(*lists):
+    """Names of files as file systems compare them that ignore the case and how accents are encoded."""
+    return {unicodedata.normalize("NFC", file.lower()) for files in lists for file in files}
 
 
 def check_apart(out_dir, files, root):

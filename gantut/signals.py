@@ -1,20 +1,25 @@
 """Ctrl-C, SIGTERM and their like: outside of a training the process ends, inside it finishes its step first."""
+import contextlib
 import os
 import signal
 import sys
 import threading
 import time
+from functools import partial
 
 # Ctrl-C; kill; the terminal closes; what batch systems send before the time is over, and at the limit of processor time
 ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
           if hasattr(signal, name)]
 
 
-def leave_at_once():
-    """From now on a signal ends the process: there is nothing to save, and an exception might be swallowed."""
-    for number in [] if in_notebook() else ENDING:
+def leave_at_once(words="stopped"):
+    """From now on a signal ends the process: there is nothing to save, and an exception might be swallowed.
+
+    Not so in a session of the user's, which is more than this script. words: what is said then.
+    """
+    for number in [] if in_session() else ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has SIGHUP ignored
-            signal.signal(number, leave)
+            signal.signal(number, partial(leave, words))
 
 
 def in_notebook():
@@ -22,8 +27,28 @@ def in_notebook():
     return "ipykernel" in sys.modules
 
 
-def leave(signum, _):
-    print("stopped", file=sys.stderr, flush=True)
+@contextlib.contextmanager
+def blocked():
+    """While it is entered, a process that is started does not get these signals, until it calls unblock()."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    yield
+    unblock()
+
+
+def unblock():
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+
+
+def in_session():
+    """Whether the process is one in which a user types, and which lives on: a notebook's, IPython, python -i."""
+    ipython = sys.modules.get("IPython")
+    return bool(in_notebook() or ipython and ipython.get_ipython() or hasattr(sys, "ps1") or sys.flags.inspect)
+
+
+def leave(words, signum, _):
+    print(words, file=sys.stderr, flush=True)
     os._exit(128 + signum)
 
 
@@ -55,7 +80,7 @@ class Stop(object):
             if self.signum is None:
                 self.signum, first = byte[0], time.monotonic()
                 print(self.message, end="", file=sys.stderr, flush=True)
-            elif time.monotonic() - first > 0.5 and not in_notebook():  # a launcher may pass on the terminal's
+            elif time.monotonic() - first > 0.5 and not in_session():  # a launcher may pass on the terminal's
                 os._exit(128 + byte[0])
 
     def __exit__(self, *_):

@@ -13,7 +13,7 @@ import time
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from gantut.addresses import check_address, why_not_there
+from gantut.addresses import cannot_listen, check_address, why_not_there
 from gantut.errors import Stopped, UserError, one_line
 from gantut.record import MAY_CHANGE, MUST_MATCH
 
@@ -41,7 +41,10 @@ class Workers(object):
         check_address(hosts[index], index, start_timeout)
         config.experimental.collective_group_leader = "/job:worker/replica:0/task:0"
         config.device_filters.append("/job:worker/task:{}".format(index))
-        self.server = tf.train.Server(tf.train.ClusterSpec({"worker": hosts}), "worker", index, config=config)
+        try:
+            self.server = tf.train.Server(tf.train.ClusterSpec({"worker": hosts}), "worker", index, config=config)
+        except tf.errors.OpError as error:  # another process has taken the port since check_address()
+            raise cannot_listen(index, hosts[index], one_line(error)) from None
         self.target = self.server.target
         self.wait_for_all(start_timeout)
         threading.Thread(target=self.watch, daemon=True).start()

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -206,6 +207,17 @@ def test_ten_steps_of_training_on_the_crops(photos, tmp_path):
     assert process.returncode == 0 and process.stdout.count("Epoch [") == 10, process.stderr
 
 
+def test_another_programs_settings_of_keras(photos, tmp_path):
+    """mtcnn is built of its layers."""
+    (tmp_path / ".keras").mkdir()
+    (tmp_path / ".keras" / "keras.json").write_text('{"floatx": "float16", "image_data_format": "channels_first"}')
+    (tmp_path / "raw").mkdir()
+    Image.fromarray(skdata.astronaut()).save(tmp_path / "raw" / "rgba.png")
+    process = align(tmp_path, "--workers", 1, env={**os.environ, "HOME": str(tmp_path)})
+    assert process.returncode == 0 and "1 crops" in process.stdout, process.stdout + process.stderr
+    assert (tmp_path / "out" / "rgba.png").read_bytes() == (photos / "out" / "rgba.png").read_bytes()
+
+
 def test_all_faces_and_flags(tmp_path):
     """Both faces of a picture; a template and a margin of one's own; JPEG; a confidence that nobody reaches."""
     (tmp_path / "raw").mkdir()
@@ -309,6 +321,131 @@ def test_pictures_of_one_stem_keep_apart(tmp_path):
     picture.save(tmp_path / "raw" / "001.JPG", format="JPEG")
     assert align(tmp_path, "--mode", "crop").returncode == 0
     assert sorted(row["output"] for row in table(tmp_path)) == ["000_jpg.png", "000_png.png", "001.png"]
+
+
+def test_names_that_are_made_up_are_checked_again(tmp_path):
+    """Also against the crops of an earlier run, and where a file system ignores the case."""
+    write_pictures(tmp_path / "first", n=6, seed=3)
+    pictures = sorted((tmp_path / "first").iterdir())
+    (tmp_path / "raw").mkdir()
+    names = ["x.png", "x.jpg", "x_jpg.png", "y_JPG.png", "y.jpg", "y.png"]
+    for name, picture in zip(names, pictures):
+        Image.open(picture).convert("RGB").save(tmp_path / "raw" / name)
+    assert align(tmp_path, "--mode", "crop", "--size", 16).stdout.startswith("6 of 6 pictures done: 6 crops")
+    outputs = [row["output"] for row in table(tmp_path)]
+    assert len({name.lower() for name in outputs}) == len(list((tmp_path / "out").glob("*.png"))) == 6
+    for name, picture in zip(names, pictures):
+        if name.endswith(".png"):
+            assert np.array_equal(*(Image.open(path) for path in (tmp_path / "out" / by_file(tmp_path)[name]["output"],
+                                                                  picture))), name
+    before = snapshot(tmp_path / "out")
+    Image.open(pictures[0]).save(tmp_path / "raw" / "x_jpg.bmp")  # whose crop would be called x_jpg_bmp.png
+    Image.open(pictures[1]).save(tmp_path / "raw" / "x_jpg_2.jpg")
+    assert align(tmp_path, "--mode", "crop", "--size", 16).stdout.startswith("8 of 8 pictures done: 8 crops")
+    after = snapshot(tmp_path / "out")
+    assert all(after[name] == content for name, content in before.items() if name != "alignment.csv")
+    assert len([name for name in after if name.endswith(".png")]) == 8
+
+
+STRANGE = {"line.png": (1400, 1), "column.png": (1, 1400), "one.png": (1, 1)}
+
+
+def test_no_picture_stops_the_others(tmp_path):
+    """One pixel high, and whatever else a picture raises: its row says so. What was repaired since is looked at again.
+    """
+    (tmp_path / "raw").mkdir()
+    for name, size in STRANGE.items():
+        Image.new("RGB", size).save(tmp_path / "raw" / name)
+    Image.fromarray(skdata.astronaut()).save(tmp_path / "raw" / "astronaut.png")
+    (tmp_path / "raw" / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "raw" / "cat.png").write_bytes(b"no picture yet")
+    process = align(tmp_path, "--workers", 1)
+    assert process.returncode == 0 and "6 of 6 pictures done: 1 crops" in process.stdout, process.stderr
+    for name, size in STRANGE.items():
+        assert by_file(tmp_path)[name]["reason"] == "{}x{} is too small to look for a face".format(*size)
+    Image.fromarray(skdata.astronaut()).save(tmp_path / "raw" / "broken.png")
+    Image.fromarray(skdata.chelsea()).save(tmp_path / "raw" / "cat.png")
+    os.utime(tmp_path / "raw" / "cat.png", (0, 0))
+    assert "2 crops" in align(tmp_path, "--workers", 1).stdout
+    assert by_file(tmp_path)["broken.png"]["output"] == "broken.png" and by_file(tmp_path)["broken.png"]["reason"] == ""
+    assert by_file(tmp_path)["cat.png"]["reason"] == "no face found"
+    Image.fromarray(skdata.astronaut()).save(tmp_path / "raw" / "cat.png")
+    assert "3 crops" in align(tmp_path, "--workers", 1).stdout
+    assert len(table(tmp_path)) == 6
+
+
+def test_what_a_picture_raises_is_its_reason(monkeypatch, tmp_path):
+    write_pictures(tmp_path / "raw", n=1)
+    args = SimpleNamespace(raw=str(tmp_path / "raw"), out=str(tmp_path / "out"), mode="crop", size=16, format="png")
+    monkeypatch.setattr(align_faces, "work", args, raising=False)
+    for error in (ValueError("height and width must be > 0"), MemoryError(), ZeroDivisionError("by zero")):
+        def fail(*_, error=error):
+            raise error
+        monkeypatch.setattr(align_faces, "centre_square", fail)
+        row, = align_faces.one_picture("000.png", "000")
+        assert row["reason"] and "output" not in row and row["reason"] in (str(error), "MemoryError")
+
+
+SAVED_BY = {  # by what the table was saved, and what that makes of it
+    "Excel": lambda text: "\ufeff".encode() + text.replace(",", ";").encode(),
+    "Excel, with tabs": lambda text: "\ufeff".encode() + text.replace(",", "\t").encode(),
+    "a column more": lambda text: text.replace("\n", ",mine\n").encode(),
+}
+
+
+@pytest.mark.parametrize("program", SAVED_BY)
+def test_a_table_that_a_spreadsheet_has_saved(tmp_path, program):
+    write_pictures(tmp_path / "raw", n=5)
+    assert align(tmp_path, "--mode", "crop").returncode == 0
+    before = by_file(tmp_path)
+    path = tmp_path / "out" / "alignment.csv"
+    path.write_bytes(SAVED_BY[program](path.read_text()))
+    process = align(tmp_path, "--mode", "crop")
+    assert process.returncode == 0 and "5 of 5 pictures done: 5 crops" in process.stdout, process.stderr
+    assert by_file(tmp_path) == before
+
+
+@pytest.mark.parametrize("content", [b"a picture,a crop\n1,2\n", b"PK\x03\x04\x00",
+                                     "file,output,reason\n".encode("utf-16")])
+def test_a_table_that_is_none_any_more(tmp_path, content):
+    write_pictures(tmp_path / "raw", n=2)
+    assert align(tmp_path, "--mode", "crop").returncode == 0
+    path = tmp_path / "out" / "alignment.csv"
+    path.write_bytes(content)
+    before = snapshot(tmp_path)
+    assert "alignment.csv is not as this script writes it" in the_error(align(tmp_path, "--mode", "crop"))
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGUSR1])
+def test_a_signal_to_the_whole_group(tmp_path, signum):
+    """As timeout, a batch system, a closed terminal send it: to the workers as well."""
+    write_pictures(tmp_path / "raw", n=200, size=16)
+    flags = ["--mode", "crop", "--size", 256, "--workers", 2]
+    process = subprocess.Popen(script_command(SCRIPT, "raw", "out", *flags), cwd=tmp_path, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while not (tmp_path / "out" / "alignment.csv").exists() or not table(tmp_path):
+        time.sleep(.01)
+    os.killpg(process.pid, signum)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + signum, err
+    assert err.startswith("stopped; to go on: ") and err.count("\n") == 1 and "of 200 pictures done" in out
+    assert align(tmp_path, *flags).stdout.startswith("200 of 200 pictures done: 200 crops")
+
+
+def test_a_worker_that_is_killed_is_one_line(tmp_path):
+    write_pictures(tmp_path / "raw", n=300, size=16)
+    flags = ["--mode", "crop", "--size", 256, "--workers", 1]
+    process = subprocess.Popen(script_command(SCRIPT, "raw", "out", *flags), cwd=tmp_path, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while not (tmp_path / "out" / "alignment.csv").exists() or not table(tmp_path):
+        time.sleep(.01)
+    for worker in map(int, running_in(process.pid)):
+        if worker != process.pid and b"spawn_main" in open("/proc/{}/cmdline".format(worker), "rb").read():
+            os.kill(worker, signal.SIGKILL)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1 and err.count("\n") == 1, err
+    assert "a worker was killed" in err and "the same command goes on" in err
 
 
 def test_a_line_that_was_cut_off_is_done_again(tmp_path):

@@ -1,4 +1,5 @@
 """What stands in a checkpoint folder is not lost: models without their state file, two runs at once, strange paths."""
+import errno
 import os
 import shutil
 import signal
@@ -14,12 +15,15 @@ from conftest import (
     the_error,
     train,
     two_at_a_time,
+    variables,
     wait_until,
     write_pictures,
 )
 
-from gantut.checkpoints import find_checkpoints, names_in_state, newest_checkpoint, step_of
+from gantut.checkpoints import find_checkpoints, model_sizes, names_in_state, newest_checkpoint, step_of
 from gantut.errors import UserError
+from gantut.lock import locked
+from gantut_gan import DCGAN
 
 MODEL = "DCGAN.model-7"
 
@@ -96,7 +100,9 @@ def test_what_counts_as_complete(tmp_path):
                  "a-4.data-00000-of-00001", "a-5.index", "a-5.data-00000-of-00002", "checkpoint", "notes.txt"):
         (tmp_path / name).touch()
     assert find_checkpoints(str(tmp_path)) == ({"a-1"}, {"a-2", "a-4", "a-5"})
-    assert names_in_state(str(tmp_path)) == [""] and newest_checkpoint(str(tmp_path)) == str(tmp_path / "a-1")
+    assert names_in_state(str(tmp_path)) == [""]
+    with pytest.raises(UserError, match="a-1 cannot be read"):
+        newest_checkpoint(str(tmp_path))
 
 
 def test_a_run_removes_its_own_old_checkpoints_and_nobody_elses(trained, tmp_path):
@@ -107,6 +113,39 @@ def test_a_run_removes_its_own_old_checkpoints_and_nobody_elses(trained, tmp_pat
     assert train(folder, "--epoch", 3).returncode == 0
     models = {name.split(".index")[0] for name in os.listdir(folder / "checkpoint") if name.endswith(".index")}
     assert models == {"DCGAN.model-3", "DCGAN.model-99", "best-5", "DCGAN.model-10"}
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, 524])
+def test_a_file_system_without_locks(tmp_path, monkeypatch, capsys, number):
+    """As network file systems answer flock(); a training goes on, with a line. Another error is still one."""
+    def flock(*_):
+        raise OSError(number, os.strerror(number))
+    monkeypatch.setattr("fcntl.flock", flock)
+    with locked(str(tmp_path / "checkpoint")):
+        said = capsys.readouterr().err
+        assert "checkpoint has no locks" in said and os.strerror(number) in said and said.count("\n") == 1
+        assert "run.json.holder" in os.listdir(tmp_path / "checkpoint")
+    assert os.listdir(tmp_path / "checkpoint") == []
+    number = errno.EIO
+    with pytest.raises(UserError, match="cannot write"), locked(str(tmp_path / "checkpoint")):
+        pass
+
+
+FAILING_FLOCK = """
+import errno, fcntl, os
+def flock(*_):
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+fcntl.flock = flock
+"""
+
+
+def test_a_training_on_a_file_system_without_locks(trained, tmp_path):
+    folder = shutil.copytree(trained, tmp_path / "run")
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(FAILING_FLOCK)
+    process = train(folder, "--epoch", 3, env={**os.environ, "PYTHONPATH": str(tmp_path / "site")})
+    assert process.returncode == 0 and "see to it yourself" in process.stderr, process.stderr
+    assert "DCGAN.model-10.index" in os.listdir(folder / "checkpoint")
 
 
 def test_two_runs_in_one_folder(trained, tmp_path):
@@ -169,3 +208,94 @@ def test_the_state_file_of_tensorflow_is_understood(tmp_path, sess):
         saver.save(sess, str(tmp_path / "model"), global_step=step)
     state = tf.train.get_checkpoint_state(str(tmp_path))
     assert [str(tmp_path / name) for name in names_in_state(str(tmp_path))] == state.all_model_checkpoint_paths
+
+
+# checkpoints that cannot be read
+
+def cut_off(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def flip(path):
+    """One bit in the middle, as a disk may lose it: the length stays."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+DAMAGE = {  # what is done to the newest checkpoint, given its .index and its .data
+    "cut off": lambda index, data: cut_off(data),
+    "empty": lambda index, data: os.truncate(data, 0),
+    "a bit flipped": lambda index, data: flip(data),
+    "the index cut off": lambda index, data: cut_off(index),
+    "the index of nothing": lambda index, data: index.write_bytes(bytes(range(256)) * 8),
+    "the data gone": lambda index, data: os.remove(data),
+}
+
+
+@pytest.fixture(scope="module")
+def several(trained, tmp_path_factory):
+    """The trained folder with its checkpoints after 6, 7, 8 and 9 steps."""
+    folder = shutil.copytree(trained, tmp_path_factory.mktemp("several") / "run")
+    process = train(folder, "--epoch", 3, "--save_every", 1, "--max_to_keep", 4)
+    assert process.returncode == 0, process.stderr
+    return folder
+
+
+def damage(folder, model, kind):
+    DAMAGE[kind](*(folder / "checkpoint" / (model + ending) for ending in (".index", ".data-00000-of-00001")))
+
+
+def test_a_checkpoint_that_cannot_be_read_is_passed_over(several, tmp_path, capsys):
+    """By the trainer and by the sampler, which say so; the training goes on from the one before, as it did then."""
+    cases = {kind: shutil.copytree(several, tmp_path / kind.replace(" ", "_")) for kind in DAMAGE}
+    for kind, folder in cases.items():
+        damage(folder, "DCGAN.model-10", kind)
+    kept = {kind: snapshot(folder / "checkpoint") for kind, folder in cases.items()}
+    for kind, folder in cases.items():
+        assert newest_checkpoint(str(folder / "checkpoint")) == str(folder / "checkpoint" / "DCGAN.model-9")
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1 and "DCGAN.model-10" in said and "taking DCGAN.model-9" in said, kind
+    process = run_script("gantut_sample.py", "--count", 4, cwd=cases["cut off"])
+    assert process.returncode == 0 and process.stderr.count("\n") == 1, process.stderr
+    assert "model-10 cannot be read (Read less bytes than requested): taking DCGAN.model-9" in process.stderr
+    assert {kind: snapshot(folder / "checkpoint") for kind, folder in cases.items()} == kept
+    gone_on = ["cut off", "the data gone"]
+    for process in two_at_a_time(lambda kind: train(cases[kind], "--epoch", 4), gone_on).values():
+        assert process.returncode == 0 and "taking DCGAN.model-9" in process.stderr, process.stderr
+        assert process.stdout.count("Epoch [") == 4 and "Epoch [ 2] [   2/   3]" in process.stdout
+    whole = shutil.copytree(several, tmp_path / "whole")
+    assert train(whole, "--epoch", 4).returncode == 0
+    assert variables(whole) == variables(cases["cut off"]) == variables(cases["the data gone"])
+
+
+def test_no_checkpoint_that_can_be_read_is_one_line(several, tmp_path):
+    folder = shutil.copytree(several, tmp_path / "run")
+    for model in ("DCGAN.model-7", "DCGAN.model-8", "DCGAN.model-9", "DCGAN.model-10"):
+        damage(folder, model, "cut off")
+    before = snapshot(folder / "checkpoint")
+    for process in two_at_a_time(lambda script: run_script(
+            script, *(["--dataset", "pictures", *SMALL] if "train" in script else []), cwd=folder),
+            ["gantut_sample.py", "gantut_trainer.py"]).values():
+        line = the_error(process)
+        assert process.stderr == line + "\n" and "DCGAN.model-10 cannot be read" in line and "from a copy" in line
+    assert snapshot(folder / "checkpoint") == before
+
+
+def test_drawing_from_a_folder_in_which_a_training_saves(trained, tmp_path):
+    """One that keeps a single checkpoint, and replaces it with every step."""
+    folder = shutil.copytree(trained, tmp_path / "run")
+    training = start(folder, "--epoch", 100000, "--save_every", 1, "--summary_every", 1000)
+    wait_until(lambda: steps_done(folder) > 5, training)
+    try:
+        for _ in range(60):
+            path = newest_checkpoint(str(folder / "checkpoint"))
+            assert path and model_sizes(str(folder / "checkpoint"))["image_size"] == 16
+        for _ in range(20):
+            with tf.Graph().as_default(), tf.Session() as sess:
+                DCGAN(sess, image_size=16, gf_dim=4, df_dim=4, z_dim=8).load(str(folder / "checkpoint"))
+        process = run_script("gantut_sample.py", "--count", 4, cwd=folder)
+        assert (process.returncode, process.stderr) == (0, "")
+    finally:
+        training.kill()
+        training.wait()

@@ -300,7 +300,10 @@ OUT_OF_RANGE = [
     "--image_size=4", "--image_size=12", "--is_crop=perhaps", "--crop_size=-1", "--c_dim=2", "--c_dim=4", "--z_dim=0",
     "--gf_dim=0", "--df_dim=0", "--sample_every=0", "--save_every=0", "--summary_every=0", "--seed=-1", "--threads=-1",
     "--cache_mb=-1", "--num_gpus=0", "--num_devices=x", "--task_index=-1", "--worker_timeout=0",
-    "--start_timeout=-1"]
+    "--start_timeout=-1", "--start_timeout=nan", "--start_timeout=inf", "--learning_rate=nan", "--beta1=nan",
+    "--train_size=nan", "--ema=nan", "--ema=inf", "--r1=nan", "--r1=inf", "--d_learning_rate=nan",
+    "--d_learning_rate=inf", "--max_to_keep=99999999999", "--batch_size=99999999999", "--image_size=1099511627776",
+    "--image_size=16384", "--num_devices=99999999999", "--epoch=99999999999", "--save_every=99999999999"]
 PARSE = """
 import sys, gantut.console, gantut_trainer
 from absl.testing import flagsaver

@@ -220,6 +220,15 @@ def test_pictures_in_a_folder(tmp_path):
     other = {row["score"]: float(row["samples"]) for row in table(tmp_path / "b.csv")}
     assert other["nearest in the data"] > 5
 
+    for name in os.listdir(tmp_path / "others"):  # made wider, which --is_crop undoes, into a folder that is not there
+        picture = iio.imread(tmp_path / "others" / name)
+        (tmp_path / "wide").mkdir(exist_ok=True)
+        iio.imwrite(tmp_path / "wide" / name, np.pad(picture, [(0, 0), (8, 8), (0, 0)]))
+    done = run_script("gantut_judge.py", "--dataset", "pictures", "--pictures", "wide", "--is_crop", "--out",
+                      "new/c.csv", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "new" / "c.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+
 
 @pytest.mark.parametrize("flags, words", [
     (["--dataset", "few"], "the scores need 64"), (["--dataset", "pictures", "--pictures", "none"], "none"),
@@ -227,11 +236,18 @@ def test_pictures_in_a_folder(tmp_path):
     (["--dataset", "pictures", "--pictures", "mixed"], "is 32x32, not 16x16"),
     (["--dataset", "pictures", "--pictures", "pictures", "--inception", "nowhere.h5"], "nowhere.h5"),
     (["--dataset", "pictures", "--pictures", "pictures", "--out", "pictures/scores.csv"], "only read"),
+    (["--dataset", "pictures", "--pictures", "broken"], "broken/000.png: is no picture; remove or replace"),
+    (["--dataset", "pictures", "--pictures", "pictures", "--out", "larger/000.png"], "no table of this script's"),
+    (["--dataset", "pictures", "--pictures", "pictures", "--out", "file/s.csv"], "cannot write file/s.csv"),
+    (["--dataset", "pictures", "--pictures", "pictures", "--out", "few"], "cannot write few"),
     (["--dataset", "pictures"], "train a model first")])
 def test_what_cannot_be_judged_is_one_line(tmp_path, flags, words):
     for name, n, size in [("pictures", 70, 16), ("few", 40, 16), ("larger", 70, 32), ("mixed", 70, 16)]:
         write_pictures(tmp_path / name, n=n, size=size)
     write_pictures(tmp_path / "mixed" / "z", n=1, size=32)
+    write_pictures(tmp_path / "broken", n=3)
+    for path in ("broken/000.png", "file"):
+        (tmp_path / path).write_bytes(b"no picture")
     more = ["--pictures", "pictures"] if flags[-1] == "few" else []
     before = snapshot(tmp_path)
     assert words in the_error(run_script("gantut_judge.py", *flags, *more, cwd=tmp_path))

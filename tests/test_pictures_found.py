@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 from conftest import examine, load_image, run_script, the_error, train, two_at_a_time, write_pictures
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 import gantut_gan
 from gantut.errors import UserError
@@ -113,6 +113,28 @@ def test_a_training_on_pictures_of_every_kind(tmp_path):
         " [!] pictures/other\\nlines.png: is no picture", " [!] pictures/two\\nlines.png: is no picture"]
 
 
+def test_text_in_a_picture_is_no_harm(tmp_path):
+    """As programs write their settings into a PNG, compressed; not without an end, as bombs have it."""
+    for megabytes, said in [(3, None), (70, "has more than 64 MB of text in it: save it without")]:
+        text = PngImagePlugin.PngInfo()
+        text.add_text("settings", "x" * megabytes * 10**6, zip=True)
+        path = str(tmp_path / "{}.png".format(megabytes))
+        Image.new("RGB", (16, 16), "red").save(path, pnginfo=text)
+        assert examine(path, 16).broken == said
+        if said:
+            with pytest.raises(UserError, match=said):
+                load_image(path, 16)
+        else:
+            assert load_image(path, 16)[0, 0].tolist() == [1, -1, -1]
+
+
+def test_copies_that_a_nas_keeps_do_not_count(tmp_path):
+    write_pictures(tmp_path / "pictures", n=2)
+    for name in ("#snapshot", "~snapshot", "@Recently-Snapshot", "@ShareSnap", ".snapshot", ".zfs"):
+        write_pictures(tmp_path / "pictures" / name / "GMT-2026.01.01", n=3)
+    assert len(dataset_files(str(tmp_path / "pictures"))) == 2
+
+
 # values without a defined range
 
 def gray(maximum, dtype):
@@ -150,6 +172,40 @@ def test_values_without_a_defined_range_are_refused_by_name(tmp_path, name):
         with pytest.raises(UserError, match=said) as error:
             load_image(path, 16)
         assert path in str(error.value)
+
+
+def write_tiff(path, values, photometric, sample_format=1):
+    """Write a gray TIFF, uncompressed and little-endian, by the specification (Adobe 1992); Pillow cannot write all."""
+    bits = values.itemsize * 8
+    tags = [(256, 4, values.shape[1]), (257, 4, values.shape[0]), (258, 3, bits), (259, 3, 1), (262, 3, photometric),
+            (273, 4, 8), (277, 3, 1), (278, 4, values.shape[0]), (279, 4, values.nbytes), (339, 3, sample_format)]
+    data = values.astype(values.dtype.newbyteorder("<")).tobytes()
+    entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+    path.write_bytes(b"II*\0" + struct.pack("<I", 8 + len(data)) + data + struct.pack("<H", len(tags)) + entries
+                     + bytes(4))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_tiffs_in_which_white_is_zero(tmp_path, dtype):
+    """And one whose white is zero in 12 bits of 16, which has no range either."""
+    maximum = np.iinfo(dtype).max
+    values = gray(maximum, dtype)
+    for photometric, expected in [(1, values), (0, maximum - values)]:
+        write_tiff(tmp_path / "gray.tif", values, photometric)
+        expected = np.floor(expected / (maximum / 255) + 0.5) / 127.5 - 1
+        assert examine(str(tmp_path / "gray.tif"), 16).broken is None
+        np.testing.assert_allclose(load_image(str(tmp_path / "gray.tif"), 16)[:, :, 0], expected, atol=1e-6)
+    write_tiff(tmp_path / "12bits.tif", gray(4095, np.uint16), 0)
+    assert "4096 of 65535" in examine(str(tmp_path / "12bits.tif"), 16).broken
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32])
+def test_signed_numbers_are_called_that(tmp_path, dtype):
+    write_tiff(tmp_path / "gray.tif", gray(np.iinfo(dtype).max, dtype), 1, sample_format=2)
+    said = "signed {}-bit numbers".format(np.iinfo(dtype).bits)
+    assert said in examine(str(tmp_path / "gray.tif"), 16).broken
+    with pytest.raises(UserError, match=said):
+        load_image(str(tmp_path / "gray.tif"), 16)
 
 
 def test_12_bits_in_16_of_each_colour_are_refused(tmp_path):

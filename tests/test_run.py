@@ -137,6 +137,7 @@ OTHER = {  # name: (flags, what happens to the pictures, what the one line names
     "seed": (["--seed", 2], None, ["--seed=1", "--seed=2"]),
     "changed content": ([], change_a_picture, ["other data", "24 pictures"]),
     "a picture more": ([], add_a_picture, ["24 pictures in pictures", "25 in pictures"]),
+    "another train_size": (["--train_size", 16], None, ["24 of the pictures, now it is 16: use --train_size 24"]),
     "a picture less": ([], remove_a_picture, ["24 pictures in pictures", "23 in pictures"]),
 }
 

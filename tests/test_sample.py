@@ -2,6 +2,7 @@
 ways through z against the formulas written out here. Its exports are in tests/test_export.py."""
 import contextlib
 import os
+import re
 from types import SimpleNamespace
 
 import imageio.v3 as iio
@@ -265,6 +266,24 @@ def test_film_has_a_frame_for_each_epoch_in_order(tmp_path):
     assert shown == epochs
 
 
+def test_film_leaves_out_the_epochs_of_an_earlier_training(tmp_path, capsys):
+    write_epochs(tmp_path / "samples", range(8))
+    samples = sorted((tmp_path / "samples").glob("epoch_*.png"))
+    film = config(tmp_path / "film.gif", sample_dir=str(tmp_path / "samples"))
+    for path, seconds in zip(samples, [3, 1, 5, 2, 8, 4, 6, 7]):  # copied, in whatever order
+        os.utime(path, (seconds, 1e9 + seconds))
+    gantut_sample.film(film)
+    with Image.open(tmp_path / "film.gif") as gif:
+        assert gif.n_frames == 8 and capsys.readouterr().err == ""
+    for path, hour in zip(samples, [21, 22, 23, 24, 5, 6, 7, 8]):  # those of the second training come to epoch 3
+        os.utime(path, (1e9, 1e9 + 3600 * hour))
+    gantut_sample.film(film)
+    with Image.open(tmp_path / "film.gif") as gif:
+        assert gif.n_frames == 4
+    assert re.fullmatch(r" \[!\] .*epoch_04.png and what follows is older than epoch_03.png, .*: left out\n",
+                        capsys.readouterr().err)
+
+
 def test_film_says_what_is_wrong(tmp_path):
     with pytest.raises(UserError, match="no epoch_NN.png in .*nowhere"):
         gantut_sample.film(config(tmp_path / "film.gif", sample_dir=str(tmp_path / "nowhere")))
@@ -316,6 +335,24 @@ def test_quiz_takes_pictures_of_both_kinds(tmp_path, sampler, monkeypatch):
     assert np.array_equal(fake, to_bytes(sampler.draw_all(noise(*range(6)))))
     with pytest.raises(UserError, match="20 picture.*use --count 20 or less"):
         gantut_sample.quiz(sampler, config(tmp_path / "q.html", count=21, dataset=str(tmp_path / "data")))
+
+
+@pytest.mark.parametrize("mode", ["nearest", "quiz"])
+def test_pictures_that_are_cut_off_behind_their_header(tmp_path, sampler, capsys, mode):
+    """With --skip_bad_images they are named and left out, else the line names that way out."""
+    write_pictures(tmp_path / "data", n=80, size=16)
+    for name in ("003.png", "070.png"):
+        path = tmp_path / "data" / name
+        os.truncate(path, path.stat().st_size // 2)
+    out = tmp_path / {"nearest": "n.png", "quiz": "q.html"}[mode]
+    make = gantut_sample.MODES[mode][0]
+    with pytest.raises(UserError, match=r"0[07][03]\.png: .*--skip_bad_images"):
+        make(sampler, config(out, count=78, dataset=str(tmp_path / "data")))
+    assert not out.exists()
+    make(sampler, config(out, count=78, dataset=str(tmp_path / "data"), skip_bad_images=True))
+    said = capsys.readouterr().err
+    assert said.count("003.png") <= 1 and said.count("070.png") <= 1 and "image file is truncated" in said
+    assert out.exists() and (mode == "quiz" or said.count(".png") == 2)  # the quiz needs 78 of the 80
 
 
 # as the user meets it
@@ -373,9 +410,17 @@ def test_what_the_user_can_mend_is_one_line(trained, monkeypatch, flags, message
     assert message in str(error.value) and "\n" not in str(error.value)
 
 
+def test_what_is_written_over_is_said_first(trained, tmp_path):
+    (tmp_path / "mine.gif").write_bytes(b"mine")
+    process = run_script("gantut_sample.py", "--mode", "film", "--out", tmp_path / "mine.gif", cwd=trained)
+    assert process.returncode == 0, process.stderr
+    assert process.stderr == " [!] {} is there and will be written over\n".format(tmp_path / "mine.gif")
+
+
 def test_errors_are_one_line_on_the_terminal(trained):
     cases = {
         "--checkpoint_dir nowhere": "no checkpoint in nowhere",
+        "--mode film --out pictures/000.png": "writes a .gif file",
         "--mode nearest": "--mode nearest and quiz need --dataset",
         "--mode arithmetic --a 1 --b 2": "needs --a, --b and --c",
         "--mode juggle": "--mode=juggle",

@@ -2,8 +2,11 @@
 import functools
 import os
 import re
+import shlex
 import signal
 import subprocess
+import sys
+import time
 from types import SimpleNamespace
 
 import nbformat
@@ -26,6 +29,7 @@ from conftest import (
 from nbclient import NotebookClient
 
 from gantut.errors import UserError
+from gantut.flags import with_flagfiles
 from gantut_gan import DCGAN
 
 TRAIN = [*SMALL, "--dataset", "pictures"]
@@ -72,7 +76,94 @@ def test_other_scripts_end_well_with_a_closed_stdout(tmp_path, script, flags):
     assert process.returncode == 0 and "Traceback" not in process.stderr, process.stderr
 
 
+SCRIPTS = {  # scripts without TensorFlow's flags: what they are called with, where write_pictures() has been
+    "data/make_faces.py": ["größe", "--count", 3],
+    "data/align_faces.py": ["pictures", "größe", "--mode", "crop", "--workers", 1],
+    "data/get_dataset.py": ["celeba", "größe", "--archive", "pictures", "--crop", 8, "--size", 8],
+}
+
+
+def test_scripts_whose_stdout_is_full_or_knows_no_umlauts(tmp_path):
+    def run(case):
+        script, redirected, encoding = case
+        folder = tmp_path / re.sub(r"\W", "_", script + encoding)
+        write_pictures(folder / "pictures", n=3)
+        command = shlex.join(script_command(script, *SCRIPTS[script]))
+        return folder, subprocess.run(["bash", "-c", command + redirected], cwd=folder, capture_output=True, text=True,
+                                      env={**os.environ, "PYTHONIOENCODING": encoding})
+
+    cases = [(script, *how) for script in SCRIPTS for how in [(" > /dev/full", "utf-8"), ("", "ascii:strict")]]
+    for (script, redirected, _), (folder, process) in two_at_a_time(run, cases).items():
+        assert process.returncode == 0 and "Traceback" not in process.stderr, (script, process.stderr)
+        assert len([name for name in os.listdir(folder / "größe") if name.endswith((".png", ".jpg"))]) == 3
+        if script == "data/make_faces.py":  # which prints nothing
+            assert process.stderr.count("going on without") == 0
+        elif redirected:
+            assert "stdout cannot be written to (No space left on device): going on without" in process.stderr
+        else:
+            assert "gr\\xf6\\xdfe" in process.stdout
+
+
+ALL = [*SCRIPTS, "docs/plot_losses.py", "variants/mnist_gan.py", "gantut_judge.py", "gantut_trainer.py"]
+
+
+def test_no_docstrings(tmp_path):
+    """As python -OO leaves them out."""
+    done = two_at_a_time(lambda script: run_script(script, "--help", cwd=tmp_path, env={
+        **os.environ, "PYTHONOPTIMIZE": "2", "PYTHONDONTWRITEBYTECODE": "1"}), ALL)
+    for script, process in done.items():
+        assert process.returncode == 0 and process.stderr == "" and "--version" in process.stdout, (script, process)
+
+
+def test_ctrl_c_is_one_line(tmp_path):
+    process = subprocess.Popen(script_command("data/make_faces.py", "faces", "--count", 5000), cwd=tmp_path,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: len(os.listdir(tmp_path / "faces")) > 2 if (tmp_path / "faces").exists() else False, process)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err.splitlines()[-1:]) == (130, "", ["stopped; the same command goes on"])
+    assert "Traceback" not in err
+
+
+def test_losses_are_drawn_or_their_absence_is_one_line(tmp_path, pictures):
+    assert train(tmp_path, "--epoch", 1).returncode == 0
+    (tmp_path / "empty").mkdir()
+    notebook = {**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    cases = [("logs", "a.png", notebook), ("logs", "new/a.pdf", {**os.environ, "MPLBACKEND": "nonsense"}),
+             ("nowhere", "b.png", os.environ), ("empty", "c.png", os.environ), ("logs", "pictures", os.environ)]
+    done = dict(zip([case[1] for case in cases], two_at_a_time(lambda i: run_script(
+        "docs/plot_losses.py", *cases[i][:2], cwd=tmp_path, env=cases[i][2]), range(len(cases))).values()))
+    for name in ("a.png", "new/a.pdf"):
+        assert (done[name].returncode, done[name].stderr) == (0, "") and (tmp_path / name).stat().st_size > 5000
+    assert "no folder nowhere" in the_error(done["b.png"]) and "no d_loss in empty" in the_error(done["c.png"])
+    assert "cannot write pictures" in the_error(done["pictures"])
+    assert not (tmp_path / "b.png").exists()
+
+
 # signals
+
+
+SESSIONS = {"python": (["-i"], []), "IPython": (["-m", "IPython", "--simple-prompt", "--no-banner", "-i"], ["--"])}
+
+
+@pytest.mark.parametrize("name", SESSIONS)
+def test_a_session_in_which_a_script_has_run_lives_on(tmp_path, name):
+    """Ctrl-C is the session's own again: it interrupts what is typed next, and no more."""
+    if name == "IPython":
+        pytest.importorskip("IPython")
+    session, then = SESSIONS[name]
+    script = os.path.join(ROOT, "gantut_sample.py")
+    process = subprocess.Popen([sys.executable, *session, script, *then, "--version"], cwd=tmp_path, text=True,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               env={**os.environ, "IPYTHONDIR": str(tmp_path)})
+    print("import time\nprint('re' + 'ady', flush=True)\ntime.sleep(100)\nprint('al' + 'ive')",
+          file=process.stdin, flush=True)
+    while "ready" not in (line := process.stdout.readline()):
+        assert line, process.wait(20)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=60)
+    assert "alive" in rest and process.returncode == 0, rest
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU])
 def test_what_a_terminal_or_a_batch_system_sends_is_heeded(tmp_path, pictures, number):
@@ -222,6 +313,52 @@ def test_wrong_words_are_answered_in_one_line(tmp_path, pictures, flags, words):
     process = run_script("gantut_trainer.py", *flags, cwd=tmp_path)
     assert words in the_error(process) and process.stderr.count("\n") == 1
     assert os.listdir(tmp_path) == ["pictures"]
+
+
+FLAGFILES = {  # name: its bytes, and what is said of it; None: it is read
+    "utf-8": ("# größe\n--epoch=0\n".encode(), None), "bom": ("--epoch=0\n".encode("utf-8-sig"), None),
+    "powershell": ("--epoch=0\r\n".encode("utf-16"), None), "inside": (b"--flagfile=utf-8\n", None),
+    "latin-1": ("--dataset=größe\n".encode("latin-1"), "--flagfile latin-1 is not in UTF-8: save it so"),
+    "nowhere": (None, "--flagfile nowhere cannot be read: No such file"),
+    "circle": (b"--flagfile=circle\n", "--flagfile circle names itself"),
+}
+
+
+def test_flagfiles(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, (content, _) in FLAGFILES.items():
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+    for name, (_, said) in FLAGFILES.items():
+        for words in (["--flagfile=" + name], ["-flagfile", name]):
+            if said:
+                with pytest.raises(UserError, match=said):
+                    with_flagfiles(["x.py", *words])
+            else:
+                assert with_flagfiles(["x.py", "--a", *words, "--b"]) == ["x.py", "--a", "--epoch=0", "--b"]
+    for name, said in (("powershell", "--epoch=0"), ("latin-1", FLAGFILES["latin-1"][1])):
+        process = run_script("gantut_trainer.py", "--flagfile", name, cwd=tmp_path)
+        assert said in the_error(process) and process.stderr.count("\n") == 1
+
+
+NOT_NUMBERS = {"gantut_complete.py": ["lam", "lr", "beta1", "beta2", "hmc_eps", "hmc_beta", "hmc_anneal"],
+               "gantut_sample.py": ["seconds"]}
+
+
+def test_numbers_that_are_none(tmp_path):
+    for script, names in NOT_NUMBERS.items():
+        code = ("import sys, gantut.console, {0}\nfrom absl.testing import flagsaver\n{0}.define_flags()\n"
+                "for word in sys.argv[1:]:\n    with flagsaver.flagsaver():\n        try:\n"
+                "            gantut.console.parse_flags(['x.py', '--dataset=d', word])\n"
+                "            print('took', word)\n"
+                "        except SystemExit as error:\n            print(error)\n").format(script[:-3])
+        words = ["--{}={}".format(name, value) for name in names for value in ("nan", "inf")]
+        process = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=tmp_path,
+                                 env={**os.environ, "PYTHONPATH": ROOT})
+        lines = process.stdout.splitlines()
+        assert len(lines) == len(words), process.stderr
+        for word, line in zip(words, lines):
+            assert line.startswith("error: flag {}: ".format(word)), line
 
 
 def test_the_short_flag_for_help(tmp_path):

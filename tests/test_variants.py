@@ -139,8 +139,7 @@ def test_a_wrong_flag_is_one_line(tmp_path, monkeypatch, flags):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()
     monkeypatch.setattr(sys, "argv", ["mnist_gan.py", *flags])
-    monkeypatch.setattr(mnist, "leave_at_once", lambda: None)
-    monkeypatch.setattr(mnist, "protect", lambda: None)
+    monkeypatch.setattr("gantut.scripts.begin", lambda *_: None)  # this process's streams and signals
     with pytest.raises(SystemExit, match="^error: [^\n]+$"):
         mnist.run(mnist_gan.main)
 
@@ -370,6 +369,26 @@ def test_each_lesson_runs_alone(tmp_path):
         assert losses.shape == ((4, 2) if name == "keras_gan" else (2, 2)) and np.isfinite(losses).all()
         assert (out / "samples.png").exists() and (out / "losses.png").exists()
         assert (out / ("generator.keras" if "keras" in name else "checkpoints/generator.ckpt.index")).exists()
+
+
+def test_another_programs_settings_of_keras(tmp_path):
+    """What ~/.keras/keras.json says changes nothing."""
+    (tmp_path / ".keras").mkdir()
+    (tmp_path / ".keras" / "keras.json").write_text(
+        '{"floatx": "float16", "epsilon": 0.1, "backend": "tensorflow", "image_data_format": "channels_first"}')
+    images, labels = mnist.load()
+    np.savez(tmp_path / "tiny.npz", images=images[:160], labels=labels[:160])
+    cases = [(name, flags, home) for name, flags in [("keras_gan", ("--epochs", 2)), ("keras_dcgan", ("--steps", 2))]
+             for home in (tmp_path, tmp_path / "nobody")]
+    done = two_at_a_time(lambda case: run_script(
+        f"variants/{case[0]}.py", *case[1], "--data", tmp_path / "tiny.npz", "--out_dir", case[2] / "out" / case[0],
+        cwd=tmp_path, env={**os.environ, "HOME": str(case[2])}), cases)
+    for process in done.values():
+        assert process.returncode == 0, process.stderr  # where Matplotlib may say that it makes its cache
+    for name in ("keras_gan", "keras_dcgan"):
+        losses = [np.array(pickle.loads((home / "out" / name / "train_losses.pkl").read_bytes()))
+                  for home in (tmp_path, tmp_path / "nobody")]
+        np.testing.assert_allclose(*losses, rtol=1e-5)
 
 
 def test_the_faces_dcgan_trains_on_digits(tmp_path):

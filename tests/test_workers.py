@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -277,6 +278,7 @@ def test_by_slurm(monkeypatch, nodes, tasks, rank, node, hosts):
     ({}, dict(TF_CONFIG={"cluster": {"ps": ["a:1"], "worker": ["b:1"]}}), "TF_CONFIG names ps, worker"),
     ({}, dict(TF_CONFIG={"cluster": {"worker": ["a:1", "b:1"]}}), "task None None is none of its cluster"),
     ({}, dict(SLURM_STEP_NUM_TASKS="2", SLURM_PROCID="0"), "SLURM_STEP_NODELIST not found"),
+    ({}, dict(SLURM_STEP_NUM_TASKS="abc", SLURM_PROCID="0"), "SLURM_STEP_NUM_TASKS is abc, no number"),
     ({}, dict(SLURM_STEP_NUM_TASKS="2", SLURM_PROCID="0", SLURM_STEP_NODELIST="n[9-10]", SLURMD_NODENAME="n9",
               SLURM_STEP_TASKS_PER_NODE="1(x2)"), "Slurm runs task 0 on n9, .* expects it on n10:8470"),
 ])
@@ -347,6 +349,49 @@ def test_an_address_that_is_taken_or_elsewhere():
     with pytest.raises(UserError, match="worker 0 cannot listen at 127.0.0.1:{}: Address already in use".format(port)):
         check_address("127.0.0.1:{}".format(port), 0)
     del server
+
+
+def test_a_port_that_is_taken_after_it_was_looked_at(monkeypatch):
+    """By a second worker of the same number, started at once."""
+    hosts = ["127.0.0.1:{}".format(port) for port in free_ports(2)]
+    monkeypatch.setattr("gantut.workers.check_address", lambda *_: None)
+    with socket.socket() as listener:  # which does not share its port
+        listener.bind(("127.0.0.1", int(hosts[0].split(":")[1])))
+        listener.listen()
+        with pytest.raises(UserError, match="worker 0 cannot listen at {}: .*another --task_index".format(hosts[0])):
+            Workers(hosts, 0, tf.ConfigProto(), 1, 1)
+
+
+def test_two_workers_of_one_number(tmp_path, pictures):
+    """One of them, or both, say so in a line; one that goes on waits for the other number in vain."""
+    team = Team(tmp_path, 2, pictures)
+    hosts = ",".join("127.0.0.1:{}".format(port) for port in free_ports(2))
+    team.processes = [start(folder, *FLAGS, "--worker_hosts", hosts, "--task_index", 0, "--start_timeout", 5)
+                      for folder in team.folders]
+    assert team.end() == [1, 1]
+    lines = team.errors()
+    assert any("cannot listen at" in line for line in lines), lines
+    assert all(line.startswith("error: ") for line in lines), lines
+    assert [team.stderr(i).count("\n") for i in (0, 1)] == [1, 1]
+
+
+def test_a_name_of_its_own_that_is_not_known_is_said(capsys, monkeypatch):
+    def unknown(*_, **__):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)  # not asked for: a network may make up an address
+    with pytest.raises(UserError, match="worker 0 cannot listen at nod01:8470: Name or service not known"):
+        check_address("nod01:8470", 0, 5)
+    assert capsys.readouterr().out == " [*] Waiting until this worker's own name is known here: nod01\n"
+
+
+def test_workers_that_the_environment_names_are_said(monkeypatch, capsys):
+    """As under srun --pty, where the others never come."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    step = dict(SLURM_STEP_NUM_TASKS="4", SLURM_STEP_NODELIST="n1", SLURM_STEP_TASKS_PER_NODE="4", SLURMD_NODENAME="n1")
+    assert workers(monkeypatch, SLURM_PROCID="0", **step)[1] == 0
+    assert capsys.readouterr().out == (" [*] 4 workers, by Slurm's variables; to train in this process alone: unset "
+                                       "SLURM_STEP_NUM_TASKS\n")
+    assert workers(monkeypatch, SLURM_PROCID="1", **step)[1] == 1 and capsys.readouterr().out == ""
 
 
 # what they tell each other, without processes

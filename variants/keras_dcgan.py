@@ -36,6 +36,10 @@ from tensorflow.keras.models import Sequential
 from tensorflow.keras.optimizers import Adam
 from tqdm import tqdm
 
+keras.config.set_floatx("float32")  # these three are what the text assumes, whatever ~/.keras/keras.json says
+keras.config.set_image_data_format("channels_last")
+keras.config.set_epsilon(1e-7)
+
 img_rows = 28
 img_cols = 28
 channels = 1
@@ -160,7 +164,7 @@ def train(images, iterations, out_dir, rng):
                     print(line, flush=True)
                 samples = generator(sample_noise(rng, 16), training=False).numpy()[..., 0]
                 save_samples(samples, os.path.join(out_dir, f"iteration-{i + 1:05d}.png"))
-                generator.save(os.path.join(out_dir, "generator.keras"))
+                mnist.save_model(generator, out_dir)
     return losses
 
 
@@ -178,7 +182,7 @@ def save_samples(images, path):
     for ax, img in zip(axs.flatten(), gen_imgs):
         ax.axis("off")
         ax.imshow(img, cmap="gray")
-    fig.savefig(path)
+    mnist.save_figure(fig, path)
 
 
 def main():

@@ -29,6 +29,10 @@ from tensorflow.keras.models import Model
 from tensorflow.keras.optimizers import Adam
 from tqdm import tqdm
 
+keras.config.set_floatx("float32")  # these three are what the text assumes, whatever ~/.keras/keras.json says
+keras.config.set_image_data_format("channels_last")
+keras.config.set_epsilon(1e-7)
+
 z_dim = 100
 img_shape = (28, 28, 1)
 learning_rate = 0.0002
@@ -125,7 +129,7 @@ def train(images, epochs, out_dir, rng):
                 if batch_num % 10 == 0:
                     samples = gen(sample_noise(rng, 16), training=False).numpy()[..., 0]
                     save_samples(samples, os.path.join(out_dir, f"epoch-{epoch:03d}_batch-{batch_num:03d}.png"))
-            gen.save(os.path.join(out_dir, "generator.keras"))
+            mnist.save_model(gen, out_dir)
     return losses
 
 
@@ -142,7 +146,7 @@ def save_samples(images, path):
     for ax, img in zip(axes.flatten(), images):
         ax.axis("off")
         ax.imshow(img, cmap="gray")
-    fig.savefig(path, dpi=80, bbox_inches="tight")
+    mnist.save_figure(fig, path, dpi=80, bbox_inches="tight")
 
 
 def main():

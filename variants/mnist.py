@@ -19,14 +19,17 @@ from PIL import Image
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-import gantut.console  # before TensorFlow, which it keeps quiet
+import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
+import tensorflow as tf
+
+from gantut import scripts
 from gantut.checkpoints import check_folder
-from gantut.errors import UserError, one_line
+from gantut.errors import UserError, one_line, whole, write_whole
 from gantut.idx import read_idx
-from gantut.places import in_words, place
-from gantut.signals import leave_at_once
-from gantut.streams import protect
+from gantut.images import save_figure
+from gantut.places import place
+from gantut.scripts import argument_parser
 
 DIGITS = place("data", "digits.npz")
 IDX = {"train": "train", "test": "t10k"}
@@ -135,8 +138,7 @@ def flags(doc, unit, default, beta1=None):
         return float(text)
 
     script = os.path.splitext(os.path.basename(sys.argv[0]))[0]
-    parser = argparse.ArgumentParser(description=in_words(doc), formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.error = lambda message: sys.exit(f"error: {message} (see --help)")
+    parser = argument_parser(doc)
     parser.add_argument("--" + unit, type=at_least(1), default=default, help=f"how long to train [{default}]")
     parser.add_argument("--data", type=os.path.expanduser, default="digits",
                         help="digits, mnist, an .npz, or a folder of IDX files [digits]")
@@ -160,8 +162,7 @@ def flags(doc, unit, default, beta1=None):
 
 def save_losses(losses, out_dir, unit):
     """Keep the losses of D and G in each unit, [n, 2], as train_losses.pkl, and draw them as losses.png."""
-    with open(os.path.join(out_dir, "train_losses.pkl"), "wb") as f:
-        pkl.dump(losses, f)
+    write_whole(os.path.join(out_dir, "train_losses.pkl"), pkl.dumps(losses))
     losses = np.array(losses)
     fig = Figure()
     ax = fig.subplots()
@@ -170,14 +171,22 @@ def save_losses(losses, out_dir, unit):
     ax.set_title("Training Losses")
     ax.set_xlabel(unit)
     ax.legend()
-    fig.savefig(os.path.join(out_dir, "losses.png"))
+    save_figure(fig, os.path.join(out_dir, "losses.png"))
+
+
+def save_model(model, out_dir):
+    """Keep a model of Keras as generator.keras."""
+    path = os.path.join(out_dir, "generator.keras")
+    with whole(path, os.path.join(out_dir, "generator.part.keras")) as part:  # its ending tells Keras the format
+        model.save(part)
 
 
 def run(main):
     """Call main(); how it ends becomes one line at most on stderr and an exit code."""
-    protect()
-    leave_at_once()
-    try:
-        gantut.console.call(main)
-    except OSError as error:
-        sys.exit(f"error: {error.filename or 'writing'}: {error.strerror}")
+    def lesson():
+        try:
+            main()
+        except tf.errors.OpError as error:  # of its saver, on a full disk for example
+            raise UserError(one_line(error)) from None
+
+    scripts.run(lesson)

@@ -215,7 +215,7 @@ def save_samples(images, path, number=6):
             canvas[a * 28:(a + 1) * 28, j * 28:(j + 1) * 28] = g[a * number + j]
     fig = Figure(figsize=(number, number))
     fig.subplots().imshow(canvas, origin="upper", cmap="gray")
-    fig.savefig(path)
+    mnist.save_figure(fig, path)
 
 
 def main():

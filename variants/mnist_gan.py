@@ -154,7 +154,7 @@ def save_samples(images, path):
         ax.xaxis.set_visible(False)
         ax.yaxis.set_visible(False)
         ax.imshow(img, cmap="Greys_r")
-    fig.savefig(path)
+    mnist.save_figure(fig, path)
 
 
 def main():

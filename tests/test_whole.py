@@ -1,0 +1,161 @@
+"""What a user has already is as it was where its successor cannot be written: on a disk that is really full."""
+import contextlib
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT, run_script, snapshot, the_error, write_pictures
+from matplotlib.figure import Figure
+from test_run_fails import small_disk
+from test_sample import config, model, sampler  # noqa: F401
+
+import gantut_imgfuncs
+import gantut_sample
+from gantut.errors import UserError, all_whole, whole, write_whole
+from gantut.export import export_network
+from gantut.images import save_figure, save_film
+from gantut_gan import DCGAN
+
+sys.path += [os.path.join(ROOT, "data"), os.path.join(ROOT, "variants")]
+
+import align_faces
+import make_faces
+import mnist
+
+NOISE = np.random.RandomState(0).uniform(size=(1, 64, 64, 3))
+
+
+@contextlib.contextmanager
+def full_disk(folder):
+    """A file system on which what lay in folder takes all the room there is."""
+    with small_disk(folder, 64):
+        with contextlib.suppress(OSError), open(folder / "filler", "wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        yield
+
+
+def curve():
+    figure = Figure()
+    figure.subplots().plot([1, 2])
+    return figure
+
+
+WRITERS = {  # file: what writes it, given its path
+    "grid.png": lambda path: gantut_imgfuncs.save_images(NOISE, [1, 1], path),
+    "grid.jpg": lambda path: gantut_imgfuncs.save_images(NOISE, [1, 1], path),
+    "film.gif": lambda path: save_film(list(np.uint8(NOISE * 255)) * 3, path),
+    "curve.png": lambda path: save_figure(curve(), path),
+    "losses.png": lambda path: mnist.save_losses(np.ones([9, 2]), os.path.dirname(path), "step"),
+    "train_losses.pkl": lambda path: mnist.save_losses(np.ones([9, 2]), os.path.dirname(path), "step"),
+    "page.html": lambda path: write_whole(path, "a page" * 2000),
+    "alignment.csv": lambda path: align_faces.open_table(path, [{"file": "x" * 9000}]),
+    "alignment.json": lambda path: write_whole(path, b"{}" * 9000),
+    "face.jpg": lambda path: make_faces.save(np.uint8(NOISE[0] * 255), path),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_what_is_there_stays_on_a_full_disk(tmp_path, monkeypatch, name):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    path = folder / name
+    path.write_bytes(b"from before")
+    monkeypatch.setattr(make_faces, "same", lambda *_: True)  # whether it is the same picture is not the question
+    with full_disk(folder):
+        before = snapshot(folder)
+        with pytest.raises(OSError, match="No space left"):
+            WRITERS[name](str(path))
+        assert snapshot(folder) == before
+        os.remove(folder / "filler")
+        WRITERS[name](str(path))
+        assert b"from before" not in path.read_bytes() and path.stat().st_size > 20
+
+
+MODES = {"grid": "grid.png", "interpolate": "interpolate.png", "arithmetic": "arithmetic.png", "walk": "walk.gif",
+         "nearest": "nearest.png", "quiz": "quiz.html", "page": "page.html", "images": "images"}
+
+
+def test_every_mode_of_the_sampler_on_a_full_disk(tmp_path, sampler):  # noqa: F811
+    write_pictures(tmp_path / "pictures")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    for name in [*list(MODES.values())[:-1], "export.onnx", "export.tflite"]:
+        (folder / name).write_bytes(b"from before" * 900)
+    with full_disk(folder):
+        before = snapshot(folder)
+        for mode, name in MODES.items():
+            flags = config(folder / name, count=4, a=["1"], b=["2"], c=["3"], frames=4,
+                           dataset=str(tmp_path / "pictures"))
+            with pytest.raises(UserError, match="cannot write .*No space left"):
+                gantut_sample.MODES[mode][0](sampler, flags)
+            assert snapshot(folder) == before, mode
+        for form, name in [("saved_model", "model"), ("onnx", "export.onnx"), ("tflite", "export.tflite")]:
+            with pytest.raises(UserError, match="cannot write"):
+                export_network(DCGAN, sampler.sizes, sampler.numbers(), "G", form, str(folder / name))
+            assert snapshot(folder) == before and "model" not in os.listdir(folder), form
+
+
+def test_processes_on_a_full_disk(tmp_path, model):  # noqa: F811
+    """The sampler, the judge and the completion, of which either all results are new or none is."""
+    write_pictures(tmp_path / "pictures", n=64)
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    for name in ("grid.png", "scores.csv", "losses.csv", "losses.png", "film.gif", "000.png", "000_strip.png"):
+        (folder / name).write_bytes(b"from before" * 1000)
+    checkpoint = ["--checkpoint_dir", model.folder / "checkpoint"]
+    with full_disk(folder):
+        before = snapshot(folder)
+        for script, flags in {
+                "gantut_sample.py": ["--out", "disk/grid.png"],
+                "gantut_judge.py": ["--dataset", "pictures", "--count", 32, "--out", "disk/scores.csv"],
+                "gantut_complete.py": ["--dataset", "pictures/000.png", "--n_iter", 3, "--out_dir", "disk"]}.items():
+            line = the_error(run_script(script, *checkpoint, *flags, cwd=tmp_path))
+            assert "No space left" in line and "what was saved before is intact" in line
+            assert snapshot(folder) == before, script
+
+
+def test_links_pipes_and_devices_stay_what_they_are(tmp_path):
+    (tmp_path / "file").write_text("old")
+    os.symlink("file", tmp_path / "link")
+    os.link(tmp_path / "file", tmp_path / "kept")
+    write_whole(str(tmp_path / "link"), "new")
+    assert os.path.islink(tmp_path / "link") and (tmp_path / "file").read_text() == "new"
+    assert (tmp_path / "kept").read_text() == "old"
+    write_whole(os.devnull, "nothing")
+    assert not os.path.isfile(os.devnull) and os.listdir(tmp_path) != []
+    os.mkfifo(tmp_path / "pipe")
+    reader = subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE)
+    write_whole(str(tmp_path / "pipe"), "through")
+    assert reader.communicate(timeout=20)[0] == b"through" and not os.path.isfile(tmp_path / "pipe")
+
+
+def test_of_several_files_all_or_none(tmp_path):
+    write_whole(str(tmp_path / "a"), "old")
+    with pytest.raises(ZeroDivisionError), all_whole(str(tmp_path)) as part:
+        write_whole(os.path.join(part, "a"), "new")
+        1 / 0  # noqa: B018
+    assert snapshot(tmp_path) == {"a": b"old"}
+    with all_whole(str(tmp_path)) as part:
+        for name in "ab":
+            write_whole(os.path.join(part, name), "new")
+    assert snapshot(tmp_path) == {"a": b"new", "b": b"new"}
+
+
+def test_what_may_not_be_written_to_is_not_replaced(tmp_path):
+    """As another user than root, for whom no file is read-only."""
+    if os.geteuid():
+        pytest.skip("becomes another user, which takes root")
+    path = tmp_path / "mine"
+    path.write_text("old")
+    path.chmod(0o444)
+    tmp_path.chmod(0o777)
+    code = ("import os, sys; sys.path[:0] = {!r}; from gantut.errors import write_whole\n"
+            "os.chdir({!r}); os.setgid(65534); os.setuid(65534); write_whole('mine', 'new')").format(
+        [ROOT, *sys.path], str(tmp_path))
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "PermissionError" in process.stderr and path.read_text() == "old", process.stderr
+    with pytest.raises(IsADirectoryError), whole(str(tmp_path)) as part, open(part, "w"):
+        pass
