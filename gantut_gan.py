@@ -101,7 +101,7 @@ class DCGAN(object):
         self.d_loss = self.d_loss_real + self.d_loss_fake
 
         # both passes move the same averages: D learns from fakes that are judged once more, after the real ones
-        with tf.control_dependencies([self.D_logits]):
+        with tf.control_dependencies([self.D]):  # of D_logits alone TensorFlow's optimizer of graphs loses some
             self.d_loss = again(self.d_loss, [self.D_, self.D_logits_], self.discriminator(self.G, reuse=True))
 
         self.z_sum = tf.summary.histogram("z", self.z)

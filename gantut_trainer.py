@@ -17,7 +17,7 @@ import tensorflow.compat.v1 as tf
 from gantut.devices import find_devices
 from gantut.errors import check_outside, writing
 from gantut.finding import find_dataset
-from gantut.flags import define, forget, settings
+from gantut.flags import RULES, define, forget, settings
 from gantut.parts import with_parts
 from gantut.precision import set_precision
 from gantut.processes import find_workers, join
@@ -41,10 +41,8 @@ FLAGS = flags.FLAGS
 
 flags.register_validator("image_size", lambda n: n >= 8 and n & (n - 1) == 0, "must be a power of two, 8 or more")
 flags.register_validator("c_dim", lambda n: n in (1, 3), "must be 1 (gray) or 3 (RGB)")
-flags.register_validator("train_size", lambda n: n >= 1, "must be 1 or more")
-flags.register_validator("learning_rate", lambda x: 0 < x < np.inf, "must be a number greater than 0")
-flags.register_validator("beta1", lambda x: 0 <= x < 1, "must lie in [0, 1)")
-flags.register_validator("dataset", bool, "must name a folder")
+for name, allowed, words in RULES:  # as for train() from Python
+    flags.register_validator(name, allowed, words)
 flags.register_multi_flags_validator(["num_gpus", "num_devices"], lambda f: min(f.values()) == 1,
                                      "--num_gpus and --num_devices exclude each other")
 

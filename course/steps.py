@@ -93,7 +93,7 @@ STEPS = [
                "Which variables may each optimizer move, and how often?",
                "batch_images [batch_size, 64, 64, 3] and batch_z [batch_size, z_dim], both in [-1, 1].",
                "AdamOptimizer(config.learning_rate, beta1=config.beta1).minimize(self.d_loss, var_list=self.d_vars); "
-               "the project's train() has optimizers, writer and saver from a Run, yours may be TensorFlow's"], 150),
+               "the project's own train() has them and its writer from a Run, yours may be TensorFlow's"], 150),
     Step("gantut_trainer.py", 5, "gantut_trainer.py", "trainer.trainer",
          "Part 5: 'This is it! 5 posts later and we can train our GAN.'", [
              "Does it run when you type the command?", "config.train_size is a whole number, np.inf if not given.",

@@ -5,6 +5,7 @@ places       where the project's own folders are, in a clone or installed, and w
 signals      Ctrl-C, SIGTERM and their like: a step is finished first
 streams      stdout and stderr that nobody reads end nothing
 console      what a terminal sees: no noise, one line for an error, how far it is
+script       the same for a script that does without TensorFlow
 notebook     what a notebook sees: how far it is and the newest samples, in place
 flags        the flags beyond Part 5's, each defined once, and their defaults
 
@@ -23,21 +24,26 @@ inception    features of Keras' network, in a process of its own
 checkpoints  which is the newest, what is in it, the saver that looks before it restores
 averages     the moving average of G's weights, and drawing with it
 record       run.json: what a run is made with, and whether it may go on
-logs         TensorBoard's event files
+logs         TensorBoard's event files; a training does not end for them
+keeping      checkpoints, which must not be lost, and samples, for which no training ends
 lock         one run in a checkpoint folder at a time
 health       numbers that are not finite, a discriminator that has won, samples that have collapsed
+failures     what ended a training, in one line
 epoch_judge  the judge during a training, and the best checkpoint
-run          the one object that DCGAN.train() talks to: it brings the rooms above together
-
-faster       the trainer's step: Part 4's updates in fewer passes
-kernels      what a processor computes batch norm and gradients with, faster
-augment      pictures changed by chance, so that gradients pass
-recipe       what later papers changed, each part by a flag
 precision    bfloat16: half the time for a step
-devices      the networks on several devices of a machine
 processes    one process, or several: what the run asks of either
 addresses    where the workers of a cluster are
 workers      what they do together
+run          what DCGAN.train() hands its statements: it brings the modules above together
+
+graph        a loss, written once in the class, of other tensors
+schedule     what a class's step() asks of the session, found out by watching it
+kernels      what a processor computes batch norm and gradients with, faster
+faster       --fast: Part 4's updates in fewer passes
+devices      the networks on several devices of a machine
+augment      pictures changed by chance, so that gradients pass
+recipe       what later papers changed, each part by a flag
+parts        the class that trains: DCGAN, or with what the flags ask for besides
 
 quiz         the page of the quiz, real or fake?
 page         the page that draws faces while one moves sliders; tfjs/ holds what it computes with

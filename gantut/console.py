@@ -75,6 +75,11 @@ def call(main):
         main()
     except UserError as error:
         sys.exit("error: {}".format(printable(str(error))))
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        sys.exit("error: there is not memory enough ({}): ask for less, as by a smaller --batch_size or --count".format(
+            one_line(error)[:200]))
+    except tf.errors.OpError as error:
+        sys.exit("error: TensorFlow ends this: {}".format(one_line(error)[:300]))
     except Stopped as stopped:
         print("stopped and saved; to go on: {}".format(typed()), file=sys.stderr)
         sys.exit(128 + stopped.args[0])

@@ -27,8 +27,10 @@ def own_step(DCGAN, fast, g_updates=2, losses_every=1):
     if not fast and g_updates == 2:
         return DCGAN
     check_class(DCGAN)
+    asked = dict(fast=fast, g_updates=g_updates, losses_every=losses_every)
 
     class OwnStepDCGAN(DCGAN):
+        parts = asked
         g_updates = None
 
         def step(self, d_optim, g_optim, batch_images, batch_z, counter):

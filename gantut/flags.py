@@ -70,6 +70,13 @@ OF_A_MODEL = {  # flags of the scripts that draw with one
 }
 PART_5 = dict(epoch=20, learning_rate=0.0002, beta1=0.5, train_size=float("inf"), dataset="lfw-aligned-64",
               checkpoint_dir="checkpoint", sample_dir="samples")  # gantut_trainer.py's, for train() without its flags
+RULES = [  # Part 5's flags: what is allowed, in words
+    ("epoch", lambda n: n >= 1, "must be 1 or more"),
+    ("learning_rate", lambda x: 0 < x < float("inf"), "must be a number greater than 0"),
+    ("beta1", lambda x: 0 <= x < 1, "must lie in [0, 1)"),
+    ("train_size", lambda n: n >= 1, "must be 1 or more"),
+    ("dataset", bool, "must name a folder"),
+]
 OF_PYTHON = dict(processes=Alone(), devices=1, progress=None)
 OF_DCGAN = ["image_size", "batch_size", "is_crop", "c_dim", "z_dim", "gf_dim", "df_dim"]
 OF_THE_STEP = ["fast", "losses_every", "ema", "augment", "r1", "g_updates"]  # made by gantut/parts.py
@@ -130,6 +137,7 @@ def settings(config, dcgan, **more):
     """
     if isinstance(config, Settings):
         return config
+    of_session = {"precision": precision_of(dcgan.sess), "threads": threads_of(dcgan.sess)}
     known = {**PART_5, **{name: default for name, (default, _, _) in BEYOND.items()}, **OF_PYTHON}
     if hasattr(config, "flag_values_dict"):  # absl's; a script may have flags of its own besides
         given = {name: value for name, value in config.flag_values_dict().items() if name in {*known, *OF_DCGAN}}
@@ -144,16 +152,34 @@ def settings(config, dcgan, **more):
         if name in of_class and value != of_class[name]:
             raise UserError("{0}={1!r}, but this class trains with {2!r}: make it by gantut.parts.with_parts(DCGAN, "
                             "config) of the same config".format(name, value, of_class[name]))
-        if name in OF_THE_COMMAND and not more and value != known[name]:
-            raise UserError("{}={!r}: that is for the command gantut_trainer.py alone, train() cannot do it".format(
+        if name in OF_THE_COMMAND and not more and value != of_session.get(name, known[name]):
+            raise UserError("{}={!r} is for the command gantut_trainer.py alone, train() cannot do it".format(
                 name, value))
-    if not more:  # the session is the caller's
-        given = {**given, "precision": precision_of(dcgan.sess), "threads": threads_of(dcgan.sess)}
+    if not more:
+        check_values({**known, **given, "is_crop": dcgan.is_crop})
+        given = {**given, **of_session}
     found = {**known, **given, **of_class, **more, **{name: getattr(dcgan, name) for name in OF_DCGAN}}
     found.update({name: os.path.expanduser(found[name]) for name in PATHS if isinstance(found.get(name), str)})
     if found["train_size"] < float("inf"):
         found["train_size"] = int(found["train_size"])  # a float flag, which must be able to be infinite
     return Settings(**{**found, "dataset": find_dataset(found["dataset"])})
+
+
+def check_values(values):
+    """Raise UserError if a value is none that the command would take."""
+    for name, allowed, words in RULES:
+        if not allowed(values[name]):
+            raise UserError("{}={!r}: {}".format(name, values[name], words))
+    for name, (_, _, bounds) in BEYOND.items():
+        low, high, kinds = (bounds.get(key) for key in ("lower_bound", "upper_bound", "enum_values"))
+        if low is not None and not low <= values[name] <= (float("inf") if high is None else high):
+            raise UserError("{}={!r} must be {} or more{}".format(
+                name, values[name], low, "" if high is None else ", {} or less".format(high)))
+        if kinds and values[name] not in kinds:
+            raise UserError("{}={!r} must be one of {}".format(name, values[name], ", ".join(kinds)))
+    for name, needed in (("crop_size", "is_crop"), ("keep_best", "judge_every")):
+        if values[name] and not values[needed]:
+            raise UserError("{}={!r} has no effect without {}".format(name, values[name], needed))
 
 
 def check_names(given, known):

@@ -1,6 +1,9 @@
 """What a run leaves behind: checkpoints, which must not be lost, and samples, for which no training ends."""
+import contextlib
 import os
 import sys
+
+import tensorflow.compat.v1 as tf
 
 from gantut import record
 from gantut.checkpoints import Saver
@@ -30,6 +33,19 @@ class RunSaver(Saver):
         run.writer.flush(global_step)
 
 
+@contextlib.contextmanager
+def optional(what):
+    """What fails in here, in writing something, is said and ends nothing."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        say("cannot write {}: {}; the training goes on without".format(what, one_line(error)[:300]))
+
+
+def say(line):
+    print(printable(" [!] " + line), file=sys.stderr, flush=True)
+
+
 class SampleFolder(object):
     """The folder of the sample pictures. imgfuncs: Part 3's functions, which write them."""
 
@@ -45,15 +61,12 @@ class SampleFolder(object):
         try:
             if not os.path.isdir(self.folder):
                 os.makedirs(self.folder)
-                self.say("{} had gone, and is made anew".format(self.folder))
+                say("{} had gone, and is made anew".format(self.folder))
             self.imgfuncs.save_images(samples, size, path)
         except OSError as error:
             if not self.failed:
-                self.say("cannot write {}: {}; the training goes on without".format(path, one_line(error)))
+                say("cannot write {}: {}; the training goes on without".format(path, one_line(error)))
             self.failed = True
             return False
         self.failed = False
         return True
-
-    def say(self, line):
-        print(printable(" [!] " + line), file=sys.stderr, flush=True)

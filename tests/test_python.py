@@ -1,4 +1,5 @@
 """docs/python.md: its code as it stands there, as a program and in a notebook; DCGAN with a plain namespace."""
+import json
 import os
 import re
 import subprocess
@@ -13,9 +14,11 @@ from conftest import ROOT, write_pictures
 from nbclient import NotebookClient
 
 from gantut.errors import UserError
+from gantut.flags import settings
+from gantut.precision import set_precision
 from gantut_gan import DCGAN
 
-LEFT = ["0.0002", "0.002", "checkpoint", "in_place", "logs", "samples", "sixteen.png"]
+LEFT = ["0.0002", "0.002", "checkpoint", "fast", "in_place", "logs", "samples", "sixteen.png"]
 SMALL = dict(image_size=16, gf_dim=4, df_dim=4, z_dim=8, batch_size=8)
 
 
@@ -28,7 +31,7 @@ def test_the_page_is_a_program(tmp_path):
     process = subprocess.run([sys.executable, "-c", "\n".join(blocks())], cwd=tmp_path, capture_output=True, text=True,
                              timeout=300, env={**os.environ, "PYTHONPATH": ROOT})
     assert (process.returncode, process.stderr) == (0, "")
-    assert process.stdout.count("No model found") == 4 and process.stdout.count("Epoch [ 1] [   3/   4]") == 4
+    assert process.stdout.count("No model found") == 5 and process.stdout.count("Epoch [ 1] [   3/   4]") == 5
     assert "loaded: True" in process.stdout
     assert sorted(os.listdir(tmp_path)) == LEFT
     assert iio.imread(tmp_path / "sixteen.png").shape == (64, 64, 3)
@@ -65,3 +68,53 @@ def test_a_model_is_not_lost_because_it_was_not_loaded(tmp_path):
     config.epoch = 2
     train(str(tmp_path) + "/./checkpoint/")
     assert "DCGAN.model-7.index" in os.listdir(tmp_path / "checkpoint")
+
+
+class Unbuilt(object):
+    """What settings() asks of a DCGAN."""
+    image_size, batch_size, is_crop, c_dim, z_dim, gf_dim, df_dim = 16, 8, False, 3, 8, 4, 4
+    sess = SimpleNamespace(_config=None)
+
+
+REFUSED = {  # what train() is asked for: what the line says
+    "epochs=2": ("epochs", "is epoch meant?"), "zz=1": ("zz", "--help lists"), "ema=0.999": ("ema", "with_parts"),
+    "augment=True": ("augment", "with_parts"), "r1=1.0": ("r1", "with_parts"), "fast=True": ("fast", "with_parts"),
+    "g_updates=1": ("g_updates", "with_parts"), "losses_every=5": ("losses_every", "with_parts"),
+    "image_size=32": ("image_size", "DCGAN(sess, image_size=32)"), "batch_size=4": ("batch_size", "DCGAN(sess"),
+    "is_crop=True": ("is_crop", "DCGAN(sess"), "recipe='modern'": ("recipe", "for the command"),
+    "precision='bfloat16'": ("precision", "for the command"), "threads=1": ("threads", "for the command"),
+    "num_devices=2": ("num_devices", "for the command"), "worker_hosts=['a:1', 'b:1']": ("worker_hosts", "command"),
+    "scale_learning_rate=True": ("scale_learning_rate", "for the command"), "save_every=0": ("save_every", "1 or more"),
+    "learning_rate=-1": ("learning_rate", "greater than 0"), "epoch=0": ("epoch", "1 or more"),
+    "ema=float('nan')": ("ema", ""), "crop_size=8": ("crop_size", "is_crop"), "keep_best=True": ("keep_best", "judge"),
+}
+
+
+@pytest.mark.parametrize("asked", REFUSED)
+def test_what_train_would_not_do_is_refused_by_name(tmp_path, asked):
+    config = SimpleNamespace(dataset=str(tmp_path), **eval("dict({})".format(asked)))
+    with pytest.raises(UserError) as caught:
+        settings(config, Unbuilt)
+    assert all(words in str(caught.value) for words in REFUSED[asked]) and "\n" not in str(caught.value)
+
+
+def test_what_train_is_told_is_what_it_goes_by(tmp_path):
+    given = dict(epoch=3, train_size=8.0, ema=0.999, judge_every=1, keep_best=True, learning_rate=0.1, image_size=16)
+
+    class WithParts(Unbuilt):
+        parts = dict(ema=0.999)
+    found = settings(SimpleNamespace(dataset=str(tmp_path), **given), WithParts)
+    assert {name: getattr(found, name) for name in given} == given and isinstance(found.train_size, int)
+    assert settings(found, WithParts) is found
+    assert settings(SimpleNamespace(dataset=str(tmp_path)), WithParts).ema == 0.999
+
+
+def test_run_json_says_the_precision_of_the_session(tmp_path):
+    config = tf.ConfigProto(intra_op_parallelism_threads=1)
+    set_precision(config, "bfloat16")
+    namespace = SimpleNamespace(dataset=write_pictures(tmp_path / "pictures", n=8), epoch=1, **{
+        name + "_dir": str(tmp_path / name) for name in ("checkpoint", "sample", "logs")})
+    with tf.Graph().as_default(), tf.Session(config=config) as sess:
+        DCGAN(sess, **SMALL).train(namespace)
+    flags = json.loads((tmp_path / "checkpoint" / "run.json").read_text())["flags"]
+    assert (flags["precision"], flags["threads"], flags["fast"]) == ("bfloat16", "1", "False")

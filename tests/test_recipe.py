@@ -25,7 +25,8 @@ from step import BareRun
 
 RNG = np.random.RandomState(1)
 IMAGES = RNG.uniform(-1, 1, [5, 16, 16, 3]).astype(np.float32)
-ALL = ["--ema", 0.999, "--augment", "--r1", 1, "--d_learning_rate", 0.0004, "--g_updates", 1]
+ALL = ["--fast", "--precision", "float32", "--ema", 0.999, "--augment", "--r1", 1, "--d_learning_rate", 0.0004,
+       "--g_updates", 1]
 
 
 @pytest.fixture(autouse=True)

@@ -180,6 +180,29 @@ def test_another_learning_rate_goes_on_and_says_so(runs, tmp_path):
     assert len(losses(process.stdout)) == 3
 
 
+def test_a_run_of_before_goes_on_as_written_and_with_fast_and_says_so(runs, tmp_path):
+    """Its run.json has no word of --fast, which was how all were trained."""
+    folder = copied(runs.half, tmp_path)
+    path = folder / "checkpoint" / "run.json"
+    run = json.loads(path.read_text())
+    del run["flags"]["fast"]
+    path.write_text(json.dumps(run))
+    written = train(folder, *BASE, "--epoch", 3)
+    fast = train(folder, *BASE, "--epoch", 4, "--fast", "--precision", "float32")
+    assert [process.returncode for process in (written, fast)] == [0, 0], written.stderr + fast.stderr
+    assert " [*] going on as written (it was with --fast): the rounding of a step changes\n" in written.stdout
+    assert " [*] going on with --fast (it was as written): the rounding of a step changes\n" in fast.stdout
+
+
+def test_losses_are_looked_at_every_so_many_steps(runs, tmp_path):
+    folder = copied(runs.half, tmp_path)
+    process = train(folder, *BASE, "--epoch", 4, "--fast", "--precision", "float32", "--losses_every", 4)
+    assert process.returncode == 0, process.stderr
+    assert [line for line, _ in losses(process.stdout)] == [  # of steps 7 to 12 the eighth and the twelfth
+        "Epoch [ 2] [   1/   3]", "Epoch [ 3] [   2/   3]"]
+    assert "--losses_every needs --fast" in the_error(train(folder, *BASE, "--losses_every", 4))
+
+
 # safe stop
 
 @pytest.mark.parametrize("signum, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -4,6 +4,7 @@ import os
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 from functools import partial
@@ -26,6 +27,7 @@ from conftest import (
     wait_until,
     write_pictures,
 )
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gantut import health, logs
 from gantut.errors import UserError
@@ -70,17 +72,83 @@ def small_disk(folder, room):
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-# room for part of a second checkpoint; for some grids; for the graph and some summaries
-@pytest.mark.parametrize("place, room", [("checkpoint", 100), ("samples", 60), ("logs", 900)])
-def test_a_full_disk_ends_the_run_in_one_line(begun, tmp_path, place, room):
+def test_a_full_disk_for_the_checkpoint_ends_the_run_in_one_line(begun, tmp_path):
     folder = shutil.copytree(begun, tmp_path / "run")
-    with small_disk(folder / place, room):
+    with small_disk(folder / "checkpoint", 100):  # room for part of a second one
         process = train(folder, *BASE, "--epoch", 12, "--sample_every", 1, "--save_every", 5)
         line = the_error(process)
-        assert "o space left" in line and place in line and "run the same command to go on" in line
+        assert "o space left" in line and "checkpoint" in line and "run the same command to go on" in line
         assert process.stderr == line + "\n"
         assert "Epoch [ 1]" in process.stdout
         assert variables(folder)
+
+
+@pytest.fixture(scope="module")
+def whole(begun, tmp_path_factory):
+    """What a run of twelve epochs ends with."""
+    folder = shutil.copytree(begun, tmp_path_factory.mktemp("whole") / "run")
+    assert train(folder, *BASE, "--epoch", 12).returncode == 0
+    return variables(folder)
+
+
+# room for some grids; for the graph and some summaries
+@pytest.mark.parametrize("place, room", [("samples", 60), ("logs", 900)])
+def test_a_full_disk_for_pictures_or_curves_ends_no_run(begun, whole, tmp_path, place, room):
+    folder = shutil.copytree(begun, tmp_path / "run")
+    with small_disk(folder / place, room):
+        process = train(folder, *BASE, "--epoch", 12, "--sample_every", 1, "--save_every", 5)
+        assert process.returncode == 0 and process.stderr.count("\n") == 1, process.stderr
+        assert re.match(r" \[!\] cannot write {}.*o space left.*the training goes on".format(place), process.stderr)
+        assert variables(folder) == whole
+
+
+VANISHES = {  # what happens to the folder of a running training: what is said of it
+    "samples": (shutil.rmtree, r"samples had gone, and is made anew"),
+    "logs": (shutil.rmtree, r"cannot write logs: .*its curves will have a gap"),
+    "a file": (lambda path: (shutil.rmtree(path), path.write_text("")), r"cannot write samples.*the training goes on"),
+}
+
+
+@pytest.mark.parametrize("name", VANISHES)
+def test_a_folder_that_vanishes_ends_no_run_and_is_made_anew(begun, whole, tmp_path, name):
+    folder, place = shutil.copytree(begun, tmp_path / "run"), "logs" if name == "logs" else "samples"
+    process = start(folder, *BASE, "--epoch", 12, "--sample_every", 1, "--save_every", 6)
+    wait_until(lambda: steps_done(folder) >= 3, process)
+    VANISHES[name][0](folder / place)
+    process = ended(process, folder)
+    assert process.returncode == 0 and re.search(VANISHES[name][1], process.stderr), process.stderr
+    assert variables(folder) == whole
+    if name != "a file":
+        assert (folder / place).is_dir() and os.listdir(folder / place)
+
+
+def test_ctrl_c_saves_though_the_logs_have_gone(begun, whole, tmp_path):
+    folder = shutil.copytree(begun, tmp_path / "run")
+    process = start(folder, *BASE, "--epoch", 1000)
+    wait_until(lambda: steps_done(folder) >= 3, process)
+    shutil.rmtree(folder / "logs")
+    process.send_signal(signal.SIGINT)
+    process = ended(process, folder)
+    assert process.returncode == 130 and "stopped and saved" in process.stderr
+    assert (folder / "checkpoint" / "DCGAN.model-{}.index".format(
+        4 + process.stdout.count("Epoch ["))).exists()
+
+
+def test_logs_go_on_once_there_is_room_again(begun, tmp_path):
+    folder = shutil.copytree(begun, tmp_path / "run")
+    with small_disk(folder / "logs", 900):
+        process = start(folder, *BASE, "--epoch", 1000, "--save_every", 5)
+        wait_until(lambda: "cannot write logs" in (folder / "stderr").read_text(), process)
+        subprocess.run(["mount", "-o", "remount,size=90m", folder / "logs"], check=True)
+        wait_until(lambda: "logs can be written to again" in (folder / "stderr").read_text(), process)
+        steps = steps_done(folder)
+        wait_until(lambda: steps_done(folder) > steps + 5, process)
+        process.send_signal(signal.SIGTERM)
+        process = ended(process, folder)
+        assert process.returncode == 143 and process.stderr.count("[!]") == 2, process.stderr
+        accumulator = EventAccumulator(str(folder / "logs"))
+        accumulator.Reload()
+        assert accumulator.Scalars("d_loss")[-1].step > steps
 
 
 def test_logs_that_do_not_reach_the_disk_are_missed(tmp_path):
@@ -94,7 +162,7 @@ def test_logs_that_do_not_reach_the_disk_are_missed(tmp_path):
         for step in range(30):
             writer.add_summary(tf.Summary(value=[tf.Summary.Value(tag="x" * 20000, simple_value=1)]), step)
         written = logs.flush(writer, 30)
-    except UserError:
+    except Exception:
         written = False
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -103,14 +171,13 @@ def test_logs_that_do_not_reach_the_disk_are_missed(tmp_path):
 
 FILE_LIMITS = {  # name: (bytes, flags)
     "checkpoint": (2_500_000, ["--summary_every", 1000000]),
-    "samples": (2_000, ["--sample_every", 1]),
     "logs": (1_500_000, []),
 }
 
 
 @pytest.mark.parametrize("place", FILE_LIMITS)
-def test_a_limit_on_file_sizes_ends_the_run_in_one_line(tmp_path, place):
-    """The limit is less than a checkpoint, less than a grid, or soon reached by the logs."""
+def test_a_limit_on_file_sizes_is_said_in_one_line(tmp_path, place):
+    """The limit is less than a checkpoint, or soon reached by the logs."""
     write_pictures(tmp_path / "pictures", size=8)
     large = [*BASE, "--gf_dim", 16, "--df_dim", 16] if place == "checkpoint" else BASE
     assert train(tmp_path, *large, "--epoch", 1).returncode == 0
@@ -118,11 +185,14 @@ def test_a_limit_on_file_sizes_ends_the_run_in_one_line(tmp_path, place):
     limit, flags = FILE_LIMITS[place]
     process = train(tmp_path, *large, "--epoch", 12, "--save_every", 5, *flags,
                     preexec_fn=partial(resource.setrlimit, resource.RLIMIT_FSIZE, (limit, limit)))
-    line = the_error(process)
-    assert re.search("File too large|no space left", line)
-    assert place in line and "run the same command to go on" in line
-    assert process.stderr == line + "\n"
-    assert variables(tmp_path) if place == "logs" else variables(tmp_path) == before
+    assert re.search("cannot write {}.*(File too large|no space left)".format(place), process.stderr)
+    if place == "logs":  # a new file goes on, until it is as large
+        assert process.returncode == 0 and variables(tmp_path) != before
+        assert all(re.match(r" \[!\] (cannot write logs: |logs can be written to again)", line)
+                   for line in process.stderr.splitlines())
+    else:
+        assert process.stderr.count("\n") == 1
+        assert "run the same command to go on" in the_error(process) and variables(tmp_path) == before
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -113,7 +113,7 @@ def test_stop_any_worker_and_go_on_and_with_another_number(tmp_path, pictures, s
 @pytest.mark.skipif(not processors_arithmetic(), reason="this processor has no arithmetic for bfloat16")
 def test_bfloat16_and_a_recipe_in_two_halves(tmp_path, pictures):
     """The layers are large enough for TensorFlow's rewrite to take them."""
-    flags = ["--gf_dim", 16, "--df_dim", 16, "--precision", "bfloat16", "--ema", 0.999, "--augment",
+    flags = ["--fast", "--gf_dim", 16, "--df_dim", 16, "--precision", "bfloat16", "--ema", 0.999, "--augment",
              "--g_updates", 1, "--r1", 1, "--epoch"]
     peace, halves = Team(tmp_path / "peace", 2, pictures), Team(tmp_path / "halves", 2, pictures)
     printed = []
