@@ -5,18 +5,15 @@
 
 Each is the script of that name in a clone's course/, and --help after it says more.
 """
-import argparse
 import importlib
 import sys
 
-from gantut import __version__, script
+from gantut.scripts import argument_parser, run
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("word", choices=["start", "check"], help="hand out the files; or say what is not right yet")
-    parser.add_argument("--version", action="version", version="gantut " + __version__)
-    parser.error = lambda message: sys.exit("error: {} (see --help)".format(message))
     word = parser.parse_args(sys.argv[1:2]).word
     sys.argv[:2] = ["{} {}".format(sys.argv[0], word)]  # as --help calls it
     return importlib.import_module("." + word, __package__).main()
@@ -24,7 +21,7 @@ def main():
 
 def command():
     """What gantut-course calls."""
-    script.run(main)
+    run(main)
 
 
 if __name__ == "__main__":

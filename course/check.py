@@ -25,8 +25,8 @@ if not __package__:  # run as a script
     sys.path.insert(0, ROOT)
     __package__ = os.path.basename(HERE)
 
-from gantut import script  # noqa: E402
 from gantut.errors import UserError  # noqa: E402
+from gantut.scripts import argument_parser, run  # noqa: E402
 
 from .start import EMPTY, LESSON, functions, in_words, place  # noqa: E402
 
@@ -203,15 +203,13 @@ def solution(name):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=in_words(__doc__),
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("folder", type=os.path.expanduser, help="that of start.py, with your files")
     parser.add_argument("--hint", type=int, choices=[1, 2, 3], default=0,
                         help="of the next step: a question, the shapes, the operators")
     parser.add_argument("--solution", metavar="STEP", help="show how the project has it, for example conv2d")
     parser.add_argument("--watch", action="store_true", help="check again whenever a file is saved")
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
-    parser.error = lambda message: sys.exit("error: {} (see --help)".format(message))
     args = parser.parse_args()
     if not os.path.isdir(args.folder):
         raise UserError(in_words("no folder {}: python course/start.py makes one".format(args.folder)))
@@ -240,7 +238,7 @@ def times(folder):
 
 
 def command():
-    script.run(main)
+    run(main)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@
 The data are numbers with a bell-shaped distribution (black dots); G turns uniform noise into numbers (green); D says of
 each number how likely it is real (blue). Each learns from the other, until D cannot tell and says 0.5 everywhere.
 """
-import argparse
 import os
 import sys
 
@@ -20,9 +19,9 @@ import tensorflow.compat.v1 as tf  # noqa: E402
 from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
-from gantut import script  # noqa: E402
 from gantut.errors import UserError  # noqa: E402
 from gantut.images import save_film  # noqa: E402
+from gantut.scripts import argument_parser, run  # noqa: E402
 
 STEPS, BATCH, EVERY = 3000, 512, 60
 MEAN, SPREAD = 1.0, 0.5  # of the data
@@ -92,9 +91,8 @@ def main(path):
 
 
 def command():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("film", nargs="?", type=os.path.expanduser, default="one_dimension.gif", help="a GIF to write")
-    parser.error = lambda message: sys.exit("error: {} (see --help)".format(message))
     path = parser.parse_args().film
     if not path.lower().endswith(".gif") or not os.path.isdir(os.path.dirname(path) or "."):
         raise UserError("cannot write {}: give a file that ends in .gif, in a folder that is there".format(path))
@@ -102,4 +100,4 @@ def command():
 
 
 if __name__ == "__main__":
-    script.run(command)
+    run(command)

@@ -7,7 +7,6 @@
 They are the project's own files, as they are at this moment: names, arguments, docstrings and shapes stay, bodies go.
 gantut_trainer.py is Part 5's and trains with what you write. docs/course.md leads through it.
 """
-import argparse
 import ast
 import os
 import shlex
@@ -18,9 +17,9 @@ ROOT = os.path.dirname(HERE)
 if not __package__:  # run as a script
     sys.path.insert(0, ROOT)
 
-from gantut import script  # noqa: E402
 from gantut.errors import UserError, whole  # noqa: E402
 from gantut.places import in_words, place  # noqa: E402
+from gantut.scripts import argument_parser, run  # noqa: E402
 
 EMPTY = {  # file: (part, what the tutorial leaves to write)
     "gantut_imgfuncs.py": (3, ["center_crop", "transform", "merge"]),
@@ -120,14 +119,12 @@ def put(path, text):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=in_words(__doc__),
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("folder", type=os.path.expanduser, help="a new folder for your files")
     parser.add_argument("--part", type=int, choices=[3, 4], default=3, help="begin with this part; those before come "
                         "completed [3]")
     parser.add_argument("--lesson", choices=["mnist_gan"], help="a lesson of variants/ in place of Parts 3 and 4")
     parser.add_argument("--reset", choices=[*EMPTY, *LESSON], help="begin this file anew; asks, and keeps a copy")
-    parser.error = lambda message: sys.exit("error: {} (see --help)".format(message))
     args = parser.parse_args()
     try:
         reset(args.folder, args.reset) if args.reset else write(args.folder, args.part, args.lesson)
@@ -136,7 +133,7 @@ def main():
 
 
 def command():
-    script.run(main)
+    run(main)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ signals      Ctrl-C, SIGTERM and their like: a step is finished first
 streams      stdout and stderr that nobody reads end nothing
 scripts      how every script begins and ends: one line for an error
 console      what a terminal sees: no noise, one line for an error, how far it is
-script       the same for a script that does without TensorFlow
 notebook     what a notebook sees: how far it is and the newest samples, in place
 flags        the flags beyond Part 5's, each defined once, and their defaults
 

@@ -97,7 +97,10 @@ class Pictures(object):
         if self.cached[numbers].all() and not self.draws:
             return self.cache[numbers]
         picture = self.picture_or_next if self.skip_bad else self.picture
-        return np.array([picture(i) for i in numbers])
+        try:
+            return np.array([picture(i) for i in numbers])
+        except UserError as error:
+            raise UserError("{}; bring it back, or leave it out with --skip_bad_images".format(error)) from None
 
     def picture(self, i):
         """File i, float32 [image_size, image_size, c_dim] in [-1, 1]. Raises UserError if it cannot be read."""

@@ -209,8 +209,7 @@ class Run(object):
         try:
             self.batch = next(self.batches)
         except UserError as error:
-            ending = UserError("{}; the training is saved: bring the picture back, or add --skip_bad_images, and run "
-                               "the same command to go on".format(error))
+            ending = UserError("{}; the training is saved: run the same command to go on".format(error))
         ending = self.processes.agree(self.sess, ending or (self.stop.signum and Stopped(self.stop.signum)))
         if ending:
             try:
