@@ -1,0 +1,49 @@
+"""gantut/failures.py: what ends a training in the middle of a step is one line, and what was trained is saved."""
+import os
+from types import SimpleNamespace
+
+import pytest
+import tensorflow.compat.v1 as tf
+from conftest import variables, write_pictures
+
+from gantut.errors import UserError
+from gantut_gan import DCGAN
+
+ENDS = {  # name: (what is raised, in which step, what the line says, the checkpoint that is there then)
+    "memory of a GPU": (tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[64,1]"), 3,
+                        "there is not memory enough .*OOM when allocating.*--batch_size.*middle of step 3$", 3),
+    "memory": (MemoryError("Unable to allocate 9 GiB"), 3, "not memory enough .*Unable to allocate.*step 3$", 3),
+    "in the first step": (MemoryError("Unable to allocate 9 GiB"), 1, "not memory enough .*needs less$", None),
+    "TensorFlow's": (tf.errors.InternalError(None, None, "cuDNN launch failure"), 3,
+                     r"TensorFlow ends the training \(cuDNN launch failure\); the training is saved.*step 3$", 3),
+    "the system's": (OSError(28, "No space left on device", "a/file"), 3, "cannot write a/file: No space left", 2),
+}
+
+
+def train(folder, raised, step):
+    class Failing(DCGAN):
+        def step(self, d_optim, g_optim, batch_images, batch_z, counter):
+            if counter == step:
+                raise raised
+            return super().step(d_optim, g_optim, batch_images, batch_z, counter)
+    config = SimpleNamespace(dataset=write_pictures(folder / "pictures"), epoch=2, checkpoint_dir=str(
+        folder / "checkpoint"), sample_dir=str(folder / "samples"), logs_dir=str(folder / "logs"), save_every=1000)
+    with tf.Graph().as_default(), tf.Session() as sess:
+        Failing(sess, image_size=16, gf_dim=4, df_dim=4, z_dim=8, batch_size=8, checkpoint_dir=config.checkpoint_dir
+                ).train(config)
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_what_ends_a_step_is_one_line_and_what_was_trained_is_saved(tmp_path, name):
+    raised, step, words, saved = ENDS[name]
+    with pytest.raises(UserError, match=words) as caught:
+        train(tmp_path, raised, step)
+    assert "\n" not in str(caught.value)
+    found = [file for file in os.listdir(tmp_path / "checkpoint") if file.endswith("index")]
+    assert found == (["DCGAN.model-{}.index".format(saved)] if saved else [])
+    assert not saved or variables(tmp_path)
+
+
+def test_an_error_of_a_readers_own_is_seen_as_it_is(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        train(tmp_path, ZeroDivisionError("a reader's"), 2)
