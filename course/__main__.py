@@ -21,7 +21,7 @@ def main():
 
 def command():
     """What gantut-course calls."""
-    run(main)
+    run(main, prints=True)
 
 
 if __name__ == "__main__":

@@ -238,7 +238,7 @@ def times(folder):
 
 
 def command():
-    run(main)
+    run(main, prints=True)
 
 
 if __name__ == "__main__":

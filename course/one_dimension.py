@@ -100,4 +100,4 @@ def command():
 
 
 if __name__ == "__main__":
-    run(command)
+    run(command, prints=True)

@@ -133,7 +133,7 @@ def main():
 
 
 def command():
-    run(main)
+    run(main, prints=True)
 
 
 if __name__ == "__main__":

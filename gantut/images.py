@@ -11,6 +11,7 @@ from gantut.places import in_words
 
 FORMATS = ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"]  # by content, whatever the ending; none that runs a program
 ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
+ROWS = 256  # of a picture that are rounded at once
 MEGAPIXELS = 50  # a header that claims more is refused: it takes over 1 GB
 Image.MAX_IMAGE_PIXELS = MEGAPIXELS * 500_000  # Pillow refuses twice as many
 TEXT = 64 * 2**20  # bytes of text in a PNG, as programs write their settings into it; nobody here reads it
@@ -78,7 +79,10 @@ def to_uint8(x):
     """Round an array in 0..255 to uint8, clipping what lies outside."""
     if x.dtype == np.uint8:
         return x
-    return (np.clip(x, 0, 255) + 0.5).astype(np.uint8)
+    result = np.empty(x.shape, np.uint8)
+    for start in range(0, len(x), ROWS):  # by parts, so that a large picture of floats is not in memory three times
+        result[start:start + ROWS] = np.clip(x[start:start + ROWS], 0, 255) + 0.5
+    return result
 
 
 def pixels(images):

@@ -1,8 +1,10 @@
 """Pictures as one model wants them: looking them over before the first step, reading them."""
 import collections
+import contextlib
 import hashlib
 import os
 import sys
+import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,6 +17,9 @@ from gantut.images import FORMATS, is_16_bit, read, reason
 
 HEAD = 4096  # bytes of each file that its checksum covers: all of a small picture, the beginning of a photograph
 LUMINANCE = [[0.299], [0.587], [0.114]]  # ITU-R 601
+
+LARGE = 8_000_000  # pixels
+ONE_LARGE = threading.Lock()
 
 Examined = collections.namedtuple("Examined", "size crc broken misfit", defaults=[None, None])
 
@@ -58,7 +63,9 @@ class Loader(object):
         part_3 = self.imgfuncs
         if not self.is_crop:
             return part_3.get_image(path, self.image_size, is_crop=False)
-        return part_3.transform(self.crop(part_3.imread(path)), is_crop=False)
+        with ONE_LARGE if is_large(path) else contextlib.nullcontext():
+            cropped_image = self.crop(part_3.imread(path))
+        return part_3.transform(cropped_image, is_crop=False)
 
     def crop(self, image):
         """The window that --is_crop takes of a picture [h, w] or [h, w, 3], scaled to image_size."""
@@ -124,6 +131,12 @@ class Loader(object):
             return found._replace(misfit="{} is {}x{}, smaller than --crop_size {}: use a smaller one, or 0 for the "
                                   "largest square of each picture".format(path, width, height, self.crop_size))
         return found
+
+
+def is_large(path):
+    """Whether a picture has so many pixels that threads read one of that kind at a time: imread's are 24 bytes each."""
+    with Image.open(path, formats=FORMATS) as image:
+        return image.width * image.height > LARGE
 
 
 def fingerprint(examined):

@@ -12,13 +12,18 @@ from gantut.signals import leave_at_once
 from gantut.streams import protect, reopen_closed
 
 
-def run(main, stopped="stopped"):
+def run(main, stopped="stopped", prints=False):
     """Call main(); how it ends becomes one line at most on stderr and an exit code. stopped: said after Ctrl-C.
 
-    What main() returns is the exit code. It is not 0 if not all could be printed.
+    What main() returns is the exit code. prints: what it prints is its result, so that the code is not 0 if not all of
+    that could be printed.
     """
     begin(stopped)
-    sys.exit(call(main) or int(getattr(sys.stdout, "failed", False)))
+    try:
+        code = call(main)
+    except SystemExit as ended:
+        code = ended.code
+    sys.exit(code or int(prints and getattr(sys.stdout, "failed", False)))
 
 
 def begin(stopped="stopped"):

@@ -15,7 +15,7 @@ from PIL import Image
 from gantut.errors import UserError
 
 BASE = ["--image_size", 8]
-SECONDS, MEGABYTES = 8, 1100  # what one file may take; seconds of the processor
+SECONDS, MEGABYTES = 8, 1600  # what one file may take; seconds of the processor, and 50 megapixels of imread's floats
 
 
 # a training with bad pictures

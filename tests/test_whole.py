@@ -104,7 +104,7 @@ def test_processes_on_a_full_disk(tmp_path, model):  # noqa: F811
     folder = tmp_path / "disk"
     folder.mkdir()
     for name in ("grid.png", "scores.csv", "losses.csv", "losses.png", "film.gif", "000.png", "000_strip.png"):
-        (folder / name).write_bytes(b"from before" * 1000)
+        (folder / name).write_bytes((b"score,before\n" if name == "scores.csv" else b"from before") * 1000)
     checkpoint = ["--checkpoint_dir", model.folder / "checkpoint"]
     with full_disk(folder):
         before = snapshot(folder)
