@@ -18,7 +18,7 @@ from gantut.images import FORMATS, is_16_bit, read, reason
 HEAD = 4096  # bytes of each file that its checksum covers: all of a small picture, the beginning of a photograph
 LUMINANCE = [[0.299], [0.587], [0.114]]  # ITU-R 601
 
-LARGE = 8_000_000  # pixels
+LARGE = 8_000_000  # pixels, of 24 bytes each in imread's floats: threads read one such picture at a time
 ONE_LARGE = threading.Lock()
 
 Examined = collections.namedtuple("Examined", "size crc broken misfit", defaults=[None, None])
@@ -61,9 +61,13 @@ class Loader(object):
     def get_image(self, path):
         """Part 3's get_image(); where pictures are cropped, the steps of it: the window is to be scaled to the size."""
         part_3 = self.imgfuncs
+        with Image.open(path, formats=FORMATS) as image:
+            width, height = image.size
         if not self.is_crop:
+            if (width, height) != (self.image_size, self.image_size):
+                raise ValueError("another size")  # check_file() says which
             return part_3.get_image(path, self.image_size, is_crop=False)
-        with ONE_LARGE if is_large(path) else contextlib.nullcontext():
+        with ONE_LARGE if width * height > LARGE else contextlib.nullcontext():
             cropped_image = self.crop(part_3.imread(path))
         return part_3.transform(cropped_image, is_crop=False)
 
@@ -131,12 +135,6 @@ class Loader(object):
             return found._replace(misfit="{} is {}x{}, smaller than --crop_size {}: use a smaller one, or 0 for the "
                                   "largest square of each picture".format(path, width, height, self.crop_size))
         return found
-
-
-def is_large(path):
-    """Whether a picture has so many pixels that threads read one of that kind at a time: imread's are 24 bytes each."""
-    with Image.open(path, formats=FORMATS) as image:
-        return image.width * image.height > LARGE
 
 
 def fingerprint(examined):
