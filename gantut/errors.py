@@ -2,6 +2,7 @@
 import contextlib
 import os
 import re
+import sys
 import tempfile
 
 
@@ -22,6 +23,11 @@ def one_line(error):
 def printable(text):
     """A text in one line: a file's name may hold anything, a newline as well."""
     return "".join(c if c.isprintable() or "\ud800" <= c <= "\udfff" else repr(c)[1:-1] for c in text)
+
+
+def say(line):
+    """Print a line that a user should see, though nothing ends for it."""
+    print(printable(" [!] " + line), file=sys.stderr, flush=True)
 
 
 def check_outside(path, folder, flag):

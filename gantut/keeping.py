@@ -1,13 +1,12 @@
 """What a run leaves behind: checkpoints, which must not be lost, and samples, for which no training ends."""
 import contextlib
 import os
-import sys
 
 import tensorflow.compat.v1 as tf
 
 from gantut import record
 from gantut.checkpoints import Saver
-from gantut.errors import one_line, printable, writing
+from gantut.errors import one_line, say, writing
 
 
 class RunSaver(Saver):
@@ -40,10 +39,6 @@ def optional(what):
         yield
     except (OSError, tf.errors.OpError) as error:
         say("cannot write {}: {}; the training goes on without".format(what, one_line(error)[:300]))
-
-
-def say(line):
-    print(printable(" [!] " + line), file=sys.stderr, flush=True)
 
 
 class SampleFolder(object):

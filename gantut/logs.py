@@ -1,14 +1,13 @@
 """TensorBoard's event files, and whether what was written to them has arrived."""
 import contextlib
 import os
-import sys
 import tempfile
 import threading
 import uuid
 
 import tensorflow.compat.v1 as tf
 
-from gantut.errors import one_line, printable, writing
+from gantut.errors import one_line, say, writing
 
 
 class FileWriter(object):
@@ -54,7 +53,7 @@ class FileWriter(object):
                 raise OSError(why_not_written(self.writer))
             self.writer.arrived = True
             if self.missed:
-                self.say("{} can be written to again".format(self.logs_dir))
+                say("{} can be written to again".format(self.logs_dir))
             self.missed = False
 
     @contextlib.contextmanager
@@ -63,15 +62,12 @@ class FileWriter(object):
             yield
         except Exception as error:  # TensorFlow's writers raise OpError, but also ValueError, IndexError, RuntimeError
             if not self.missed:  # once, until something can be written again
-                self.say("cannot write {}: {}; the training goes on, its curves will have a gap".format(
+                say("cannot write {}: {}; the training goes on, its curves will have a gap".format(
                     self.logs_dir, one_line(error)[:300]))
             self.missed = True
             if self.writer:
                 give_up(self.writer)
             self.writer = None
-
-    def say(self, line):
-        print(printable(" [!] " + line), file=sys.stderr, flush=True)
 
     def close(self):
         if self.writer:
