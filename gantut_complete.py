@@ -31,7 +31,7 @@ from gantut.images import grid_size, pixels, save_figure, save_film, to_uint8
 from gantut.loading import Loader
 from gantut.masks import RULE, find_masks, mask_files, stem
 from gantut.places import find_model
-from gantut.precision import set_precision
+from gantut.precision import session_config, set_precision
 from gantut.results import FILM, PLOT, TABLE, check_apart, picture_names, result_names, results, try_to_write
 from gantut_gan import DCGAN, dataset_files
 from gantut_imgfuncs import inverse_transform, merge
@@ -278,7 +278,7 @@ def main():
     names = [stem(path, root).replace(os.sep, "_") for path in files]  # noise depends on this alone, on no other file
     files_names = result_names(picture_names(files, root))
     try_to_write(FLAGS.out_dir, files_names, files + mask_paths)
-    config = tf.ConfigProto(intra_op_parallelism_threads=FLAGS.threads)
+    config = session_config(FLAGS.threads)
     set_precision(config, FLAGS.precision)
 
     with tf.Session(config=config) as sess:

@@ -26,7 +26,7 @@ from gantut.inception import check_weights, features_of
 from gantut.judge import MOST, Judge
 from gantut.loading import Loader
 from gantut.places import find_model
-from gantut.precision import set_precision
+from gantut.precision import session_config, set_precision
 from gantut.scores import frechet, kid, precision_recall
 from gantut_gan import dataset_files
 from gantut_sample import Sampler
@@ -76,7 +76,7 @@ def check_out(path):
 
 def draw(count):
     """Pictures of the model, uint8 [count, size, size, c_dim]."""
-    config = tf.ConfigProto(intra_op_parallelism_threads=FLAGS.threads)
+    config = session_config(FLAGS.threads)
     set_precision(config, FLAGS.precision)
     with tf.Graph().as_default(), tf.Session(config=config) as sess:
         sampler = Sampler(sess, FLAGS.checkpoint_dir, FLAGS.seed, FLAGS.weights)

@@ -30,7 +30,7 @@ from gantut.images import grid_size, pixels, read, reason, save_film
 from gantut.loading import Loader
 from gantut.page import make_page
 from gantut.places import find_model
-from gantut.precision import set_precision
+from gantut.precision import session_config, set_precision
 from gantut.quiz import make_quiz
 from gantut_gan import DCGAN, SUPPORTED_EXTENSIONS, dataset_files
 from gantut_imgfuncs import merge, save_images
@@ -369,7 +369,7 @@ def main():
     if mode is film:  # needs no model
         film(FLAGS)
     else:
-        config = tf.ConfigProto(intra_op_parallelism_threads=FLAGS.threads)
+        config = session_config(FLAGS.threads)
         set_precision(config, FLAGS.precision)
         with tf.Session(config=config) as sess:
             mode(Sampler(sess, FLAGS.checkpoint_dir, FLAGS.seed, FLAGS.weights), FLAGS)

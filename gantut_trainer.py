@@ -19,7 +19,7 @@ from gantut.errors import check_outside, writing
 from gantut.finding import find_dataset
 from gantut.flags import RULES, define, forget, settings
 from gantut.parts import with_parts
-from gantut.precision import set_precision
+from gantut.precision import session_config, set_precision
 from gantut.processes import find_workers, join
 from gantut.recipe import choose
 from gantut_gan import DCGAN
@@ -52,7 +52,7 @@ def main():
     check_outside(FLAGS.sample_dir, FLAGS.dataset, "sample_dir")
     choose(FLAGS)
     workers = find_workers(FLAGS)  # none, unless flags or environment name them
-    config = tf.ConfigProto(intra_op_parallelism_threads=FLAGS.threads)
+    config = session_config(FLAGS.threads)
     devices = find_devices(FLAGS, config)  # none, unless flags ask for several
     Model = with_parts(DCGAN, FLAGS, devices, workers)  # DCGAN itself, unless flags ask for more
 

@@ -25,7 +25,7 @@ from tensorflow.python.client import timeline  # noqa: E402
 
 import gantut_gan  # noqa: E402
 from gantut.faster import faster  # noqa: E402
-from gantut.precision import set_precision  # noqa: E402
+from gantut.precision import session_config, set_precision  # noqa: E402
 
 KINDS = {"Conv2DBackpropFilter": "gradients of kernels", "Conv2DBackpropInput": "transposed convolutions and gradients",
          "Conv2D": "convolutions", "MatMul": "matrix products", "BatchNorm": "batch norm in one kernel",
@@ -51,7 +51,7 @@ def profile(name, args):
     images = rng.uniform(-1, 1, (args.batch_size, args.image_size, args.image_size, 3))
     z = rng.uniform(-1, 1, (args.batch_size, 100))
     ours = gantut_gan.lrelu
-    config = tf.ConfigProto()
+    config = session_config()
     set_precision(config, "bfloat16" if name.endswith("16") else "float32")
     with tf.Graph().as_default(), tf.Session(config=config) as sess:
         if name == "text":

@@ -14,6 +14,8 @@ from gantut.faster import check_class, in_use, move_again
 
 def find_devices(flags, config):
     """The names of the devices that the trainer's flags ask for, if several. config: the session's tf.ConfigProto."""
+    if flags.num_devices > 1 or flags.num_gpus > 1:
+        config.inter_op_parallelism_threads = 0  # the devices work at the same time
     if flags.num_devices > 1:
         config.device_count["CPU"] = flags.num_devices
         return ["/CPU:{}".format(i) for i in range(flags.num_devices)]

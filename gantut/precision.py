@@ -1,4 +1,5 @@
-"""Half the time for a step: convolutions and matrix products in bfloat16, by TensorFlow's own rewrite of the graph.
+"""The session's configuration; half the time for a step: convolutions and matrix products in bfloat16, by TensorFlow's
+own rewrite of the graph.
 
 Variables, what Adam remembers, moving averages and losses stay float32, and so does a checkpoint: it goes from one
 precision to the other and back.
@@ -10,6 +11,14 @@ import tensorflow.compat.v1 as tf
 from tensorflow.core.protobuf import rewriter_config_pb2
 
 ARITHMETIC = ("amx_bf16", "avx512_bf16")  # what processors call it
+
+
+def session_config(threads=0):
+    """The tf.ConfigProto of a session on one device: one operation at a time, on `threads` of the cores (0: all).
+
+    Two operations at a time would share the cores: a step as written takes 0.97 of the time (benchmarks/README.md).
+    """
+    return tf.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=1)
 
 
 def set_precision(config, precision):

@@ -39,6 +39,7 @@ class Workers(object):
         self.over = threading.Event()
         os.environ["no_grpc_proxy"] = ",".join(host.rsplit(":", 1)[0] for host in hosts)
         check_address(hosts[index], index, start_timeout)
+        config.inter_op_parallelism_threads = 0  # one that waits for others must hold up none that they await
         config.experimental.collective_group_leader = "/job:worker/replica:0/task:0"
         config.device_filters.append("/job:worker/task:{}".format(index))
         try:
