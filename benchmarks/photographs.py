@@ -1,0 +1,144 @@
+"""What learns photographs best in the same time, and how long each takes to a score: recipes, and PyTorch's tutorial.
+
+  python benchmarks/photographs.py --dataset lfw-aligned-64 --folder photographs --size 32 --seeds 3 --minutes 20
+
+Every recipe is the trainer with --fast, 32 filters and a moving average, but for "as written"; "pytorch" is
+pytorch_tutorial.py. First the seconds of a step are measured, in turns, so that what else the machine does counts for
+all alike; each then trains the steps that take --minutes, judged at some twenty of its epochs (mean SWD of 1,000
+samples and 1,000 pictures). The tables: the last score and the best one, and the minutes until --score was reached.
+Everything is kept in --folder: stop it, and go on.
+"""
+import argparse
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+import machine
+import numpy as np
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+AVERAGE = ["--ema", "0.999"]
+RECIPES = {
+    "as written": [],
+    "the text's": ["--fast"],
+    "average": ["--fast", *AVERAGE],
+    "+ augment": ["--fast", *AVERAGE, "--augment"],
+    "+ R1": ["--fast", *AVERAGE, "--r1", "1"],
+    "+ two rates": ["--fast", *AVERAGE, "--d_learning_rate", "0.0004"],
+    "+ one update of G": ["--fast", *AVERAGE, "--g_updates", "1"],
+    "+ mirror": ["--fast", *AVERAGE, "--mirror"],
+    "+ two rates, mirror": ["--fast", *AVERAGE, "--d_learning_rate", "0.0004", "--mirror"],
+    "+ two rates, R1, one update, mirror": ["--fast", *AVERAGE, "--d_learning_rate", "0.0004", "--r1", "1",
+                                            "--g_updates", "1", "--mirror"],
+    "pytorch": None,
+}
+JUDGED = 20  # times in a training
+BEST = "SWD, mean"
+
+
+def command(name, args, folder, epoch, judge_every, seed=1):
+    """The command line of a training in a folder of its own."""
+    common = ["--dataset", args.dataset, "--image_size", str(args.size), "--epoch", str(epoch), "--judge_every",
+              str(judge_every), "--seed", str(seed)]
+    if RECIPES[name] is None:
+        return [sys.executable, os.path.join(ROOT, "benchmarks", "pytorch_tutorial.py"), *common, "--folder", folder,
+                "--precision", args.precision, "--filters", str(args.filters)]
+    precision = ["--precision", args.precision] if RECIPES[name] else []
+    return [sys.executable, os.path.join(ROOT, "gantut_trainer.py"), *common, "--is_crop", "--gf_dim",
+            str(args.filters), "--df_dim", str(args.filters), "--checkpoint_dir", os.path.join(folder, "checkpoint"),
+            "--sample_dir", folder, "--logs_dir", os.path.join(folder, "logs"), "--summary_every", "100",
+            *precision, *RECIPES[name]]
+
+
+def steps_of(name, args):
+    """How many steps an epoch has."""
+    return args.pictures // (128 if RECIPES[name] is None else 64)
+
+
+def seconds_per_step(name, args):
+    """The median of an epoch."""
+    with tempfile.TemporaryDirectory() as folder:
+        said = subprocess.run(command(name, args, folder, 1, 1000), check=True, stdout=subprocess.PIPE,
+                              text=True).stdout
+    if RECIPES[name] is None:
+        return float(re.findall(r"([\d.]+) s a step", said)[-1])
+    return float(np.median(np.diff([float(time) for time in re.findall(r"time: ([\d.]+)", said)])))
+
+
+def curve(name, args, seconds, seed):
+    """Train as long as --minutes allow; returns minutes and scores [[minutes, mean SWD], ...]."""
+    folder = os.path.join(args.folder, str(args.size), name, str(seed))
+    epoch = max(1, round(args.minutes * 60 / seconds / steps_of(name, args)))
+    every = max(1, epoch // JUDGED)
+    subprocess.run(command(name, args, folder, epoch // every * every, every, seed), check=True,
+                   stdout=subprocess.DEVNULL)
+    with open(os.path.join(folder, "scores.csv"), newline="") as file:
+        return [[int(row["step"]) * seconds / 60, float(row[BEST])] for row in csv.DictReader(file)]
+
+
+def spread(values, form="{:.1f}"):
+    """The mean and the standard deviation, as text."""
+    text = form.format(np.mean(values))
+    return text + " ± " + form.format(np.std(values, ddof=1)) if len(values) > 1 else text
+
+
+def report(args, results):
+    rows = []
+    for name in args.recipes:
+        curves = [np.array(results["curves"][key]) for seed in range(1, args.seeds + 1)
+                  if (key := "{} {} {}".format(args.size, name, seed)) in results["curves"]]
+        if not curves:
+            continue
+        reached = [next((minutes for minutes, score in one if score <= args.score), np.inf) for one in curves]
+        rows.append([name, "{:.3f}".format(results["seconds"]["{} {}".format(args.size, name)]),
+                     spread([one[-1, 1] for one in curves]), spread([one[:, 1].min() for one in curves]),
+                     "{:.1f}".format(np.median(reached)), len(curves)])
+    machine.table(["{} px".format(args.size), "s a step", "last score", "best", "minutes to {}".format(args.score),
+                   "seeds"], rows)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", required=True, help="folder of aligned photographs")
+    parser.add_argument("--folder", required=True, help="for the trainings and the figures")
+    parser.add_argument("--size", type=int, default=32, help="of the pictures [32]")
+    parser.add_argument("--filters", type=int, default=32)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--minutes", type=float, default=20, help="of each training [20]")
+    parser.add_argument("--score", type=float, default=40, help="the mean SWD to be reached [40]")
+    parser.add_argument("--precision", default="bfloat16", help="of all but as written")
+    parser.add_argument("--recipes", nargs="+", default=list(RECIPES), choices=RECIPES, metavar="NAME",
+                        help=", ".join(RECIPES))
+    args = parser.parse_args()
+    args.dataset, args.pictures = os.path.abspath(args.dataset), len(os.listdir(args.dataset))
+    path = os.path.join(args.folder, "figures.json")
+    os.makedirs(args.folder, exist_ok=True)
+    results = {"machine": machine.describe(), "seconds": {}, "curves": {}}
+    if os.path.exists(path):
+        with open(path) as file:
+            results = json.load(file)
+
+    def keep(kind, key, value):
+        results[kind][key] = value
+        with open(path, "w") as file:
+            json.dump(results, file, indent=1)
+
+    missing = [name for name in args.recipes if "{} {}".format(args.size, name) not in results["seconds"]]
+    rounds = [{name: seconds_per_step(name, args) for name in missing} for _ in range(3 if missing else 0)]
+    for name in missing:
+        keep("seconds", "{} {}".format(args.size, name), float(np.median([seconds[name] for seconds in rounds])))
+    for seed in range(1, args.seeds + 1):
+        for name in args.recipes:
+            key = "{} {} {}".format(args.size, name, seed)
+            if key not in results["curves"]:
+                keep("curves", key, curve(name, args, results["seconds"]["{} {}".format(args.size, name)], seed))
+                report(args, results)
+    report(args, results)
+
+
+if __name__ == "__main__":
+    main()

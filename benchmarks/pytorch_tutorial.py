@@ -1,0 +1,152 @@
+"""The DCGAN of PyTorch's own tutorial, with its defaults, on a folder of pictures: photographs.py compares with it.
+
+  python benchmarks/pytorch_tutorial.py --dataset lfw-aligned-64 --epoch 20 --folder torch
+
+Its networks (4 x 4 kernels, no biases, 64 filters), first values N(0, 0.02), z normal, batches of 128, Adam 0.0002 with
+beta1 0.5, one update of each network a step (pytorch.org/tutorials/beginner/dcgan_faces_tutorial.html); channels_last
+and autocast, as its users set them on such a processor. After every --judge_every epochs the folder's scores.csv gets a
+row like a training's. The state after the last epoch is in the folder: stop it, and go on.
+"""
+import argparse
+import csv
+import os
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from torch import nn  # noqa: E402
+
+import gantut_imgfuncs  # noqa: E402
+from gantut.dice import random_state  # noqa: E402
+from gantut.finding import find_dataset, list_pictures  # noqa: E402
+from gantut.images import pixels  # noqa: E402
+from gantut.judge import Judge  # noqa: E402
+from gantut.loading import Loader  # noqa: E402
+
+COUNT = 1000  # samples, and real pictures, that are compared
+
+
+def networks(size, filters, z_dim):
+    """G and D of the tutorial for pictures of size x size, 64 in the text."""
+    depths = [filters * 2 ** i for i in range(size.bit_length() - 3)]  # 64 px: 64, 128, 256, 512
+    g = [nn.ConvTranspose2d(z_dim, depths[-1], 4, 1, 0, bias=False), nn.BatchNorm2d(depths[-1]), nn.ReLU(True)]
+    for deep, shallow in zip(depths[:0:-1], depths[-2::-1]):
+        g += [nn.ConvTranspose2d(deep, shallow, 4, 2, 1, bias=False), nn.BatchNorm2d(shallow), nn.ReLU(True)]
+    g += [nn.ConvTranspose2d(filters, 3, 4, 2, 1, bias=False), nn.Tanh()]
+    d = [nn.Conv2d(3, filters, 4, 2, 1, bias=False), nn.LeakyReLU(0.2, True)]
+    for shallow, deep in zip(depths, depths[1:]):
+        d += [nn.Conv2d(shallow, deep, 4, 2, 1, bias=False), nn.BatchNorm2d(deep), nn.LeakyReLU(0.2, True)]
+    d += [nn.Conv2d(depths[-1], 1, 4, 1, 0, bias=False), nn.Flatten(0)]
+    return nn.Sequential(*g), nn.Sequential(*d)
+
+
+def first_values(layer):
+    if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+        nn.init.normal_(layer.weight, 0, 0.02)
+    elif isinstance(layer, nn.BatchNorm2d):
+        nn.init.normal_(layer.weight, 1, 0.02)
+
+
+class Training(object):
+    """images: [N, size, size, 3] in [-1, 1]."""
+
+    def __init__(self, images, args):
+        torch.manual_seed(args.seed)
+        self.args, self.z_dim = args, 100
+        self.images = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+        self.nets = {name: net.apply(first_values).to(memory_format=torch.channels_last)
+                     for name, net in zip("GD", networks(args.image_size, args.filters, self.z_dim))}
+        self.optims = {name: torch.optim.Adam(net.parameters(), 0.0002, betas=(0.5, 0.999))
+                       for name, net in self.nets.items()}
+        self.epoch, self.seconds, self.rows = 0, [], []  # so far; the rows of scores.csv
+        self.path = os.path.join(args.folder, "state.pt")
+        if os.path.exists(self.path):
+            self.restore()
+
+    def draw(self, z):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.args.precision == "bfloat16"):
+            return self.nets["G"](z)
+
+    def loss(self, images, label):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.args.precision == "bfloat16"):
+            logits = self.nets["D"](images)
+        return nn.functional.binary_cross_entropy_with_logits(logits.float(), torch.full(logits.shape, label))
+
+    def step(self, images):
+        self.optims["D"].zero_grad()
+        self.loss(images, 1.).backward()
+        fakes = self.draw(torch.randn(len(images), self.z_dim, 1, 1))
+        self.loss(fakes.detach(), 0.).backward()
+        self.optims["D"].step()
+        self.optims["G"].zero_grad()
+        self.nets["D"].requires_grad_(False)
+        self.loss(fakes, 1.).backward()
+        self.nets["D"].requires_grad_(True)
+        self.optims["G"].step()
+
+    def train(self):
+        """One epoch."""
+        order = random_state(self.args.seed, "order", self.epoch).permutation(len(self.images))
+        for rows in order[:len(order) // 128 * 128].reshape(-1, 128):
+            start = time.perf_counter()
+            self.step(self.images[rows])
+            self.seconds.append(time.perf_counter() - start)
+        self.epoch += 1
+
+    def samples(self):
+        """1,000 pictures [N, size, size, 3] in [-1, 1], of the same noise each time."""
+        z = torch.from_numpy(np.float32(random_state(self.args.seed, "samples").normal(size=[COUNT, self.z_dim, 1, 1])))
+        self.nets["G"].eval()
+        with torch.no_grad():
+            images = torch.cat([self.draw(part).float() for part in z.split(100)])
+        self.nets["G"].train()
+        return images.permute(0, 2, 3, 1).numpy()
+
+    def save(self):
+        state = {"epoch": self.epoch, "seconds": self.seconds, "rows": self.rows, "random": torch.get_rng_state(),
+                 **{name: net.state_dict() for name, net in self.nets.items()},
+                 **{name + "_optim": optim.state_dict() for name, optim in self.optims.items()}}
+        torch.save(state, self.path + ".part")
+        os.replace(self.path + ".part", self.path)
+        with open(os.path.join(self.args.folder, "scores.csv"), "w", newline="") as file:
+            table = csv.DictWriter(file, self.rows[0] if self.rows else ["epoch", "step"])
+            table.writeheader()
+            table.writerows(self.rows)
+
+    def restore(self):
+        state = torch.load(self.path)
+        self.epoch, self.seconds, self.rows = state["epoch"], state["seconds"], state["rows"]
+        torch.set_rng_state(state["random"])
+        for name in self.nets:
+            self.nets[name].load_state_dict(state[name])
+            self.optims[name].load_state_dict(state[name + "_optim"])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--folder", required=True, help="for the state and scores.csv")
+    parser.add_argument("--precision", default="bfloat16", choices=["float32", "bfloat16"])
+    for name, default in (("image_size", 64), ("filters", 64), ("epoch", 20), ("judge_every", 1), ("seed", 1)):
+        parser.add_argument("--" + name, type=int, default=default, help="[{}]".format(default))
+    args = parser.parse_args()
+    os.makedirs(args.folder, exist_ok=True)
+    files = list_pictures(find_dataset(args.dataset), ["png", "jpg"])
+    images = Loader(gantut_imgfuncs, args.image_size, is_crop=True, c_dim=3).load_all(files)
+    training = Training(images, args)
+    judge = Judge(pixels(images[:2 * COUNT]), COUNT, args.seed)
+    while training.epoch < args.epoch:
+        training.train()
+        if training.epoch % args.judge_every == 0:
+            scores = judge.scores(pixels(training.samples()))
+            training.rows.append({"epoch": training.epoch - 1, "step": len(training.seconds), **scores})
+        training.save()
+        print("epoch {}: {:.2f} s a step".format(training.epoch - 1, np.median(training.seconds)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
