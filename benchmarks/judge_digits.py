@@ -8,7 +8,6 @@ samples of each generator. The table says how many of the ten classes appear at 
 greatest of the ten probabilities), and the Fréchet distance between samples and held-out digits in the features before
 the last layer. Its first two rows are 1,000 of the training digits, and uniform noise.
 """
-import argparse
 import json
 import os
 import subprocess
@@ -29,6 +28,7 @@ from tensorflow.keras import layers  # noqa: E402
 
 from gantut.errors import UserError  # noqa: E402
 from gantut.scores import frechet  # noqa: E402
+from gantut.scripts import argument_parser  # noqa: E402
 
 GENERATORS = {"mnist_gan": "checkpoints/checkpoint", "mnist_dcgan": "checkpoints/checkpoint",
               "keras_gan": "generator.keras", "keras_dcgan": "generator.keras"}
@@ -106,7 +106,7 @@ def confidence(probabilities):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("runs", nargs="+", metavar="LESSON=FOLDER")
     parser.add_argument("--count", type=int, default=1000, help="samples of each generator [1000]")
     parser.add_argument("--json", help="write every figure, and the machine, to this file")
