@@ -69,8 +69,8 @@ PUBLISHED = {  # SHA-256 or MD5 of a file: the set, and which of its versions
     "055f7d9c632d7370e6fb4afc7468d40f970c34a80d4c6f50ffec63f5a8d536c0": "lfw original",  # in scikit-learn
     "b47c8422c8cded889dc5a13418c4bc2abbda121092b3533a83306f90d900100a": "lfw funneled",  # in scikit-learn
     "68331da3eb755a505a502b5aacb3c201": "lfw deepfunneled",  # of its authors' page, in torchvision
-    "07611c53e5622a6ec190c575236a67caaeb1c2455a10bf51dd21f9d00684851a": "lfw deepfunneled",  # the authors' folder of
-    # pictures at github.com/umass-vis-lfw, packed for docs/
+    "07611c53e5622a6ec190c575236a67caaeb1c2455a10bf51dd21f9d00684851a": "lfw deepfunneled",  # these pictures as
+    # they are at github.com/umass-vis-lfw/umass-vis-lfw.github.io, packed anew
     "d8aa1906cfe412c6c3df8fe3631bbe105b86f6014a26554dbbe92e4d7f670eb5": "congress",  # packed for data/portraits
     "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1": "mnist",  # mnist.npz, in Keras
     "f68b3c2dcbeaaa9fbdd348bbdeb94873": "mnist", "d53e105ee54ea40749a09fcbcd1e9432": "mnist",  # four, in torchvision
