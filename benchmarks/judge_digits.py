@@ -10,7 +10,6 @@ of the ten classes appear at 2 % or more, the mean confidence (the greatest of t
 distance between samples and held-out digits in the features before the last layer. Its first two rows are 1,000 of the
 training digits, and uniform noise. lessons.py makes the runs.
 """
-import argparse
 import json
 import os
 import subprocess
@@ -33,6 +32,7 @@ from tensorflow.keras import layers  # noqa: E402
 
 from gantut.errors import UserError  # noqa: E402
 from gantut.scores import frechet  # noqa: E402
+from gantut.scripts import argument_parser  # noqa: E402
 
 GENERATORS = {"mnist_gan": "checkpoints/checkpoint", "mnist_dcgan": "checkpoints/checkpoint",
               "keras_gan": "generator.keras", "keras_dcgan": "generator.keras", "gantut_trainer": "checkpoint"}
@@ -144,7 +144,7 @@ def references(images, count):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("runs", nargs="+", metavar="LESSON=FOLDER")
     parser.add_argument("--count", type=int, default=1000, help="samples of each generator [1000]")
     parser.add_argument("--data", default="digits", help="what the lessons were trained on, as their --data [digits]")
