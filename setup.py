@@ -24,7 +24,8 @@ setup(
     py_modules=sorted(name[:-3] for name in glob("gantut_*.py")),
     packages=["gantut", *("gantut_" + name for name in FOLDERS)],
     package_dir={"gantut_" + name: name for name in FOLDERS},
-    package_data={"gantut": ["*.html", "tfjs/*"], "gantut_data": ["*.npz", *files("data", "aligned/*.jpg")],
+    package_data={"gantut": ["*.html", "tfjs/*"], "gantut_data": ["*.npz", *files("data", "aligned/*.jpg"),
+                                                              *files("data", "portraits/*.jpg")],
                   "gantut_pretrained": files("pretrained")},
     entry_points={"console_scripts": [
         "gantut-train=gantut_trainer:command",

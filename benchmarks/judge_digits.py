@@ -1,14 +1,15 @@
 """The lessons' digits judged by a classifier of real digits.
 
   python benchmarks/judge_digits.py mnist_gan=runs/mnist_gan keras_gan=runs/keras_gan
+  python benchmarks/judge_digits.py --data mnist.npz mnist_gan=runs/mnist_gan gantut_trainer=checkpoint
 
-Each argument names a lesson in variants/ and the folder that a run of it left (--out_dir). A small convolutional
-network learns the 1,500 training digits; its accuracy on the 297 held-out ones is printed. Then it looks at 1,000
-samples of each generator. The table says how many of the ten classes appear at 2 % or more, the mean confidence (the
-greatest of the ten probabilities), and the Fréchet distance between samples and held-out digits in the features before
-the last layer. Its first two rows are 1,000 of the training digits, and uniform noise.
+Each argument names a lesson in variants/ and the folder that a run of it left (--out_dir), or gantut_trainer and its
+--checkpoint_dir. A small convolutional network learns the 1,500 training digits, or MNIST's 60,000; its accuracy on
+the 297 or 10,000 held-out ones is printed. Then it looks at 1,000 samples of each generator. The table says how many
+of the ten classes appear at 2 % or more, the mean confidence (the greatest of the ten probabilities), and the Fréchet
+distance between samples and held-out digits in the features before the last layer. Its first two rows are 1,000 of the
+training digits, and uniform noise. lessons.py makes the runs.
 """
-import argparse
 import json
 import os
 import subprocess
@@ -21,17 +22,20 @@ sys.path[:0] = [ROOT, VARIANTS]
 
 import gantut.console  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
 
+import judge_faces  # noqa: E402
 import machine  # noqa: E402
 import mnist  # noqa: E402
 import numpy as np  # noqa: E402
+from PIL import Image  # noqa: E402
 from tensorflow import keras  # noqa: E402
 from tensorflow.keras import layers  # noqa: E402
 
 from gantut.errors import UserError  # noqa: E402
 from gantut.scores import frechet  # noqa: E402
+from gantut.scripts import argument_parser  # noqa: E402
 
 GENERATORS = {"mnist_gan": "checkpoints/checkpoint", "mnist_dcgan": "checkpoints/checkpoint",
-              "keras_gan": "generator.keras", "keras_dcgan": "generator.keras"}
+              "keras_gan": "generator.keras", "keras_dcgan": "generator.keras", "gantut_trainer": "checkpoint"}
 
 # In a process of its own: a lesson in graph mode switches eager execution off, which Keras needs.
 GENERATE = """
@@ -57,6 +61,13 @@ def parse_runs(arguments):
 
 def generate(lesson, folder, count):
     """Make count digits [count, 28, 28] in [0, 1] by the generator of the lesson that was saved in folder."""
+    if lesson == "gantut_trainer":
+        try:
+            paths, samples = judge_faces.draw(folder, count)
+        except subprocess.CalledProcessError:  # it has said why
+            raise UserError(f"{folder}: no digits from {lesson}") from None
+        with samples:
+            return read(paths)
     with tempfile.TemporaryDirectory() as temporary:
         out = os.path.join(temporary, "digits.npy")
         process = subprocess.run([sys.executable, "-c", GENERATE, VARIANTS, lesson, folder, str(count), out],
@@ -66,8 +77,22 @@ def generate(lesson, folder, count):
         return (np.load(out) + 1) / 2
 
 
-def train_classifier(images, labels, seed=1, epochs=40):
+def write(images, folder):
+    """Write images [N, 28, 28] in [0, 1] as PNGs into a folder, for the trainer."""
+    os.makedirs(folder, exist_ok=True)
+    for i, image in enumerate(images):
+        Image.fromarray(np.uint8(np.round(image * 255))).save(os.path.join(folder, "{:05d}.png".format(i)))
+
+
+def read(paths):
+    """Gray pictures, scaled to [N, 28, 28], in [0, 1]."""
+    return np.array([np.asarray(Image.open(path).convert("L").resize((28, 28), Image.Resampling.BOX))
+                     for path in paths]) / 255
+
+
+def train_classifier(images, labels, seed=1):
     """Train a network on images [N, 28, 28] in [0, 1]; it returns features [N, 32] and probabilities [N, 10]."""
+    epochs = max(60000 // len(images), 10)  # 40 of the 1,500 digits
     keras.utils.set_random_seed(seed)
     x = inputs = keras.Input((28, 28, 1))
     for augment in (layers.RandomTranslation(0.1, 0.1, fill_mode="constant"),
@@ -105,18 +130,30 @@ def confidence(probabilities):
     return float(probabilities.max(axis=1).mean())
 
 
+def judge(classifier, images, held_out):
+    """The figures of images [N, 28, 28] in [0, 1]. held_out: the features of the held-out digits, [M, 32]."""
+    features, probabilities = look(classifier, images)
+    return {"classes": coverage(probabilities), "confidence": confidence(probabilities),
+            "frechet": frechet(features, held_out), "of each class": class_counts(probabilities).tolist()}
+
+
+def references(images, count):
+    """What every table begins with: digits to train on, and noise."""
+    rng = np.random.RandomState(1)
+    return {"training digits": rng.permutation(images)[:count], "noise": rng.uniform(0, 1, (count, 28, 28))}
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("runs", nargs="+", metavar="LESSON=FOLDER")
     parser.add_argument("--count", type=int, default=1000, help="samples of each generator [1000]")
+    parser.add_argument("--data", default="digits", help="what the lessons were trained on, as their --data [digits]")
     parser.add_argument("--json", help="write every figure, and the machine, to this file")
     args = parser.parse_args()
     runs = parse_runs(args.runs)
-    images, labels = mnist.load("digits", "train")
-    held_out, held_out_labels = mnist.load("digits", "test")
-    rng = np.random.RandomState(1)
-    judged = {"training digits": rng.permutation(images)[:args.count],
-              "noise": rng.uniform(0, 1, (args.count, 28, 28)),
+    images, labels = mnist.load(args.data, "train")
+    held_out, held_out_labels = mnist.load(args.data, "test")
+    judged = {**references(images, args.count),
               **{folder: generate(lesson, folder, args.count) for lesson, folder in runs}}
 
     classifier = train_classifier(images, labels)
@@ -124,12 +161,7 @@ def main():
     accuracy = float((probabilities.argmax(axis=1) == held_out_labels).mean())
     print(f"the classifier's accuracy on {len(held_out)} held-out digits: {accuracy:.1%}\n")
 
-    figures = {}
-    for name, digits in judged.items():
-        features, probabilities = look(classifier, digits)
-        figures[name] = {"classes": coverage(probabilities), "confidence": confidence(probabilities),
-                         "frechet": frechet(features, held_out_features),
-                         "of each class": class_counts(probabilities).tolist()}
+    figures = {name: judge(classifier, digits, held_out_features) for name, digits in judged.items()}
     machine.table([f"{args.count} samples", "classes of ten", "mean confidence", "Fréchet distance"],
                   [[name, f["classes"], f"{f['confidence']:.3f}", f"{f['frechet']:.1f}"]
                    for name, f in figures.items()])

@@ -24,7 +24,6 @@ import judge_faces  # noqa: E402
 import machine  # noqa: E402
 import mnist  # noqa: E402
 import numpy as np  # noqa: E402
-from PIL import Image  # noqa: E402
 
 SIZE = 32
 
@@ -32,16 +31,12 @@ SIZE = 32
 def digits(folder, size=SIZE):  # of any size: its judge scales them
     """Write the training digits as pictures; returns the trainer's flags, and a judge of samples' paths."""
     images, labels = mnist.load("digits", "train")
-    os.makedirs(os.path.join(folder, "digits"))
-    for i, image in enumerate(images):
-        Image.fromarray(np.uint8(image * 255)).save(os.path.join(folder, "digits", "{:04d}.png".format(i)))
+    judge_digits.write(images, os.path.join(folder, "digits"))
     classifier = judge_digits.train_classifier(images, labels)
     held_out = judge_digits.look(classifier, mnist.load("digits", "test")[0])[0]
 
     def judge(paths):
-        samples = np.array([np.asarray(Image.open(path).convert("L").resize((28, 28), Image.Resampling.BOX))
-                            for path in paths]) / 255
-        return judge_digits.frechet(judge_digits.look(classifier, samples)[0], held_out)
+        return judge_digits.frechet(judge_digits.look(classifier, judge_digits.read(paths))[0], held_out)
     return ["--dataset", os.path.join(folder, "digits"), "--c_dim", "1"], judge
 
 

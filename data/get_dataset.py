@@ -1,11 +1,13 @@
-"""Part 2 of the tutorial, the data: gets a well-known set of pictures, as a folder of PNGs that --dataset takes.
+"""Part 2 of the tutorial, the data: gets a well-known set of pictures, as a folder that --dataset takes.
 
     python data/get_dataset.py lfw                                         # photographs of faces, to be aligned
-    python data/get_dataset.py mnist                                       # or fashion_mnist
+    python data/get_dataset.py congress --archive congress-images-225x275  # portraits, to be aligned; got by hand
     python data/get_dataset.py celeba --archive img_align_celeba.zip       # got by hand
+    python data/get_dataset.py mnist                                       # or fashion_mnist
 
 scikit-learn and Keras do the download, into their own caches; --archive takes a file that is there already. It is
 read through before anything is written, and a run that was stopped goes on when the same command is given again.
+Photographs that need not be cropped or scaled stay the files they are; all else becomes PNGs.
 """
 import collections
 import contextlib
@@ -32,42 +34,50 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from gantut.errors import UserError, check_outside, printable, whole
 from gantut.idx import read_idx
-from gantut.images import ENDINGS, read, reason, to_uint8
+from gantut.images import ENDINGS, check_decodes, read, reason, to_uint8
 from gantut.places import in_words, new_data
 from gantut.scripts import argument_parser, run
 from gantut_imgfuncs import center_crop
 
+CROPPED, AS_THEY_ARE = "crop {}, size {}\n", "files as they are\n"  # lines of MARKER
 MARKER = "source.txt"  # says what a folder was made from; only such a folder is added to
 PART = ".part"  # the file being written, until it is whole
-LARGEST = 100_000_000  # bytes of one picture file; one that unpacks to more is cut off there
+LARGEST = 100_000_000  # bytes of one picture file; one that unpacks to more is refused
 IDX = {"x_train": "train-images-idx3-ubyte", "y_train": "train-labels-idx1-ubyte",
        "x_test": "t10k-images-idx3-ubyte", "y_test": "t10k-labels-idx1-ubyte"}
 
 DIGITS = "python gantut_trainer.py --dataset {dataset} --is_crop --image_size 32 --c_dim 1"
-Set = collections.namedtuple("Set", "count crop size licence by_hand archive then")
-SETS = {
-    "lfw": Set(13233, 0, 0, "none stated; press photographs, for research",
-               "lfw-funneled.tgz from https://ndownloader.figshare.com/files/5976015", "lfw-funneled.tgz",
-               "python data/align_faces.py {out} {out}_aligned --size 64"),
-    "mnist": Set(70000, 0, 0, "CC BY-SA 3.0, Yann LeCun and Corinna Cortes",
-                 "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz", "mnist.npz", DIGITS),
-    "fashion_mnist": Set(70000, 0, 0, "MIT, Zalando SE",
-                         "the four .gz files of https://github.com/zalandoresearch/fashion-mnist into a folder named "
-                         "fashion", "fashion", DIGITS),
-    "celeba": Set(202599, 108, 64, "for non-commercial research only, do not pass it on",
+ALIGN = "python data/align_faces.py {out} {out}_aligned --size 64"
+Set = collections.namedtuple("Set", "count crop size names licence by_hand archive then")
+SETS = {  # names: what the last two parts of a picture's path are like
+    "lfw": Set(13233, 0, 0, r"(.+)/\1_\d{4}\.jpg", "none stated; press photographs, for research",
+               "lfw-funneled.tgz from https://ndownloader.figshare.com/files/5976015", "lfw-funneled.tgz", ALIGN),
+    "congress": Set(879, 0, 0, r"(.*/)?[A-Z]\d{6}\.jpg", "public domain, works of the US Government",
+                    "the zip of https://github.com/Hainish/congress-images-225x275 (Code, Download ZIP)",
+                    "congress-images-225x275-master.zip", ALIGN + " --format jpg"),
+    "celeba": Set(202599, 108, 64, r"(.*/)?\d{6}\.jpg", "for non-commercial research only, do not pass it on",
                   "img_align_celeba.zip (1.4 GB) from http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html (Google Drive, "
                   "folder Img) or the zip of https://www.kaggle.com/datasets/jessicali9530/celeba-dataset",
                   "img_align_celeba.zip", "python gantut_trainer.py --dataset {dataset}"),
+    "mnist": Set(70000, 0, 0, "", "CC BY-SA 3.0, Yann LeCun and Corinna Cortes",
+                 "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz", "mnist.npz", DIGITS),
+    "fashion_mnist": Set(70000, 0, 0, "", "MIT, Zalando SE",
+                         "the four .gz files of https://github.com/zalandoresearch/fashion-mnist into a folder named "
+                         "fashion", "fashion", DIGITS),
 }
-PUBLISHED = {  # SHA-256 or MD5 of the files
-    "b47c8422c8cded889dc5a13418c4bc2abbda121092b3533a83306f90d900100a",  # lfw-funneled.tgz, in scikit-learn
-    "055f7d9c632d7370e6fb4afc7468d40f970c34a80d4c6f50ffec63f5a8d536c0",  # lfw.tgz, in scikit-learn
-    "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",  # mnist.npz, in Keras
-    "f68b3c2dcbeaaa9fbdd348bbdeb94873", "d53e105ee54ea40749a09fcbcd1e9432",  # MNIST's four, in torchvision
-    "9fb629c4189551a2d022fa330f9573f3", "ec29112dd5afa0611ce80d1b7f02629c",
-    "8d4fb7e6c68d591d4c3dfef9ec88bf0d", "25c81989df183df01b3e8a0aad5dffbe",  # Fashion-MNIST's four, in its README
-    "bef4ecab320f06d8554ea6380940ec79", "bb300cfdad3c16e7a12a480ee83cd310",
-    "00d2c5bc6d35e252742224ab0c1e8fcb",  # img_align_celeba.zip, in torchvision
+PUBLISHED = {  # SHA-256 or MD5 of a file: the set, and which of its versions
+    "055f7d9c632d7370e6fb4afc7468d40f970c34a80d4c6f50ffec63f5a8d536c0": "lfw original",  # in scikit-learn
+    "b47c8422c8cded889dc5a13418c4bc2abbda121092b3533a83306f90d900100a": "lfw funneled",  # in scikit-learn
+    "68331da3eb755a505a502b5aacb3c201": "lfw deepfunneled",  # of its authors' page, in torchvision
+    "07611c53e5622a6ec190c575236a67caaeb1c2455a10bf51dd21f9d00684851a": "lfw deepfunneled",  # these pictures as
+    # they are at github.com/umass-vis-lfw/umass-vis-lfw.github.io, packed anew
+    "d8aa1906cfe412c6c3df8fe3631bbe105b86f6014a26554dbbe92e4d7f670eb5": "congress",  # packed for data/portraits
+    "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1": "mnist",  # mnist.npz, in Keras
+    "f68b3c2dcbeaaa9fbdd348bbdeb94873": "mnist", "d53e105ee54ea40749a09fcbcd1e9432": "mnist",  # four, in torchvision
+    "9fb629c4189551a2d022fa330f9573f3": "mnist", "ec29112dd5afa0611ce80d1b7f02629c": "mnist",
+    "8d4fb7e6c68d591d4c3dfef9ec88bf0d": "fashion_mnist", "25c81989df183df01b3e8a0aad5dffbe": "fashion_mnist",
+    "bef4ecab320f06d8554ea6380940ec79": "fashion_mnist", "bb300cfdad3c16e7a12a480ee83cd310": "fashion_mnist",
+    "00d2c5bc6d35e252742224ab0c1e8fcb": "celeba",  # img_align_celeba.zip, in torchvision
 }
 
 
@@ -118,8 +128,8 @@ def get(name):
     one = SETS[name]
     by_hand = f"with a browser get {one.by_hand}, then: "
     by_hand += in_words(f"python data/get_dataset.py {name} --archive {one.archive}")
-    if name == "celeba":
-        fail(f"celeba ({one.licence}) cannot be downloaded by a program: {by_hand}")
+    if name in ("celeba", "congress"):
+        fail(f"{name} ({one.licence}) is not downloaded by this program: {by_hand}")
     try:
         return download(name)
     except ImportError as error:
@@ -129,7 +139,7 @@ def get(name):
 
 
 def check_file(path):
-    """Read a file through: stop if it is empty, a web page or damaged, warn if it is not the published one."""
+    """Read a file through: stop if it is empty, a web page or damaged; returns what PUBLISHED says it is, or ""."""
     hashes = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     with open(path, "rb") as file:
         head = file.read(512)
@@ -137,8 +147,9 @@ def check_file(path):
         for block in iter(partial(file.read, 1 << 20), b""):
             for one in hashes:
                 one.update(block)
-    if PUBLISHED & {one.hexdigest() for one in hashes}:
-        return
+    known = [PUBLISHED[one.hexdigest()] for one in hashes if one.hexdigest() in PUBLISHED]
+    if known:
+        return known[0]
     if not head:
         fail(f"{path} is empty: delete it and get it again")
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype", b"<html")):
@@ -153,8 +164,9 @@ def check_file(path):
             while file.read(1 << 20):  # its length and checksum come at the end
                 pass
     else:
-        return  # unpacked by hand; what reads it next complains
+        return ""  # unpacked by hand; what reads it next complains
     warn(f"not the published file: {path} has another checksum; it is read all the same")
+    return ""
 
 
 def members(path):
@@ -175,25 +187,41 @@ def members(path):
                     yield info.name, partial(archive.extractfile, info)
 
 
-def photographs(path, depth):
-    """Yield (name of the PNG, function that returns the pixels) for the pictures in a folder, zip or tar.
+def photographs(path, crop=0, size=0):
+    """Yield (name, function that returns the bytes to write) for the pictures in a folder, zip or tar.
 
-    depth: how many parts of the name to keep, 2 for PERSON/NAME. No name leads out of OUT: "..", drives and the like
-    are dropped.
+    Of the name the last two parts are kept, PERSON/NAME. No name leads out of OUT: "..", drives and the like are
+    dropped.
     """
     for name, opener in members(path):
         parts = [part for part in re.split(r"[/\\:]+", name) if part not in ("", ".", "..")]
         stem, ending = os.path.splitext(parts[-1]) if parts else ("", "")
         if ending.lower() in ENDINGS and not stem.startswith("."):
-            yield "/".join([*parts[-depth:-1], stem + ".png"]), partial(decode, opener)
+            scaled = crop or size
+            yield "/".join([*parts[-2:-1], stem + ".png" if scaled else parts[-1]]), (
+                partial(scale, opener, crop, size) if scaled else partial(keep, opener))
 
 
-def decode(opener):
+def keep(opener):
+    """The bytes of a picture file as they are. Raises if it does not decode."""
+    data = content(opener)
+    check_decodes(data)
+    return data
+
+
+def scale(opener, crop, size):
+    return png(read(io.BytesIO(content(opener))), crop, size)
+
+
+def content(opener):
     with opener() as file:
-        return read(io.BytesIO(file.read(LARGEST)))
+        data = file.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise ValueError(f"has more than {LARGEST // 1_000_000} MB")
+    return data
 
 
-def digits(path):
+def digits(path, crop=0, size=0):
     """Yield what photographs() yields, of an .npz or a folder of IDX files: LABEL/NUMBER.png, first for training."""
     found, number = arrays(path), 0
     for part in "train", "test":
@@ -202,7 +230,7 @@ def digits(path):
             raise ValueError("should be uint8 pictures [N, height, width] and N labels")
         for i in range(len(x)):
             number += 1
-            yield ("" if y is None else f"{int(y[i])}/") + f"{number:05d}.png", partial(x.__getitem__, i)
+            yield ("" if y is None else f"{int(y[i])}/") + f"{number:05d}.png", partial(png, x[i], crop, size)
 
 
 def arrays(path):
@@ -225,6 +253,27 @@ def idx_files(folder):
     return {key: path for key, path in paths if os.path.isfile(path)}
 
 
+def check_names(name, path, names):
+    """Stop if more of the photographs in path are named as another set's than as this one's."""
+    like = {other: sum(bool(re.fullmatch(one.names, found)) for found in names) for other, one in SETS.items()}
+    other = max(like, key=like.get)
+    if like[other] > like[name]:
+        wrong_set(name, path, other, f", by the names of its pictures ({names[0]})")
+
+
+def wrong_set(name, path, other, why=""):
+    fail(f"{path} is of {other}{why}, not of {name}: " + in_words(f"python data/get_dataset.py {other} --archive ...")
+         + " takes it")
+
+
+def which_lfw(known, path):
+    """Which of LFW's versions it is, in words: by its checksum, or else by what it is called; "" if nothing says so."""
+    if known:
+        return known.replace("lfw", "LFW")
+    called = re.search("deepfunneled|funneled", f"{os.path.basename(path)}/{next(members(path))[0]}")
+    return f"LFW {called[0]}, by its name" if called else ""
+
+
 def check_output(out, source):
     """Stop unless OUT is new, empty, or was begun from this source, the first lines of MARKER."""
     if os.path.exists(out) and not os.path.isdir(out):
@@ -236,6 +285,10 @@ def check_output(out, source):
         fail(f"{out} holds other files ({names[0]}): give an empty or a new folder")
     with open(os.path.join(out, MARKER), errors="replace") as file:
         found = file.read()
+    as_pngs = source.replace(AS_THEY_ARE, CROPPED.format(0, 0))
+    if as_pngs != source and found.startswith(as_pngs):
+        fail(f"{out} was made of PNGs, by an earlier version, and the files are now kept as they are: train on it as "
+             "it is, or delete it, or give another folder")
     if not found.startswith(source):
         fail(f"{out} was not made from {', '.join(source.splitlines())} (see {MARKER} there): delete it, or give "
              "another folder")
@@ -262,16 +315,16 @@ def png(picture, crop, size):
     return data.getvalue()
 
 
-def write(pictures, out, crop, size, source):
+def write(pictures, out, source):
     """Write the pictures that are not there yet; returns (the names of all that are, what is wrong with others)."""
     done, bad = set(), []
-    for name, pixels in pictures:
+    for name, encoded in pictures:
         if name in done:
             bad.append(f"{name}: another picture in it has the same name")
             continue
         if not os.path.exists(os.path.join(out, name)):
             try:
-                data = png(pixels(), crop, size)
+                data = encoded()
             except Exception as error:  # whatever a broken picture makes Pillow raise
                 bad.append(f"{name}: {reason(error)}")
                 continue
@@ -283,44 +336,53 @@ def write(pictures, out, crop, size, source):
 
 
 def make(name, out, archive, crop, size):
-    """Get a set, check it, write it; returns how many pictures are there."""
-    source = f"set {name}\ncrop {crop}, size {size}\n"
+    """Get a set, check it, write it; returns how many pictures are there, and which LFW they are, in words."""
+    source = f"set {name}\n" + (CROPPED.format(crop, size) if crop or size or "mnist" in name else AS_THEY_ARE)
     with reading(out):
         check_output(out, source)
-    path = os.path.abspath(archive or get(name))
+    path, known = os.path.abspath(archive or get(name)), ""
     try:
         check_outside(out, path, "out")
     except UserError:
         fail(f"{out} lies in {path}, which is only read: give another folder")
     for file in idx_files(path).values() if os.path.isdir(path) else [path]:
         with reading(file):
-            check_file(file)
+            known = check_file(file)
+        if known and known.split()[0] != name:
+            wrong_set(name, file, known.split()[0])
+    find = partial(digits, path) if "mnist" in name else partial(photographs, path)
     with reading(path):
-        find = partial(digits, path) if "mnist" in name else partial(photographs, path, 2 if name == "lfw" else 1)
-        total = sum(1 for _ in find())
-    if not total:
+        names = [found for found, _ in find()]
+    if not names:
         fail(f"no pictures of {name} in {path}")
-    if total < SETS[name].count:
-        warn(f"{total:,} pictures in {path}, the whole set has {SETS[name].count:,}"
+    if "mnist" not in name:
+        check_names(name, path, names)
+    if len(names) < SETS[name].count:
+        warn(f"{len(names):,} pictures in {path}, the whole set has {SETS[name].count:,}"
              + ("" if archive else "; to get the others, delete that and run the same command"))
     source += f"from {os.path.basename(path)}\n" + (f"{os.path.getsize(path)} bytes\n" if os.path.isfile(path) else "")
     with reading(out):
         check_output(out, source)
-    source += f"on {time.strftime('%Y-%m-%d')}\nlicence: {SETS[name].licence}\n"
+    which = which_lfw(known, path) if name == "lfw" else ""
+    source += f"on {time.strftime('%Y-%m-%d')}\nlicence: {SETS[name].licence}\n" + (which and f"which: {which}\n")
+    pictures = find(crop=crop, size=size)
+    if name in ("celeba", "congress"):  # whose folders say nothing
+        pictures = ((os.path.basename(found), encoded) for found, encoded in pictures)
     with reading(path):
-        done, bad = write(tqdm(find(), name, total, disable=None, unit=" pictures"), out, crop, size, source)
+        done, bad = write(tqdm(pictures, name, len(names), disable=None, unit=" pictures"), out, source)
     if bad:
-        (warn if done else fail)(f"{len(bad):,} of {total:,} pictures in {path} cannot be used, the first: {bad[0]}")
-    return len(done)
+        (warn if done else fail)(f"{len(bad):,} of {len(names):,} pictures in {path} cannot be used, "
+                                 f"the first: {bad[0]}")
+    return len(done), which
 
 
 def main():
-    parser = argument_parser("Get a well-known set of pictures as a folder of PNGs.")
+    parser = argument_parser("Get a well-known set of pictures as a folder that --dataset takes.")
     parser.add_argument("set", choices=SETS)
     parser.add_argument("out", nargs="?", type=os.path.expanduser,
                         help="folder (default: data/SET, which --dataset SET finds)")
     parser.add_argument("--archive", type=os.path.expanduser,
-                        help="take this file or folder instead of downloading; celeba needs it")
+                        help="take this file or folder instead of downloading; celeba and congress need it")
     parser.add_argument("--crop", type=int, help="pixels of the centre to keep, 0 = all (default: 0; celeba: 108)")
     parser.add_argument("--size", type=int, help="pixels a side to scale it to, 0 = as it is (default: 0; celeba: 64)")
     args = parser.parse_args()
@@ -329,9 +391,9 @@ def main():
     if not (0 <= crop <= 4096 and 0 <= size <= 4096):
         parser.error("--crop and --size must be 0 to 4096")
     out = args.out or new_data(args.set)
-    count = make(args.set, out, args.archive, crop, size)
+    count, which = make(args.set, out, args.archive, crop, size)
     then = one.then.format(out=shlex.quote(out.rstrip("/")), dataset=shlex.quote(out) if args.out else args.set)
-    print(f"{count:,} pictures are in {out}; next: {in_words(then)}")
+    print(f"{count:,} pictures are in {out}{which and f' ({which})'}; next: {in_words(then)}")
 
 
 if __name__ == "__main__":

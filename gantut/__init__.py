@@ -11,6 +11,7 @@ flags        the flags beyond Part 5's, each defined once, and their defaults
 
 images       picture files, in and out, beyond Part 3's eight functions
 idx          MNIST's own file format
+faces        where the faces of a picture are, and crops in which eyes and mouth lie at given places
 finding      which files are the pictures of a data set, and whether there are enough
 loading      pictures as one model wants them; looking them over before the first step
 masks        for the completion: which pixels are kept

@@ -47,10 +47,17 @@ def call(main):
         sys.exit(128 + stopped.args[0])
 
 
+class AnyOrder(argparse.ArgumentParser):
+    """A parser that takes flags and names in any order, also "lfw --archive FILE OUT"."""
+
+    def parse_args(self, args=None, namespace=None):
+        return self.parse_intermixed_args(args, namespace)
+
+
 def argument_parser(doc):
     """A parser of a script's flags, by argparse. doc: the script's text, None under python -OO."""
-    parser = argparse.ArgumentParser(description=in_words((doc or "").strip()),
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = AnyOrder(description=in_words((doc or "").strip()),
+                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.error = lambda message: sys.exit("error: {} (see --help)".format(printable(message)))
     parser.add_argument("--version", action="version", version="gantut " + __version__)
     return parser

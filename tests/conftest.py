@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,6 +17,7 @@ sys.path.insert(0, ROOT)
 
 import gantut.console  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
 
+import forked  # noqa: E402
 import imageio.v3 as iio  # noqa: E402
 import tensorflow.compat.v1 as tf  # noqa: E402
 
@@ -75,10 +77,26 @@ def script_command(script, *flags):
     return [sys.executable, os.path.join(ROOT, script), *map(str, flags)]
 
 
+def open_process(script, *flags, cwd, stdout, stderr, env=None, **kwargs):
+    """Start a script of the project as a process, forked from one that has loaded TensorFlow where that is the same."""
+    command = script_command(script, *flags)
+    if script.startswith("gantut_") and not kwargs and forked.can_fork(env or os.environ):
+        return forked.Process(command[1:], cwd, stdout, stderr, env)
+    return subprocess.Popen(command, cwd=cwd, stdout=stdout, stderr=stderr, env=env, **kwargs)
+
+
 def run_script(script, *flags, cwd, **kwargs):
     """Run a script of the project as a process; returns it, finished, with its stdout and stderr as text."""
-    return subprocess.run(script_command(script, *flags), cwd=cwd, capture_output=True, text=True, timeout=600,
-                          **kwargs)
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        process = open_process(script, *flags, cwd=cwd, stdout=out, stderr=err, **kwargs)
+        try:
+            code = process.wait(600)
+        except BaseException:
+            process.kill()
+            raise
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(process.args, code, out.read(), err.read())
 
 
 def train(folder, *flags, **kwargs):
@@ -88,9 +106,9 @@ def train(folder, *flags, **kwargs):
 
 def start(folder, *flags, **kwargs):
     """Start what train() runs; returns the running process, whose output goes to folder/stdout and folder/stderr."""
-    command = script_command("gantut_trainer.py", *SMALL, "--dataset", "pictures", *flags)
     with open(folder / "stdout", "w") as out, open(folder / "stderr", "w") as err:
-        return subprocess.Popen(command, cwd=folder, stdout=out, stderr=err, **kwargs)
+        return open_process("gantut_trainer.py", *SMALL, "--dataset", "pictures", *flags, cwd=folder, stdout=out,
+                            stderr=err, **kwargs)
 
 
 def wait_until(condition, process, seconds=120):

@@ -1,52 +1,149 @@
-"""Runs many scripts, each in a process of its own, but TensorFlow is loaded once: python forked.py CASES
+"""Runs the project's scripts in processes of their own, in which TensorFlow is loaded already.
 
-CASES: a JSON file, a list of {"folder": ..., "script": ..., "argv": [...]}. Each script runs in its folder, whose
-modules come before the project's, as `python script` would have it; stdout, stderr and code, the exit code, are left
-there as files.
+Loading it takes four seconds of processor time, most of what a small training takes. So one process, the server, loads
+it, starts no thread, and forks a process for each script; that one is as `python script` would have it: its folder,
+arguments, environment and streams are its own, and it gets real signals.
+
+    process = Process(["gantut_trainer.py", "--epoch", "1"], folder, stdout, stderr)   # as subprocess.Popen
 """
+import atexit
 import json
 import os
 import runpy
+import select
+import signal
+import socket
+import subprocess
 import sys
+import threading
 import traceback
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, ROOT)
+AFTER_LOADING = {"http_proxy", "TF_CONFIG", "PYTEST_CURRENT_TEST"}  # variables that nothing reads before a script
+LARGEST = 1 << 17  # bytes of a request
+lock = threading.Lock()
+server = None  # the socket to the server of this process
+STARTED = dict(os.environ)  # the environment that it has
 
-import gantut.console  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
+
+def request(*message, fds):
+    """Ask the server of this process, which is started when it is first wanted."""
+    global server
+    with lock:
+        if server is None:
+            server, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            command = [sys.executable, os.path.abspath(__file__), str(theirs.fileno())]
+            subprocess.Popen(command, pass_fds=[theirs.fileno()], env=STARTED)
+            theirs.close()
+    socket.send_fds(server, [json.dumps(message).encode()], fds)
 
 
-def run(folder, script, argv):
-    """In a process of its own, before TensorFlow has started a thread."""
-    os.chdir(folder)
-    for name, fd in (("stdout", 1), ("stderr", 2)):
-        os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), fd)
-    sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
-    sys.argv = [script, *argv]
-    sys.path.insert(0, os.path.dirname(os.path.join(folder, script)))
+def can_fork(environment):
+    """Whether a process with this environment may be forked: what is read before a script starts is the same."""
+    return {name for name in {*STARTED, *environment} if STARTED.get(name) != environment.get(name)} <= AFTER_LOADING
+
+
+class Process(object):
+    """A script's process, with the methods of subprocess.Popen. argv: the script's path and its arguments.
+
+    stdout, stderr: open files.
+    """
+
+    def __init__(self, argv, cwd, stdout, stderr, env=None):
+        self.args, self.returncode = argv, None
+        self.ended, theirs = socket.socketpair()
+        request([str(word) for word in argv], str(cwd), dict(env or os.environ),
+                fds=[0, stdout.fileno(), stderr.fileno(), theirs.fileno()])
+        theirs.close()
+        self.answers = self.ended.makefile()
+        self.pid = int(self.answers.readline())
+
+    def poll(self):
+        if self.returncode is None and select.select([self.ended], [], [], 0)[0]:
+            self.wait()
+        return self.returncode
+
+    def wait(self, timeout=None):
+        if self.returncode is None:
+            if not select.select([self.ended], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self.args, timeout)
+            self.returncode = os.waitstatus_to_exitcode(int(self.answers.readline()))
+            self.ended.close()
+        return self.returncode
+
+    def send_signal(self, number):
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self):
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self):
+        self.send_signal(signal.SIGKILL)
+
+
+def serve(requests):
+    """Fork a process for each request, and one that waits for it, until the tests have ended."""
+    import numpy  # noqa: F401
+    import PIL.Image  # noqa: F401
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    stderr = os.dup(2)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    import tensorflow.compat.v1  # noqa: F401
+    os.dup2(stderr, 2)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # those that wait need nobody to wait for them
+    while True:
+        message, fds, _, _ = socket.recv_fds(requests, LARGEST, 4)
+        if not message:
+            return
+        if os.fork() == 0:
+            requests.close()
+            watch(*json.loads(message), fds)
+        for fd in fds:
+            os.close(fd)
+
+
+def watch(argv, cwd, env, fds):
+    """Fork the script's process, and tell whoever asked its number, and how it ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    child = os.fork()
+    if child == 0:
+        os.close(fds[3])
+        run(argv, cwd, env, fds[:3])
+    os.write(fds[3], b"%d\n" % child)
+    _, status = os.waitpid(child, 0)
+    os.write(fds[3], b"%d\n" % status)
+    os._exit(0)
+
+
+def run(argv, cwd, env, fds):
+    """Be the script's process, from its start to its end."""
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(env)
+    for number, fd in enumerate(fds):
+        os.dup2(fd, number)
+        os.close(fd)
+    sys.stdin, sys.stdout, sys.stderr = (open(number, mode, encoding="utf-8") for number, mode in enumerate("rww"))
+    sys.stderr.reconfigure(line_buffering=True)
+    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
+    sys.argv, sys.path[:1] = argv, [os.path.dirname(os.path.abspath(argv[0])), ROOT]
     code = 0
     try:
-        runpy.run_path(script, run_name="__main__")
+        runpy.run_path(argv[0], run_name="__main__")
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
-        print(end.code if isinstance(end.code, str) else "", end="", file=sys.stderr)
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
     except BaseException:
         traceback.print_exc()
         code = 1
+    threading._shutdown()
+    atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
-def main(path):
-    with open(path) as file:
-        cases = json.load(file)
-    for case in cases:
-        child = os.fork() or run(**case)
-        _, status = os.waitpid(child, 0)
-        with open(os.path.join(case["folder"], "code"), "w") as file:
-            file.write(str(os.waitstatus_to_exitcode(status)))
-
-
 if __name__ == "__main__":
-    main(sys.argv[1])
+    serve(socket.socket(fileno=int(sys.argv[1])))

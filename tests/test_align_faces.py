@@ -2,6 +2,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -108,6 +109,27 @@ def photos(tmp_path_factory):
 
 def test_the_template_is_the_drawn_faces_too():
     assert np.array_equal(PLACES, [make_faces.TEMPLATE[name] for name in align_faces.POINTS])
+
+
+def test_the_portraits_that_come_along():
+    """Their size and names, and that they are aligned: their mean is dark at the eyes and between the lips."""
+    folder = os.path.join(ROOT, "data", "portraits")
+    names = os.listdir(folder)
+    assert len(names) == 879 and all(re.fullmatch(r"[A-Z]\d{6}\.jpg", name) for name in names)
+    assert sum(os.path.getsize(os.path.join(folder, name)) for name in names) < 3_000_000
+    faces = []
+    for name in names:
+        with Image.open(os.path.join(folder, name)) as picture:
+            assert (picture.size, picture.mode, picture.format) == ((64, 64), "RGB", "JPEG"), name
+            faces.append(np.array(picture, float))
+    mean = np.mean(faces, axis=(0, 3))
+
+    def patch(x, y):
+        return mean[round(y * 64) - 2:round(y * 64) + 2, round(x * 64) - 2:round(x * 64) + 2].mean()
+
+    for x, y in [*PLACES[:2], PLACES[2:].mean(axis=0)]:
+        assert patch(x, y) < min(patch(.28, .40), patch(.72, .40)) - 10, (x, y)
+    assert sum(np.ptp(face, axis=2).mean() < 1 for face in faces) == 60, "gray ones"
 
 
 def test_similarity_is_the_least_squares_one():

@@ -2,16 +2,14 @@
 by --fast, against a second graph that TensorFlow's own optimizers train by the text's schedule.
 """
 import ast
-import json
 import os
 import re
-import subprocess
-import sys
 from types import SimpleNamespace
 
+import forked
 import numpy as np
 import pytest
-from conftest import ROOT, SMALL, write_pictures
+from conftest import ROOT, SMALL, two_at_a_time, write_pictures
 from second_graph import step_of
 
 from gantut.dice import random_state
@@ -41,19 +39,16 @@ def copied(folder, edits=()):
 
 def run_all(root, cases):
     """Run (name, script, argv) in the folders root/name, in processes of their own; returns them by name."""
-    listed = [{"folder": str(root / name), "script": script, "argv": [str(word) for word in argv]}
-              for name, script, argv in cases]
-    parts = [listed[i::2] for i in range(2)]
-    processes = []
-    for i, part in enumerate(parts):
-        (root / "cases{}.json".format(i)).write_text(json.dumps(part))
-        processes.append(subprocess.Popen([sys.executable, os.path.join(ROOT, "tests", "forked.py"),
-                                           str(root / "cases{}.json".format(i))]))
-    for process in processes:
-        assert process.wait(900) == 0
-    return {name: SimpleNamespace(returncode=int((root / name / "code").read_text()),
-                                  stdout=(root / name / "stdout").read_text(),
-                                  stderr=(root / name / "stderr").read_text()) for name, _, _ in cases}
+    cases = {name: [script, *argv] for name, script, argv in cases}
+
+    def run(name):
+        folder = root / name
+        with open(folder / "stdout", "w") as out, open(folder / "stderr", "w") as err:
+            code = forked.Process(cases[name], folder, out, err).wait(900)
+        return SimpleNamespace(returncode=code, stdout=(folder / "stdout").read_text(),
+                               stderr=(folder / "stderr").read_text())
+
+    return two_at_a_time(run, cases)
 
 
 # a breakpoint

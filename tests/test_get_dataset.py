@@ -22,6 +22,7 @@ sys.path.insert(0, os.path.join(ROOT, "data"))
 
 import get_dataset
 
+from gantut.images import check_decodes, read
 from gantut_gan import dataset_files
 
 SCRIPT = "data/get_dataset.py"
@@ -47,11 +48,12 @@ def run(monkeypatch, capsys):
     return run_main
 
 
-def photograph(height=250, width=250, seed=0):
-    """The bytes of a JPEG of soft random colours."""
+def photograph(height=250, width=250, seed=0, mode="RGB", kind="JPEG", **options):
+    """The bytes of a JPEG, or of another kind, of soft random colours."""
     coarse = np.random.RandomState(seed).randint(0, 256, (5, 5, 3)).astype(np.uint8)
     data = io.BytesIO()
-    Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(data, "JPEG")
+    image = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).convert(mode)
+    image.save(data, kind, **options)
     return data.getvalue()
 
 
@@ -96,6 +98,10 @@ def celebrities(before="", n=3):
     return {f"{before}{i:06d}.jpg": photograph(218, 178, seed=i) for i in range(1, n + 1)}
 
 
+def portraits(before="images/", n=3):
+    return {f"{before}{letter}{i:06d}.jpg": photograph(275, 225, seed=i) for i, letter in enumerate("ABC"[:n])}
+
+
 def digits():
     """What mnist.npz holds, but 12 + 6 pictures of noise."""
     rng = np.random.RandomState(0)
@@ -133,26 +139,89 @@ def cut_short(path):
     return path
 
 
-@pytest.mark.parametrize("make", [
-    lambda path: tgz(path / "a.tgz", faces("lfw_funneled/")),
-    lambda path: folder(path, {"a.tar": gzip.decompress(tgz(path / "a", faces("lfw/")).read_bytes())}) / "a.tar",
-    lambda path: zipped(path / "a.zip", faces("lfw-deepfunneled/lfw-deepfunneled/")),
-    lambda path: folder(path / "lfw_funneled", faces()),
+@pytest.mark.parametrize("which, make", [
+    (" (LFW funneled, by its name)", lambda path: tgz(path / "a.tgz", faces("lfw_funneled/"))),
+    ("", lambda path: folder(path, {"a.tar": gzip.decompress(tgz(path / "a", faces("lfw/")).read_bytes())}) / "a.tar"),
+    (" (LFW deepfunneled, by its name)", lambda path: zipped(path / "a.zip", faces(2 * "lfw-deepfunneled/"))),
+    (" (LFW funneled, by its name)", lambda path: folder(path / "lfw_funneled", faces())),
 ], ids=["tgz", "tar", "zip", "folder"])
-def test_lfw(tmp_path, run, make):
+def test_lfw(tmp_path, run, which, make):
     done = run("lfw", tmp_path / "out", "--archive", make(tmp_path))
     assert done.error is None
-    assert done.out == [f"3 pictures are in {tmp_path}/out; next: python data/align_faces.py {tmp_path}/out "
+    assert done.out == [f"3 pictures are in {tmp_path}/out{which}; next: python data/align_faces.py {tmp_path}/out "
                         f"{tmp_path}/out_aligned --size 64"]
     assert "3 pictures" in done.warnings[-1] and "13,233" in done.warnings[-1]
     files = dataset_files(tmp_path / "out")
-    assert files == [str(tmp_path / "out" / name.replace(".jpg", ".png")) for name in PEOPLE]
-    for file, jpeg in zip(files, faces().values()):
-        with Image.open(file) as image:
-            assert image.format == "PNG" and np.array_equal(np.array(image), pixels(io.BytesIO(jpeg)))
+    assert files == [str(tmp_path / "out" / name) for name in PEOPLE]
     source = (tmp_path / "out" / "source.txt").read_text()
     assert source.startswith("set lfw\n") and "licence: none stated" in source
-    assert len(snapshot(tmp_path / "out")) == 4
+    assert snapshot(tmp_path / "out") == {**faces(), "source.txt": source.encode()}
+
+
+@pytest.mark.parametrize("which", ["original", "funneled", "deepfunneled"])
+def test_lfw_by_its_checksum(tmp_path, run, monkeypatch, which):
+    archive = tgz(tmp_path / "a.tgz", faces("lfw_funneled/"))
+    monkeypatch.setattr(get_dataset, "PUBLISHED", {hashlib.sha256(archive.read_bytes()).hexdigest(): f"lfw {which}"})
+    done = run("lfw", tmp_path / "out", "--archive", archive)
+    assert f" (LFW {which}); next" in done.out[0] and len(done.warnings) == 1
+    assert f"which: LFW {which}\n" in (tmp_path / "out" / "source.txt").read_text()
+
+
+def test_congress(tmp_path, run):
+    archive = zipped(tmp_path / "c.zip", {"c-master/README.md": b"", **portraits("c-master/images/")})
+    done = run("congress", tmp_path / "out", "--archive", archive)
+    assert done.error is None and done.out[0].endswith("_aligned --size 64 --format jpg") and "879" in done.warnings[1]
+    after = snapshot(tmp_path / "out")
+    assert b"licence: public domain" in after.pop("source.txt")
+    assert after == portraits("")
+
+
+KINDS = {
+    "a.jpg": {}, "progressive.JPG": {"progressive": True}, "gray.jpeg": {"mode": "L"}, "cmyk.jpg": {"mode": "CMYK"},
+    "turned.jpg": {"exif": b"Exif\0\0II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0"}, "a.png": {"kind": "PNG"},
+    "a.gif": {"mode": "P", "kind": "GIF"}, "a.bmp": {"kind": "BMP"}, "a.webp": {"kind": "WEBP"},
+    "a.tif": {"kind": "TIFF"},
+}
+
+
+@pytest.mark.parametrize("name, flags", [("lfw", []), ("congress", []), ("celeba", ["--crop", 0, "--size", 0])])
+def test_files_stay_as_they_are(tmp_path, run, name, flags):
+    """Of whatever kind, under their own names; what a training could not read is left out all the same."""
+    files = {file: photograph(60, 50, **options) for file, options in KINDS.items()}
+    cut = {"cut_" + file: data[:len(data) // 2] for file, data in files.items() if file != "a.bmp"}
+    done = run(name, tmp_path / "out", *flags, "--archive", zipped(tmp_path / "a.zip", {**files, **cut}))
+    assert f"{len(cut)} of {len(files) + len(cut)} pictures" in done.warnings[-1]
+    after = snapshot(tmp_path / "out")
+    assert after.pop("source.txt").startswith(f"set {name}\nfiles as they are\n".encode())
+    assert after == files
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_taken_to_decode_is_what_can_be_read(kind):
+    """check_decodes() looks at a JPEG at an eighth of its size, and finds what read() finds."""
+    data = photograph(90, 70, **KINDS[kind])
+
+    def raises(function, data):
+        try:
+            function(data)
+        except Exception:
+            return True
+        return False
+
+    found = [[raises(function, data[:len(data) * i // 40]) for function in (
+        check_decodes, lambda x: read(io.BytesIO(x)))] for i in range(41)]
+    assert all(ours == reads for ours, reads in found) and found[0] == [True, True] and found[40] == [False, False]
+
+
+def test_a_folder_of_pngs_from_before(tmp_path, run):
+    """As an earlier version made it of the same archive: one line, and no picture is there twice."""
+    archive = tgz(tmp_path / "a.tgz", faces())
+    source = f"set lfw\ncrop 0, size 0\nfrom a.tgz\n{archive.stat().st_size} bytes\non 2026-01-01\nlicence: none\n"
+    folder(tmp_path / "out", {"Bo/Bo_0001.png": photograph(kind="PNG"), "source.txt": source.encode()})
+    before = snapshot(tmp_path)
+    error = run("lfw", tmp_path / "out", "--archive", archive).error
+    assert f"{tmp_path}/out was made of PNGs, by an earlier version" in error and "give another folder" in error
+    assert snapshot(tmp_path) == before
 
 
 @pytest.mark.parametrize("before, more", [
@@ -173,8 +242,8 @@ def test_celeba(tmp_path, run, before, more):
 
 def test_crop_and_size(tmp_path, run):
     archive = zipped(tmp_path / "c.zip", celebrities(n=1))
-    for i, (flags, size) in enumerate({("--crop", 0): (64, 64), ("--size", 0): (108, 108), ("--crop", 0, "--size", 0):
-                                       (178, 218), ("--crop", 160, "--size", 32): (32, 32)}.items()):
+    for i, (flags, size) in enumerate({("--crop", 0): (64, 64), ("--size", 0): (108, 108),
+                                       ("--crop", 160, "--size", 32): (32, 32)}.items()):
         assert run("celeba", tmp_path / str(i), "--archive", archive, *flags).error is None
         with Image.open(tmp_path / str(i) / "000001.png") as image:
             assert image.size == size
@@ -208,7 +277,7 @@ def test_mnist_without_labels(tmp_path, run):
 @pytest.mark.parametrize("kind", ["sha256", "md5"])
 def test_no_warning_of_the_published_file(tmp_path, run, monkeypatch, kind):
     archive = npz(tmp_path / "mnist.npz")
-    monkeypatch.setattr(get_dataset, "PUBLISHED", {hashlib.new(kind, archive.read_bytes()).hexdigest()})
+    monkeypatch.setattr(get_dataset, "PUBLISHED", {hashlib.new(kind, archive.read_bytes()).hexdigest(): "mnist"})
     monkeypatch.setitem(get_dataset.SETS, "mnist", get_dataset.SETS["mnist"]._replace(count=18))
     done = run("mnist", tmp_path / "out", "--archive", archive)
     assert done.error is None and done.warnings == []
@@ -216,11 +285,12 @@ def test_no_warning_of_the_published_file(tmp_path, run, monkeypatch, kind):
 
 def test_checksums_are_those_of_the_libraries():
     lfw = pytest.importorskip("sklearn.datasets._lfw")
-    assert {lfw.ARCHIVE.checksum, lfw.FUNNELED_ARCHIVE.checksum} <= get_dataset.PUBLISHED
+    assert get_dataset.PUBLISHED[lfw.ARCHIVE.checksum] == "lfw original"
+    assert get_dataset.PUBLISHED[lfw.FUNNELED_ARCHIVE.checksum] == "lfw funneled"
     from keras.src.datasets import mnist
     with open(mnist.__file__) as file:
         code = file.read()
-    assert any(checksum in code for checksum in get_dataset.PUBLISHED)
+    assert any(checksum in code for checksum, known in get_dataset.PUBLISHED.items() if known == "mnist")
 
 
 PAGE = b"\xef\xbb\xbf\n <!DOCTYPE html><title>Google Drive - Virus scan warning</title>" + b" " * 9999
@@ -250,6 +320,13 @@ REFUSED = {
     "mnist for celeba": ("celeba", lambda path: npz(path / "m.npz"), "no pictures"),
     "celeba for mnist": ("mnist", lambda path: zipped(path / "c.zip", celebrities()), "no pictures"),
     "lfw for mnist": ("mnist", lambda path: tgz(path / "a.tgz", faces()), "neither an .npz nor"),
+    "congress for lfw": ("lfw", lambda path: tgz(path / "a.tgz", portraits()), "is of congress, by the names"),
+    "lfw for congress": ("congress", lambda path: zipped(path / "a.zip", faces("lfw/")), "get_dataset.py lfw "),
+    "lfw for celeba": ("celeba", lambda path: folder(path / "lfw", faces()), "is of lfw, by the names"),
+    "celeba for lfw": ("lfw", lambda path: zipped(path / "c.zip", celebrities("img/")), "is of celeba, by the names"),
+    "celeba for congress": ("congress", lambda path: folder(path / "c", celebrities()), "is of celeba, by the names"),
+    "a cut portrait": ("congress", lambda path: zipped(path / "c.zip", {"A000001.jpg": photograph()[:999]}),
+                       "A000001.jpg: image file is truncated"),
     "no digits": ("mnist", lambda path: npz(path / "m.npz", x_train=np.zeros((0, 28, 28), np.uint8)), "no pictures"),
     "floats": ("mnist", lambda path: npz(path / "m.npz", x_train=np.zeros((2, 28, 28))), "should be uint8"),
     "too few labels": ("mnist", lambda path: npz(path / "m.npz", x_train=digits()["x_train"], y_train=np.zeros(5)),
@@ -269,6 +346,14 @@ def test_refused(tmp_path, run, name, make, words):
     done = run(name, tmp_path / "out", "--archive", given)
     assert done.error and words in done.error and str(given) in done.error
     assert snapshot(tmp_path) == before and not (tmp_path / "out").exists()
+
+
+def test_another_set_by_its_checksum(tmp_path, run, monkeypatch):
+    """MNIST's files and Fashion-MNIST's have the same names."""
+    file = idx(tmp_path / "in") / "train-images-idx3-ubyte.gz"
+    monkeypatch.setattr(get_dataset, "PUBLISHED", {hashlib.md5(file.read_bytes()).hexdigest(): "fashion_mnist"})
+    error = run("mnist", tmp_path / "out", "--archive", tmp_path / "in").error
+    assert error.startswith(f"error: {file} is of fashion_mnist, not of mnist: ") and not (tmp_path / "out").exists()
 
 
 def test_broken_pictures_are_left_out(tmp_path, run):
@@ -334,22 +419,23 @@ def test_again(tmp_path, run):
 
 @pytest.mark.parametrize("signum, code", [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
 def test_stopped_and_run_again(tmp_path, run, signum, code):
-    archive = tgz(tmp_path / "a.tgz", {f"A/{i:03d}.jpg": photograph(99, 99, i) for i in range(250)})
+    some = [photograph(99, 99, i) for i in range(10)]
+    archive = tgz(tmp_path / "a.tgz", {f"A/{i:04d}.jpg": some[i % 10] for i in range(800)})
     with open(tmp_path / "stderr", "w") as err:
         process = subprocess.Popen(script_command(SCRIPT, "lfw", tmp_path / "out", "--archive", archive), stderr=err)
-    wait_until(lambda: len(list((tmp_path / "out").rglob("*.png"))) >= 9, process)
+    wait_until((tmp_path / "out" / "A" / "0008.jpg").exists, process)
     process.send_signal(signum)
     assert process.wait(60) == code
     lines = (tmp_path / "stderr").read_text().splitlines()
     assert lines[2:] == (["stopped; the same command goes on"] if signum == signal.SIGINT else [])
-    early = list((tmp_path / "out").rglob("*.png"))
-    assert 9 <= len(early) < 250 and (tmp_path / "out" / "source.txt").exists()
+    early = list((tmp_path / "out").rglob("*.jpg"))
+    assert 9 <= len(early) < 800 and (tmp_path / "out" / "source.txt").exists()
     for file in early:
         assert pixels(file).shape == (99, 99, 3)
     contents = snapshot(tmp_path / "out")
-    assert run("lfw", tmp_path / "out", "--archive", archive).out[0].startswith("250 pictures")
+    assert run("lfw", tmp_path / "out", "--archive", archive).out[0].startswith("800 pictures")
     after = snapshot(tmp_path / "out")
-    assert len(after) == 251 and ".part" not in after
+    assert len(after) == 801 and ".part" not in after
     assert {name: after[name] for name in contents if name != ".part"} == {
         name: data for name, data in contents.items() if name != ".part"}
     assert run("lfw", tmp_path / "straight", "--archive", archive).error is None
@@ -358,11 +444,11 @@ def test_stopped_and_run_again(tmp_path, run, signum, code):
 
 def test_disk_full(tmp_path):
     """One line, and no half picture; here no file may grow beyond 20 kB."""
-    archive = zipped(tmp_path / "c.zip", {"1.jpg": photograph(20, 20), "2.jpg": photograph(500, 500)})
+    archive = zipped(tmp_path / "c.zip", {"1.jpg": photograph(20, 20), "2.jpg": photograph(2000, 2000)})
     done = run_script(SCRIPT, "celeba", "out", "--archive", archive, "--crop", 0, "--size", 0, cwd=tmp_path,
                       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000)))
-    assert "cannot write out/2.png" in the_error(done)
-    assert [os.path.basename(file) for file in dataset_files(tmp_path / "out")] == ["1.png"]
+    assert "cannot write out/2.jpg" in the_error(done)
+    assert [os.path.basename(file) for file in dataset_files(tmp_path / "out")] == ["1.jpg"]
 
 
 @pytest.mark.parametrize("name, make, then", [
@@ -402,6 +488,12 @@ def test_no_scikit_learn(tmp_path, run, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     assert "sklearn" in run("lfw", tmp_path / "out").error
     assert "pip install '.[faces]'" in run("lfw", tmp_path / "out").error
+
+
+def test_congress_says_how_to_get_it_by_hand(run):
+    error = run("congress").error
+    assert "https://github.com/Hainish/congress-images-225x275" in error
+    assert error.endswith("python data/get_dataset.py congress --archive congress-images-225x275-master.zip")
 
 
 def test_celeba_says_how_to_get_it_by_hand(run):

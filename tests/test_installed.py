@@ -20,7 +20,7 @@ from gantut.places import COMMANDS
 from gantut_gan import DCGAN
 
 SOURCES = [".ci", ".gitignore", "*.in", "*.md", "*.py", "LICENSE", "benchmarks", "course", "docs", "gantut",
-           "pretrained", "pyproject.toml", "tests", "variants", "data/*.*", "data/aligned"]
+           "pretrained", "pyproject.toml", "tests", "variants", "data/*.*", "data/aligned", "data/portraits"]
 BUILD = "from setuptools import build_meta; build_meta.build_sdist({!r})"
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 TRAIN = [*SMALL, "--dataset", "aligned", "--is_crop", "--train_size", 16]
@@ -99,6 +99,8 @@ def results(installed):
     then = {"go on": [*python, "gantut_trainer", *TRAIN, "--epoch", 2],
             "pretrained": ["gantut-sample", "--checkpoint_dir", "pretrained", "--count", 4, "--out", "ours.png"],
             "complete": ["gantut-complete", *DRAW, "--n_iter", 2], "check": ["gantut-course", "check", "mine"],
+            "portraits": ["gantut-sample", "--checkpoint_dir", "pretrained", "--mode", "nearest", "--dataset",
+                          "portraits", "--count", 2, "--out", "nearest.png"],
             "judge": ["gantut-judge", "--dataset", "aligned", "--is_crop", "--count", 32],
             "align": ["gantut-align", "held_out", "squares", "--mode", "crop", "--size", 16, "--workers", 1],
             "lesson": [*python, "gantut_variants.mnist_gan", "--epochs", 1, "--out_dir", "lesson"]}
@@ -130,8 +132,8 @@ def test_it_is_the_installed_one_and_works_where_nothing_is(installed, results):
     assert all(path.startswith(str(installed.site)) for path in places)
     for name in set(results) - {"check"}:
         assert results[name].returncode == 0, (name, results[name].stdout + results[name].stderr)
-    assert {"checkpoint", "samples", "logs", "held_out", "mine", "completions", "ours.png", "scores.csv", "squares",
-            "lesson"} == set(os.listdir(installed.empty))
+    assert {"checkpoint", "samples", "logs", "held_out", "mine", "completions", "ours.png", "nearest.png", "scores.csv",
+            "squares", "lesson"} == set(os.listdir(installed.empty))
     assert snapshot(installed.site) == installed.before
 
 

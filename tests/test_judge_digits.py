@@ -1,17 +1,19 @@
 """benchmarks/judge_digits.py: its figures against known answers, and the command on a generator that knows nothing."""
 import json
 import os
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import scipy.linalg
-from conftest import ROOT, run_script
+from conftest import ROOT, run_script, the_error
 
 sys.path.insert(0, os.path.join(ROOT, "benchmarks"))
 
 import judge_digits
+import mnist
 
 from gantut.errors import UserError
 
@@ -77,6 +79,18 @@ def test_what_is_no_run_is_one_line(tmp_path):
         judge_digits.generate("keras_gan", str(tmp_path), 3)
 
 
+def test_pictures_are_what_was_written(tmp_path):
+    images = np.random.RandomState(0).randint(0, 256, (3, 28, 28)) / 255
+    judge_digits.write(images, tmp_path)
+    np.testing.assert_allclose(judge_digits.read(sorted(tmp_path.iterdir())), images, atol=1e-9)
+
+
+def test_a_folder_without_the_trainers_model(tmp_path, capfd):
+    with pytest.raises(UserError, match="no digits from gantut_trainer"):
+        judge_digits.generate("gantut_trainer", str(tmp_path), 3)
+    assert "error: " in capfd.readouterr().err
+
+
 def test_the_command(tmp_path):
     make = ("import sys; sys.path.insert(0, sys.argv[1]); import mnist, keras_gan; "
             "keras_gan.get_generator().save('generator.keras')")
@@ -92,3 +106,32 @@ def test_the_command(tmp_path):
     assert sum(real["of each class"]) == sum(untrained["of each class"]) == 1000
     assert noise["classes"] < 5 and untrained["classes"] < 5
     assert noise["frechet"] > 5 * real["frechet"] and untrained["frechet"] > 5 * real["frechet"]
+
+
+@pytest.mark.slow
+def test_lessons_go_on_where_they_stopped(tmp_path):
+    """What stands in figures.json is not done again; a training that is done again says the same."""
+    np.savez(tmp_path / "digits.npz", **{name + part: array for part in ("train", "test")
+                                         for name, array in zip(("x_", "y_"), mnist.load("digits", part))})
+    command = ["benchmarks/lessons.py", "--data", "digits.npz", "--folder", "lessons", "--runs", "keras_gan",
+               "--length", 1, "--seeds"]
+    assert run_script(*command, 1, cwd=tmp_path).returncode == 0
+    path, log = tmp_path / "lessons" / "figures.json", tmp_path / "lessons" / "keras_gan-1-1" / "log.txt"
+    first, written = json.loads(path.read_text()), log.stat().st_mtime_ns
+    process = run_script(*command, 1, 2, cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    both = json.loads(path.read_text())
+    assert log.stat().st_mtime_ns == written and log.read_text().count("processing batch") == 12
+    assert both["accuracy"] >= 0.95 and set(both["runs"]) == {"keras_gan-1-1", "keras_gan-1-2"}
+    assert both["runs"]["keras_gan-1-1"] == first["runs"]["keras_gan-1-1"]
+    assert re.search(r"^\| keras_gan-1 \| 1 2 \| \d+ \d+ \| [\d.]+ [\d.]+ \| [\d.]+ [\d.]+ \|$", process.stdout, re.M)
+
+    del both["runs"]["keras_gan-1-1"]  # as if it had been stopped before
+    path.write_text(json.dumps(both))
+    assert run_script(*command, 1, cwd=tmp_path).returncode == 0
+    again = json.loads(path.read_text())["runs"]["keras_gan-1-1"]
+    assert again["frechet"] == pytest.approx(first["runs"]["keras_gan-1-1"]["frechet"], rel=1e-3)
+
+    np.savez(tmp_path / "few.npz", **{name + part: array[:100] for part in ("train", "test")
+                                      for name, array in zip(("x_", "y_"), mnist.load("digits", part))})
+    assert "is of other digits" in the_error(run_script(*command[:2], "few.npz", *command[3:], 1, cwd=tmp_path))

@@ -2,6 +2,7 @@
 import gzip
 import os
 import pickle
+import pty
 import re
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import ROOT, run_script, two_at_a_time
+from conftest import ROOT, run_script, script_command, two_at_a_time
 
 VARIANTS = os.path.join(ROOT, "variants")
 sys.path.insert(0, VARIANTS)
@@ -111,6 +112,43 @@ def test_what_is_no_data_is_one_line(tmp_path):
             mnist.load(str(path))
         assert "\n" not in str(error.value)
     assert len(paths) == 12
+
+
+def test_a_file_that_is_damaged_or_another_sets_says_which(tmp_path):
+    x, y = bytes_of_digits(2000)
+    np.savez(tmp_path / "whole.npz", x_train=x, y_train=y)
+    whole = (tmp_path / "whole.npz").read_bytes()
+    (tmp_path / "cut.npz").write_bytes(whole[:len(whole) // 2])
+    (tmp_path / "flipped.npz").write_bytes(whole[:9000] + bytes([whole[9000] ^ 255]) + whole[9001:])
+    (tmp_path / "page.npz").write_text("<!DOCTYPE html>")
+    np.savez(tmp_path / "cifar.npz", x_train=np.zeros((2, 32, 32, 3), np.uint8), y_train=y[:2, np.newaxis])
+    np.savez(tmp_path / "faces.npz", faces=x)
+    np.savez(tmp_path / "letters.npz", images=x[:2], labels=np.array(["a", "b"]))
+    np.savez(tmp_path / "nan.npz", images=x[:2], labels=np.full(2, np.nan))
+    for name, part, message in [
+            ("cut", "train", "is not an .npz, or is cut off"), ("page", "train", "is not an .npz, or is cut off"),
+            ("flipped", "train", "Bad CRC-32"), ("cifar", "train", "(2, 32, 32, 3)"),
+            ("faces", "train", "holds no x_train and y_train, but faces"),
+            ("whole", "test", "holds no x_test and y_test, but x_train, y_train"),
+            ("letters", "train", "labels are not whole numbers"), ("nan", "train", "labels are not whole numbers")]:
+        with pytest.raises(UserError, match=f"--data [^\n]*{name}.npz: [^\n]+$") as error:
+            mnist.load(str(tmp_path / f"{name}.npz"), part)
+        assert message in str(error.value)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_digits_that_lie_class_by_class_are_mixed(tmp_path, order):
+    """Each image stays with its label, and a lesson's first batch has every class."""
+    labels = np.repeat(np.arange(10), 300)[::order].astype(np.uint8)
+    images = np.tile(labels[:, np.newaxis, np.newaxis] * 20, (1, 28, 28)).astype(np.uint8)
+    np.savez(tmp_path / "sorted.npz", x_train=images, y_train=labels)
+    write_idx(tmp_path / "train-images-idx3-ubyte", images)
+    write_idx(tmp_path / "train-labels-idx1-ubyte", labels)
+    for data in tmp_path / "sorted.npz", tmp_path:
+        found, found_labels = mnist.load(str(data))
+        np.testing.assert_allclose(found[:, 5, 5] * 255, found_labels * 20, atol=1e-4)
+        assert sorted(found_labels) == sorted(labels) and set(found_labels[:128]) == set(range(10))
+        assert np.array_equal(found_labels, mnist.load(str(data))[1])  # the same seed, the same training
 
 
 def test_mnist_without_a_network_is_one_line(monkeypatch):
@@ -367,8 +405,41 @@ def test_each_lesson_runs_alone(tmp_path):
         with open(out / "train_losses.pkl", "rb") as file:
             losses = np.array(pickle.load(file))
         assert losses.shape == ((4, 2) if name == "keras_gan" else (2, 2)) and np.isfinite(losses).all()
+        assert (out / "digit.png").exists() == (name == "mnist_gan")
         assert (out / "samples.png").exists() and (out / "losses.png").exists()
         assert (out / ("generator.keras" if "keras" in name else "checkpoints/generator.ckpt.index")).exists()
+
+
+def test_the_texts_lines_stay_on_a_terminal(tmp_path):
+    """The bar goes on below them."""
+    terminal, stream = pty.openpty()
+    process = subprocess.run(script_command("variants/mnist_dcgan.py", "--steps", 1), cwd=tmp_path, stdout=stream,
+                             stderr=stream, timeout=600)
+    os.close(stream)
+    assert process.returncode == 0
+    assert re.search(LINES["mnist_dcgan"] + "\r\n", os.read(terminal, 1 << 16).decode())
+    os.close(terminal)
+
+
+def find_mnist():
+    """MNIST's file, where there is one: that of GANTUT_MNIST, or Keras's own."""
+    path = os.environ.get("GANTUT_MNIST") or os.path.expanduser("~/.keras/datasets/mnist.npz")
+    return path if os.path.exists(path) else pytest.skip("no mnist.npz: set GANTUT_MNIST to it")
+
+
+@pytest.mark.slow
+def test_mnist_itself(tmp_path):
+    """The file is MNIST's, whatever order it lies in, and the dense GAN learns on it."""
+    data = find_mnist()
+    images, labels = mnist.load(data)
+    assert images.shape == (60000, 28, 28) and mnist.load(data, "test")[0].shape == (10000, 28, 28)
+    assert np.bincount(labels).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert set(labels[:128]) == set(range(10))
+    process = run_script("variants/keras_gan.py", "--epochs", 2, "--data", data, cwd=tmp_path)
+    assert process.returncode == 0 and process.stdout.count("\n") == 2 * 469, process.stderr  # 128 of 60,000 each
+    with open(tmp_path / "runs" / "keras_gan" / "train_losses.pkl", "rb") as file:
+        losses = np.array(pickle.load(file))
+    assert 0.3 < losses[-100:, 0].mean() < 0.69 < losses[-100:, 1].mean() < 2  # D is ahead, and G follows
 
 
 def test_another_programs_settings_of_keras(tmp_path):

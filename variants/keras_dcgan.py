@@ -2,7 +2,7 @@
 """A DCGAN on handwritten digits with Keras and GradientTape: "GAN and DCGAN in Tensorflow", its second half.
 
     python variants/keras_dcgan.py                      # 20,000 steps
-    python variants/keras_dcgan.py --steps 3000 --data mnist
+    python variants/keras_dcgan.py --steps 3000 --data mnist.npz
 
 Against keras_gan.py: convolutions and batch norm, whose moving averages Keras moves wherever training=True, with no
 UPDATE_OPS to wait for (see mnist_dcgan.py). The run leaves in --out_dir: generator.keras, train_losses.pkl,
@@ -160,7 +160,7 @@ def train(images, iterations, out_dir, rng):
             bar.set_description(line, refresh=False)
             bar.update()
             if (i + 1) % sample_interval == 0 or i + 1 == iterations:
-                if bar.disable:
+                with bar.external_write_mode():  # above the bar, where there is one
                     print(line, flush=True)
                 samples = generator(sample_noise(rng, 16), training=False).numpy()[..., 0]
                 save_samples(samples, os.path.join(out_dir, f"iteration-{i + 1:05d}.png"))

@@ -2,6 +2,7 @@
 """A dense GAN on handwritten digits with Keras and GradientTape: "GAN and DCGAN in Tensorflow", its first half.
 
     python variants/keras_gan.py                        # 10 epochs
+    python variants/keras_gan.py --data mnist.npz       # on MNIST, as the text
     python variants/keras_gan.py --epochs 390           # on the digits as many steps as the text's epochs on MNIST
 
 Against mnist_gan.py: no graph to build and no session; the step is a Python function that two tapes watch, both
@@ -64,7 +65,11 @@ def build_discriminator(img_shape=img_shape):
 
 
 def get_dataset_gen(images, batch_size=batch_size):
-    """Batches of images [N, 28, 28] in [0, 1] as [batch_size, 28, 28, 1] in [-1, 1]; one pass, in a new order each."""
+    """Batches of images [N, 28, 28] in [0, 1] as [batch_size, 28, 28, 1] in [-1, 1]; one pass, in a new order each.
+
+    Of images that lie in files the text remarks: from_tensor_slices() takes their paths, and .map() reads them (see
+    docs/variants.md).
+    """
     x_train = images * 2 - 1  # the text's x_train / 127.5 - 1, of bytes
     x_train = np.expand_dims(x_train, axis=-1)
     return tf.data.Dataset.from_tensor_slices(x_train).shuffle(1000).batch(batch_size)

@@ -4,13 +4,15 @@ The lessons' texts all take MNIST. Here --data may be
 
     digits         scikit-learn's 1,797 digits of 8 x 8, scaled to 28 x 28: data/digits.npz, needs no network (default)
     mnist          MNIST itself, by tf.keras.datasets, which downloads it once
-    FILE.npz       x_train, y_train, x_test, y_test as in Keras's mnist.npz, or images and labels
+    FILE.npz       MNIST without a network: x_train, y_train, x_test, y_test as in Keras's mnist.npz; or any images
+                   and labels
     FOLDER         MNIST's own IDX files (train-images-idx3-ubyte and so on), gzipped or not
 """
 import argparse
 import os
 import pickle as pkl
 import sys
+import zipfile
 import zlib
 
 import numpy as np
@@ -39,7 +41,7 @@ def load(data="digits", part="train"):
     """Load digits to train on (part "train") or held out from that ("test").
 
     data: see above. Of the 1,797 digits the first 1,500 are for training. Of an .npz with images and
-    labels all are for training.
+    labels all are for training. A file whose digits lie class by class is put in a random order, see mixed().
     Returns images [N, 28, 28], float32 in [0, 1], ink = 1, and labels [N], int64. Raises UserError, one line.
     """
     if data == "digits":
@@ -54,7 +56,7 @@ def load(data="digits", part="train"):
         else:
             images, labels = read_npz(data, part)
         images, labels = np.asarray(images), np.asarray(labels)
-        return check(images, labels), labels.astype(np.int64)
+        return mixed(check(images, labels), labels.astype(np.int64))
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise UserError(f"--data {data}: {one_line(error)}") from None
 
@@ -70,7 +72,8 @@ def download(part):
     try:
         return mnist.load_data()[part == "test"]
     except Exception as error:  # urllib and Keras raise many kinds, also plain Exception
-        raise ValueError(f"cannot be downloaded; without a network take --data digits ({error})") from None
+        raise ValueError(f"cannot be downloaded ({error}); without a network take --data FILE, Keras's mnist.npz got "
+                         "by hand, or --data digits") from None
 
 
 def read_file(folder, name):
@@ -88,14 +91,18 @@ def read_file(folder, name):
 def read_npz(path, part):
     if not os.path.exists(path):
         raise ValueError("no such file or folder (digits, mnist, an .npz, or a folder of IDX files)")
+    with open(path, "rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise ValueError("is not an .npz, or is cut off")
     try:
         with np.load(path) as file:
             names = (f"x_{part}", f"y_{part}") if f"x_{part}" in file or part == "test" else ("images", "labels")
-            return tuple(file[name] for name in names)
-    except KeyError as error:
-        raise ValueError(str(error.args[0])) from None
-    except Exception:  # np.load tells a file that is no .npz in many ways
-        raise ValueError("is not an .npz of arrays") from None
+            found = ", ".join(file.files)
+            if set(names) <= set(file.files):
+                return tuple(file[name] for name in names)
+    except Exception as error:  # np.load tells a damaged file in many ways
+        raise ValueError(f"is damaged, or not an .npz of arrays ({one_line(error)})") from None
+    raise ValueError(f"holds no x_{part} and y_{part}, but {found}")
 
 
 def check(images, labels):
@@ -104,10 +111,23 @@ def check(images, labels):
         raise ValueError(f"images of shape {images.shape} are not N digits of 28 x 28")
     if labels.shape != images.shape[:1]:
         raise ValueError(f"labels of shape {labels.shape} for {len(images)} images")
+    if labels.dtype.kind not in "iuf" or np.any(labels % 1 != 0):
+        raise ValueError("labels are not whole numbers")
     images = images.reshape(-1, 28, 28).astype(np.float32) / (255 if images.dtype == np.uint8 else 1)
     if not (0 <= images.min() and images.max() <= 1):  # not a number is neither
         raise ValueError("images are neither bytes (uint8) nor numbers in [0, 1]")
     return images
+
+
+def mixed(images, labels):
+    """Both in one random order, always the same, should they lie class by class; MNIST itself does not.
+
+    A lesson shuffles as its text does, keras_gan.py among 1,000 at a time: its batches would be of one class.
+    """
+    if np.sum(labels[1:] != labels[:-1]) < len(labels) / 2:  # 0.9 of them, of ten classes in a random order
+        order = np.random.RandomState(0).permutation(len(labels))
+        images, labels = images[order], labels[order]
+    return images, labels
 
 
 def batches(images, batch_size, rng):
@@ -141,7 +161,7 @@ def flags(doc, unit, default, beta1=None):
     parser = argument_parser(doc)
     parser.add_argument("--" + unit, type=at_least(1), default=default, help=f"how long to train [{default}]")
     parser.add_argument("--data", type=os.path.expanduser, default="digits",
-                        help="digits, mnist, an .npz, or a folder of IDX files [digits]")
+                        help="digits; mnist, a download; its file mnist.npz or folder of IDX files [digits]")
     parser.add_argument("--out_dir", type=os.path.expanduser, default=f"runs/{script}",
                         help=f"folder for what the run leaves [runs/{script}]")
     parser.add_argument("--seed", type=at_least(0), default=1, help="seed of weights, noise and order [1]")
@@ -174,10 +194,10 @@ def save_losses(losses, out_dir, unit):
     save_figure(fig, os.path.join(out_dir, "losses.png"))
 
 
-def save_model(model, out_dir):
+def save_model(model, out_dir, name="generator"):
     """Keep a model of Keras as generator.keras."""
-    path = os.path.join(out_dir, "generator.keras")
-    with whole(path, os.path.join(out_dir, "generator.part.keras")) as part:  # its ending tells Keras the format
+    path = os.path.join(out_dir, name + ".keras")
+    with whole(path, os.path.join(out_dir, name + ".part.keras")) as part:  # its ending tells Keras the format
         model.save(part)
 
 

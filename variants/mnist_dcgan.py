@@ -2,7 +2,7 @@
 """A DCGAN on handwritten digits, in graph mode: "Deep Convolutional Generative Adversarial Network | Python".
 
     python variants/mnist_dcgan.py                      # 10,000 steps
-    python variants/mnist_dcgan.py --steps 500 --data mnist
+    python variants/mnist_dcgan.py --steps 500 --data mnist.npz
 
 Against mnist_gan.py: convolutions, batch norm whose moving averages are UPDATE_OPS that minimize() has to wait for,
 and a discriminator with two logits, one for each class (0 = fake, 1 = real). The run leaves in --out_dir:
@@ -188,8 +188,9 @@ def train(model, images, num_steps, out_dir, rng):
             line = "Step {}: Loss A (generator): {:f}, Loss B (discriminator): {:f}".format(i, gl, dl)
             bar.set_description(line, refresh=False)
             bar.update()
-            if bar.disable and (i % 500 == 0 or i == 1):
-                print(line, flush=True)
+            if i % 500 == 0 or i == 1:
+                with bar.external_write_mode():  # above the bar, where there is one
+                    print(line, flush=True)
             if i % 500 == 0 or i == num_steps:
                 saver.save(sess, os.path.join(out_dir, "checkpoints", "generator.ckpt"))
     return losses

@@ -3,11 +3,12 @@
 
     python variants/mnist_gan.py                        # 500 epochs
     python variants/mnist_gan.py --beta1 0.5            # the same, mended
-    python variants/mnist_gan.py --epochs 20 --data mnist
+    python variants/mnist_gan.py --epochs 20 --data mnist.npz
 
 Two networks with one hidden layer each; the labels of real images are smoothed to 0.9. The run leaves in --out_dir:
-checkpoints/ (the generator's variables only), train_losses.pkl, losses.png and samples.png, 16 new digits from the
-restored generator. It does not resume: what Adam and the discriminator know is not kept, a new run starts anew.
+digit.png (one to train on), checkpoints/ (the generator's variables only), train_losses.pkl, losses.png and
+samples.png, 16 new digits from the restored generator. It does not resume: what Adam and the discriminator know is
+not kept, a new run starts anew.
 
 The text's 500 epochs are 275,000 steps on MNIST's 55,000 images, and 7,500 on the 1,500 digits. On these they end in
 few kinds of digits, as Adam's momentum, which the text leaves at 0.9, is too much: see docs/variants.md.
@@ -146,6 +147,13 @@ def generate(out_dir, sample_z):
         return sess.run(gen_samples, {input_z: sample_z}).reshape(-1, 28, 28)
 
 
+def save_digit(image, path):
+    """Draw one of the training images, [28, 28], dark ink on white."""
+    fig = Figure()
+    fig.subplots().imshow(image, cmap="Greys")
+    mnist.save_figure(fig, path)
+
+
 def save_samples(images, path):
     """Draw 16 images [16, 28, 28] as a 4 x 4 figure."""
     fig = Figure(figsize=(7, 7))
@@ -160,6 +168,7 @@ def save_samples(images, path):
 def main():
     args = mnist.flags(__doc__, "epochs", 500, beta1=beta1)
     images, _ = mnist.load(args.data)
+    save_digit(images[1], os.path.join(args.out_dir, "digit.png"))
     rng = np.random.RandomState(args.seed)
     with tf.Graph().as_default():
         tf.set_random_seed(args.seed)

@@ -1,0 +1,136 @@
+"""The faces in a picture, found by mtcnn, and crops in which eyes and mouth lie at given places.
+
+Pictures are uint8 arrays [height, width, 3]. Places in a picture are (x, y) in its pixels, the corner of the first
+pixel being (0, 0); places in a crop are fractions of it. "left" and "right" are the picture's.
+"""
+import collections
+import math
+
+import numpy as np
+from PIL import Image
+from scipy.ndimage import affine_transform
+
+from gantut.images import to_uint8
+
+SMALLEST = 20  # pixels of a face below which mtcnn finds nothing, and of a picture below which it is not asked
+LOOK_AGAIN, UPRIGHT = 160, np.array([[.4, .3], [.6, .3], [.41, .52], [.59, .52]])  # crop for a second look
+FACE = .22, .11, .77, .66  # left, top, right, bottom of the face in it
+
+Face = collections.namedtuple("Face", "box confidence points")  # [x, y, width, height], 0 to 1, [4, 2]
+
+
+def template_places(template):
+    """The places that a template names as "x,y x,y ...": [n, 2]. Raises ValueError if they are no numbers."""
+    return np.array([pair.split(",") for pair in template.split()], float)
+
+
+def similarity(points, places):
+    """The turn, scale and shift that take `points` [n, 2] nearest to `places` [n, 2] in the least-squares sense.
+
+    Returns complex (a, b): with x + iy for a point, its place is a * point + b.
+    """
+    z, w = points @ [1, 1j], places @ [1, 1j]
+    (a, b), *_ = np.linalg.lstsq(np.stack([z, np.ones_like(z)], axis=1), w, rcond=None)
+    return a, b
+
+
+def cut(picture, a, b, size):
+    """The crop, uint8 [size, size, 3], whose fractions are a * (x + iy) + b; beyond the picture's edge it is mirrored.
+
+    Each pixel of the crop is the mean of as many samples as the picture has pixels there, so that nothing aliases.
+    """
+    k = max(1, math.ceil(1 / abs(a) / size))  # pixels of the picture, or samples, along a pixel of the crop
+    n = size * k
+    turn, shift = 1 / a / n, (.5 + .5j) / a / n - b / a - (.5 + .5j)  # from sample numbers to pixel numbers
+    matrix = [[turn.real, turn.imag], [-turn.imag, turn.real]]  # SciPy counts (row, column)
+    crop = np.empty((size, size, 3))
+    for c in range(3):
+        samples = affine_transform(picture[:, :, c], matrix, (shift.imag, shift.real), (n, n), np.float32, order=1,
+                                   mode="mirror")
+        crop[:, :, c] = samples.reshape(size, k, size, k).mean(axis=(1, 3))
+    return to_uint8(crop)
+
+
+def centre_square(picture, size):
+    """The largest centre square, scaled: uint8 [size, size, 3]."""
+    h, w = picture.shape[:2]
+    side = min(h, w)
+    return cut(picture, 1 / side, -complex(w - side, h - side) / 2 / side, size)
+
+
+def padded(picture, size):
+    """The whole picture, scaled, in the middle of black: uint8 [size, size, 3]."""
+    h, w = picture.shape[:2]
+    tall, wide = (max(1, round(size * length / max(h, w))) for length in (h, w))
+    small = Image.fromarray(picture).resize((wide, tall), Image.Resampling.BOX if max(h, w) > size else
+                                            Image.Resampling.BILINEAR)
+    square = Image.new("RGB", (size, size))
+    square.paste(small, ((size - wide) // 2, (size - tall) // 2))
+    return np.array(square)
+
+
+class Finder:
+    """Finds faces with mtcnn, on a copy of the picture scaled down to `look_size` pixels if it is larger.
+
+    Unless all faces are wanted, the first look is at a copy so small that the smallest face to take is still found.
+    """
+
+    def __init__(self, look_size, min_face, min_confidence, all_faces=False):
+        import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
+
+        import tensorflow as tf
+        from mtcnn import MTCNN
+        tf.keras.config.set_floatx("float32")  # whatever ~/.keras/keras.json says
+        tf.keras.config.set_image_data_format("channels_last")
+        self.mtcnn = MTCNN()
+        for stage, side in zip(self.mtcnn.stages, (None, 24, 48)):  # a call for each network, not for each layer
+            stage._model = tf.function(stage._model, [tf.TensorSpec([None, side, side, 3], tf.float32)])
+        self.look_size, self.min_face, self.min_confidence = look_size, min_face, min_confidence
+        self.first = 1 if all_faces else min(1, 1.25 * SMALLEST / max(min_face, SMALLEST))
+
+    def __call__(self, picture):
+        """The faces in a picture, the largest first, and why there are none, if so."""
+        h, w = picture.shape[:2]
+        full = min(1, self.look_size / max(h, w))
+        for scale in sorted({min(full, self.first), full}):
+            faces, why_not = self.look(picture, scale)
+            if faces:
+                return [self.look_again(picture, face) for face in faces], ""
+        return [], why_not
+
+    def look(self, picture, scale):
+        """What __call__() returns, from one look at the picture scaled by `scale`."""
+        h, w = picture.shape[:2]
+        size = round(w * scale), round(h * scale)
+        if min(size) < SMALLEST:
+            return [], f"{w}x{h} is too small to look for a face"
+        small = np.array(Image.fromarray(picture).resize(size, Image.Resampling.BOX)) if scale < 1 else picture
+        rows = self.mtcnn.detect_faces(small, output_type="numpy", fit_to_image=False, box_format="xywh",
+                                       threshold_onet=min(.8, self.min_confidence))
+        faces = sorted((as_face(row, scale) for row in rows), key=lambda face: -face.box[2] * face.box[3])
+        if not faces:
+            return [], "no face found"
+        large = [face for face in faces if min(face.box[2:]) >= self.min_face]
+        if not large:
+            return [], "the largest face is {:.0f} pixels wide".format(min(faces[0].box[2:]))
+        sure = [face for face in large if face.confidence >= self.min_confidence]
+        return sure, "" if sure else "confidence {:.3f}".format(max(face.confidence for face in large))
+
+    def look_again(self, picture, face):
+        """The face with its points found anew where it stands upright: mtcnn misplaces those of a turned head.
+
+        Its last network alone is asked, as it is known where the face is.
+        """
+        a, b = similarity(face.points, UPRIGHT)
+        pixels = (np.float32(cut(picture, a, b, LOOK_AGAIN)) - 127.5) / 128
+        rows = self.mtcnn.stages[-1](images_normalized=pixels[np.newaxis], bboxes_batch=np.array(
+            [[0, *np.multiply(FACE, LOOK_AGAIN), 1]]), threshold_onet=0)
+        z = as_face(rows[0], LOOK_AGAIN).points @ [1, 1j]
+        points = (z - b) / a
+        return face._replace(points=np.stack([points.real, points.imag], axis=1))
+
+
+def as_face(row, scale):
+    """One row of mtcnn's answer, image, box, confidence, five x, five y, in a picture scaled by `scale`, as a Face."""
+    points = np.stack([row[6:11], row[11:16]], axis=1)[[0, 1, 3, 4]]  # without the nose
+    return Face(row[1:5] / scale, float(row[5]), points / scale)
