@@ -97,9 +97,9 @@ class Training(object):
             self.seconds.append(time.perf_counter() - start)
         self.epoch += 1
 
-    def samples(self):
-        """1,000 pictures [N, size, size, 3] in [-1, 1], of the same noise each time."""
-        z = torch.from_numpy(np.float32(random_state(self.args.seed, "samples").normal(size=[COUNT, self.z_dim, 1, 1])))
+    def samples(self, count):
+        """Pictures [count, size, size, 3] in [-1, 1], of the same noise each time."""
+        z = torch.from_numpy(np.float32(random_state(self.args.seed, "samples").normal(size=[count, self.z_dim, 1, 1])))
         self.nets["G"].eval()
         with torch.no_grad():
             images = torch.cat([self.draw(part).float() for part in z.split(100)])
@@ -136,13 +136,14 @@ def main():
     args = parser.parse_args()
     os.makedirs(args.folder, exist_ok=True)
     files = list_pictures(find_dataset(args.dataset), ["png", "jpg"])
+    random_state(args.seed, "data").shuffle(files)  # as the trainer does: the judge compares with the first ones
     images = Loader(gantut_imgfuncs, args.image_size, is_crop=True, c_dim=3).load_all(files)
     training = Training(images, args)
     judge = Judge(pixels(images[:2 * COUNT]), COUNT, args.seed)
     while training.epoch < args.epoch:
         training.train()
         if training.epoch % args.judge_every == 0:
-            scores = judge.scores(pixels(training.samples()))
+            scores = judge.scores(pixels(training.samples(judge.count)))
             training.rows.append({"epoch": training.epoch - 1, "step": len(training.seconds), **scores})
         training.save()
         print("epoch {}: {:.2f} s a step".format(training.epoch - 1, np.median(training.seconds)), flush=True)
