@@ -58,6 +58,7 @@ BEYOND = {  # name: (default, description, bounds)
            dict(lower_bound=0)),
     "d_learning_rate": (0.0, "Learning rate of D alone; 0 = the same as G's [0]", dict(lower_bound=0)),
     "g_updates": (2, "Updates of G for each of D, 1 or the text's 2 [2]", dict(lower_bound=1, upper_bound=2)),
+    # another model's weights: gantut/beginning.py
     "init_from": ("", "Begin with the weights of the model in this folder, its moving average if it has one", {}),
     # several devices, several machines: docs/cluster.md
     "num_gpus": (1, "GPUs of this machine, each for a batch of its own [1]", dict(lower_bound=1)),

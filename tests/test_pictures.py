@@ -444,14 +444,16 @@ def test_what_draws_random_numbers_is_read_in_its_step_with_the_steps_numbers(pi
     assert len(set(sides)) == 2
 
 
-@pytest.mark.parametrize("room, workers, first", [(24, 1, 0), (0, 1, 7), (10, 2, 0), (24, 2, 5)])
-def test_a_mirror_that_seed_epoch_and_picture_decide(pictures, room, workers, first):
+@pytest.mark.parametrize("room, workers, first, size, is_crop", [
+    (24, 1, 0, 16, False), (0, 1, 7, 16, False), (10, 2, 0, 8, True), (24, 2, 5, 16, False)])
+def test_a_mirror_that_seed_epoch_and_picture_decide(pictures, room, workers, first, size, is_crop):
     """Which pictures are mirrored is computed with NumPy alone; in memory or not, for any part of a batch."""
     shuffled = pictures_in(pictures, seed=5).files
-    plain = {path: load_image(path, 16) for path in shuffled}
+    plain = {path: load_image(path, size, is_crop) for path in shuffled}
     seen = {path: set() for path in shuffled}
     for worker in range(workers):
-        data = pictures_in(pictures, batch_size=6, seed=5, mirror=True)
+        data = pictures_in(pictures, batch_size=6, image_size=size, seed=5, mirror=True)
+        data.loader.is_crop = is_crop
         data.rows = slice(worker * 6 // workers, (worker + 1) * 6 // workers)
         room_for(data, room)
         for step, batch in enumerate(islice(data.batches(first), 40), first):
