@@ -1,16 +1,22 @@
-"""Few real photographs: does --augment keep D from learning them by heart?
+"""Few photographs: what do --init_from, --augment and --mirror give, in the same time?
 
-  python benchmarks/few_pictures.py --out few
+  python benchmarks/few_pictures.py --out few --minutes 30 --seeds 3
 
-The 100 faces of Labeled Faces in the Wild that scikit-image brings along (25 x 25, gray): a small model learns 80 of
-them at 32 x 32, with and without --augment, for 300 steps and on to 3,000. Then D is asked about the 80, the other 20,
-and samples; what it says more of the first than of the second it knows by heart. The samples are judged as
-gantut_judge.py does. --out gets the pictures, drawn by G's weights and by their moving average, and the figures.
+Of the portraits in data/portraits 150 are held out; models of the sizes of the one in --init_from learn the others:
+from nothing and from that model, with and without --augment, with and without --mirror. First the seconds of a step
+are measured, with --augment and without, in turns; then each takes as many epochs as fit into --minutes. All keep G's
+moving average, which draws. The samples are judged as gantut_judge.py does, by learnt and held-out pictures together,
+and D is asked about the learnt, the held-out ones, and samples (its mean logits: above 0 is "real"); what it says more
+of the first than of the second it has memorised. "time" is the fraction after which the mean SWD, looked at some
+twenty times, is what the same recipe from nothing ends with. --out gets the models, the pictures and few.json. Stop
+it, and go on: what few.json holds is not done again, a training goes on where it stopped.
 """
 import argparse
+import csv
+import itertools
 import json
 import os
-import subprocess
+import shutil
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -20,87 +26,124 @@ import gantut.console  # noqa: E402, F401  (before TensorFlow, which it keeps qu
 
 import machine  # noqa: E402
 import numpy as np  # noqa: E402
+import recipes  # noqa: E402
 import tensorflow.compat.v1 as tf  # noqa: E402
-from PIL import Image  # noqa: E402
-from skimage.data import lfw_subset  # noqa: E402
 
 import gantut_imgfuncs  # noqa: E402
 from gantut.averages import restore_to_draw  # noqa: E402
 from gantut.checkpoints import model_sizes  # noqa: E402
 from gantut.finding import list_pictures  # noqa: E402
-from gantut.images import pixels  # noqa: E402
+from gantut.images import grid_size, pixels  # noqa: E402
 from gantut.judge import Judge  # noqa: E402
 from gantut.loading import Loader  # noqa: E402
-from gantut_gan import DCGAN  # noqa: E402
+from gantut.places import place  # noqa: E402
+from gantut_gan import DCGAN, dataset_files  # noqa: E402
 
-SIZE, LEARNT, BATCH = 32, 80, 16
-RECIPES = {"the text's": [], "+ augment": ["--augment"]}
+BEGINNINGS, AUGMENT, MIRROR = ("from nothing", "from the model"), ("", " + augment"), ("", " + mirror")
+RECIPES = list(map("".join, itertools.product(BEGINNINGS, AUGMENT, MIRROR)))
+BEST = "SWD, mean"
 
 
-def write_faces(folder):
-    """Write the photographs as pictures; returns those to learn and those to hold out, [N, 32, 32, 1] in [-1, 1]."""
-    parts = []
-    for name, faces in (("learnt", lfw_subset()[:LEARNT]), ("held_out", lfw_subset()[LEARNT:100])):
+def divide(source, folder, held_out):
+    """Copy the pictures into folder/learnt and folder/held_out, by chance, but always alike."""
+    files = dataset_files(source)
+    order = np.random.RandomState(1).permutation(len(files))
+    for name, numbers in (("held_out", order[:held_out]), ("learnt", order[held_out:])):
         os.makedirs(os.path.join(folder, name), exist_ok=True)
-        for i, face in enumerate(faces):
-            Image.fromarray(np.uint8(face * 255)).save(os.path.join(folder, name, "{:02d}.png".format(i)))
-        parts.append(Loader(gantut_imgfuncs, SIZE, is_crop=True, c_dim=1).load_all(
-            list_pictures(os.path.join(folder, name), ["png"])))
-    return parts
+        for i in numbers:
+            shutil.copy(files[i], os.path.join(folder, name))
+    return len(files) - held_out
 
 
-def train(folder, data, epoch, flags):
-    subprocess.run([sys.executable, os.path.join(ROOT, "gantut_trainer.py"), "--fast", "--precision", "float32",
-                    "--dataset", data, "--is_crop", "--c_dim", "1", "--image_size", str(SIZE), "--batch_size",
-                    str(BATCH), "--gf_dim", "32", "--df_dim", "32", "--ema", "0.999", "--epoch", str(epoch),
-                    "--checkpoint_dir", folder, "--sample_dir", os.path.join(folder, "samples"), "--logs_dir",
-                    os.path.join(folder, "logs"), *flags], check=True, stdout=subprocess.DEVNULL)
+def flags_of(recipe, init_from):
+    return ["--" + name for name in ("augment", "mirror") if name in recipe] + (
+        ["--init_from", init_from] if BEGINNINGS[1] in recipe else [])
 
 
-def ask(folder, learnt, held_out, name):
-    """D's mean logits of the three kinds of pictures, and samples by either weights; writes a grid of each."""
+def ask(folder, parts, name):
+    """D's mean logits of each part of the pictures and of 1,000 samples, and the samples; writes a grid of them."""
     with tf.Graph().as_default(), tf.Session() as sess:
         dcgan = DCGAN(sess, **model_sizes(folder))
         dcgan.load(folder)
+        restore_to_draw(dcgan, folder, "auto")
         z = np.random.RandomState(1).uniform(-1, 1, [1000, dcgan.z_dim])
 
         def run(fetch, feed, values):
             return np.concatenate([sess.run(fetch, {feed: part, dcgan.is_training: False})
                                    for part in np.array_split(values, 10)])
 
-        said = [float(run(dcgan.D_logits, dcgan.images, images).mean())
-                for images in (learnt, held_out, run(dcgan.G, dcgan.z, z))]
-        samples = {}
-        for weights in ("latest", "average"):
-            restore_to_draw(dcgan, folder, weights)
-            images = run(dcgan.G, dcgan.z, z)
-            gantut_imgfuncs.save_images(images[:64], [8, 8], "{}_{}.png".format(name, weights))
-            samples[weights] = pixels(images)
-    return said, samples
+        samples = run(dcgan.G, dcgan.z, z)
+        gantut_imgfuncs.save_images(samples[:64], grid_size(64), name + ".png")
+        return [float(run(dcgan.D_logits, dcgan.images, images).mean()) for images in (*parts, samples)], samples
+
+
+def curve(folder):
+    """The mean SWD during a training: a list of (epochs, score)."""
+    with open(os.path.join(folder, "samples", "scores.csv"), newline="", encoding="utf-8") as file:
+        return [(int(row["epoch"]) + 1, float(row[BEST])) for row in csv.DictReader(file)]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", default="few_pictures", help="folder for the pictures and few.json")
-    parser.add_argument("--steps", type=int, nargs="+", default=[300, 3000])
+    lfw = place("pretrained", "lfw")
+    parser.add_argument("--out", default="few_pictures", help="folder for the models, the pictures and few.json")
+    parser.add_argument("--data", default=place("data", "portraits"))
+    parser.add_argument("--held_out", type=int, default=150)
+    parser.add_argument("--init_from", default=lfw if os.path.isdir(lfw) else place("pretrained"))
+    parser.add_argument("--minutes", type=float, default=30, help="of each training [30]")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--batch_size", type=int, default=64)
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--recipes", nargs="+", default=RECIPES, choices=RECIPES)
     args = parser.parse_args()
-    learnt, held_out = write_faces(args.out)
-    judge = Judge(pixels(learnt), 1000, 1)
-    floor = judge.floor()
-    rows, results = [["real ones", *[""] * 5, *("{:.1f}".format(score) for score in floor.values())]], []
-    for recipe, flags in RECIPES.items():
-        folder = os.path.join(args.out, "augment" if flags else "text")
-        for steps in args.steps:
-            train(folder, os.path.join(args.out, "learnt"), steps // (LEARNT // BATCH), flags)
-            said, samples = ask(folder, learnt, held_out, "{}_{}".format(folder, steps))
-            for weights, images in samples.items():
-                scores = judge.scores(images[:judge.count])
-                results.append({"recipe": recipe, "steps": steps, "weights": weights, "logits": said, **scores})
-                rows.append([recipe, steps, weights, *("{:.1f}".format(logit) for logit in said),
-                             *("{:.1f}".format(score) for score in scores.values())])
-    machine.table(["recipe", "steps", "weights", "D of the learnt", "of the held out", "of samples", *floor], rows)
-    with open(os.path.join(args.out, "few.json"), "w") as file:
-        json.dump({"machine": machine.describe(), "floor": floor, "results": results}, file, indent=1)
+    path = os.path.join(args.out, "few.json")
+    results = {"machine": machine.describe(), "flags": vars(args), "found": {}}
+    if os.path.exists(path):
+        with open(path) as file:
+            results = json.load(file)
+        if any(results["flags"][name] != vars(args)[name] for name in vars(args) if name not in ("recipes", "seeds")):
+            parser.error("{} was made with other flags: use another --out".format(path))
+
+    sizes = {**model_sizes(args.init_from), "batch_size": args.batch_size, "precision": args.precision}
+    size, learnt = sizes.pop("image_size"), divide(args.data, args.out, args.held_out)
+    flags = ["--dataset", os.path.join(args.out, "learnt"), *("--{}={}".format(*one) for one in sizes.items())]
+    loader = Loader(gantut_imgfuncs, size, is_crop=True, c_dim=sizes["c_dim"])
+    parts = [loader.load_all(list_pictures(os.path.join(args.out, name), ["jpg", "jpeg", "png"]))
+             for name in ("learnt", "held_out")]
+    judge = Judge(pixels(np.concatenate(parts)), 1000, 1)
+
+    def keep(where, key, value):
+        where[key] = value
+        with open(path, "w") as file:
+            json.dump(results, file, indent=1)
+
+    if "seconds" not in results:
+        keep(results, "seconds", recipes.measure(size, flags, ["the text's", "+ augment"]))
+    for seed, recipe in itertools.product(range(1, args.seeds + 1), args.recipes):
+        key = "{}, {}".format(recipe, seed)
+        if key not in results["found"]:
+            seconds = results["seconds"]["+ augment" if "augment" in recipe else "the text's"]
+            epochs = max(round(args.minutes * 60 / (seconds * (learnt // args.batch_size))), 1)
+            folder = os.path.join(args.out, key.replace(" ", "_").replace(",", ""))
+            recipes.trainer(size, folder, [*flags, *flags_of(recipe, args.init_from), "--epoch", str(epochs), "--seed",
+                                           str(seed), "--judge_every", str(-(-epochs // 20))])
+            logits, samples = ask(folder, parts, folder)
+            keep(results["found"], key, {"logits": logits, "scores": judge.scores(pixels(samples[:judge.count])),
+                                         "curve": curve(folder), "epochs": epochs})
+
+    names = ["recipe", BEST, "D of the learnt", "of the held out", "of samples", "nearest in the data", "time"]
+    rows = [["real ones", "{:.1f}".format(judge.floor()[BEST]), *[""] * 5]]
+    for recipe in args.recipes:
+        of, nothing = ([results["found"].get("{}, {}".format(name, seed)) for seed in range(1, args.seeds + 1)]
+                       for name in (recipe, recipe.replace(*BEGINNINGS[::-1])))
+        scores = [one["scores"][BEST] for one in of]
+        times = [next((n / one["epochs"] for n, score in one["curve"] if score <= other["curve"][-1][1]), np.inf)
+                 for one, other in zip(of, nothing) if other]  # infinite: never
+        rows.append([recipe, "{:.1f} ± {:.1f}".format(np.mean(scores), np.std(scores, ddof=1) if args.seeds > 1 else 0),
+                     *("{:.1f}".format(logit) for logit in np.mean([one["logits"] for one in of], axis=0)),
+                     "{:.1f}".format(np.mean([one["scores"]["nearest in the data"] for one in of])),
+                     "{:.2f}".format(np.median(times)) if times else ""])
+    machine.table(names, rows)
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def pictures(folder, cache_mb):
     import gantut_imgfuncs
     from gantut.loading import Loader
     from gantut.pictures import Pictures
-    config = SimpleNamespace(skip_bad_images=False, seed=1, cache_mb=cache_mb)
+    config = SimpleNamespace(skip_bad_images=False, seed=1, cache_mb=cache_mb, mirror=False)
     files = paths(folder)
     np.random.RandomState(1).shuffle(files)
     return Pictures(files, Loader(gantut_imgfuncs, image_size=64), config, BATCH)

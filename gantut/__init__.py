@@ -22,9 +22,11 @@ scores       how good pictures are, in numbers: formulas from their papers
 judge        which of them, beside what real pictures and noise reach
 inception    features of Keras' network, in a process of its own
 
+parents      checkpoints of the programs that the tutorial descends from
 checkpoints  which is the newest, what is in it, the saver that looks before it restores
 averages     the moving average of G's weights, and drawing with it
 record       run.json: what a run is made with, and whether it may go on
+beginning    --init_from: the weights of another model, and nothing else of it
 logs         TensorBoard's event files; a training does not end for them
 keeping      checkpoints, which must not be lost, and samples, for which no training ends
 lock         one run in a checkpoint folder at a time

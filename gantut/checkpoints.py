@@ -11,23 +11,25 @@ from google.protobuf import text_format
 from tensorflow.python.training.checkpoint_state_pb2 import CheckpointState
 
 from gantut.errors import UserError, one_line
+from gantut.parents import check_parents
 
 said = set()  # what has been said of a folder, once
 TRIES = 100  # as often a training may replace a checkpoint while it is read
 seen = {}  # checkpoints that were read through: {(path, size and time of its files): what was wrong}
 
 
-def newest_checkpoint(checkpoint_dir):
+def newest_checkpoint(checkpoint_dir, flag="checkpoint_dir"):
     """The path of the newest checkpoint in a folder, wherever the folder was when it was written; None without one.
 
     It is the one that the folder's state file, `checkpoint`, names. Without a state file, or where that names none
     that is there, it is the newest complete one, and a line says so. One that is cut off or otherwise broken is passed
     over for the one before it, and a line says so. Raises UserError if there are only parts of one, or broken ones.
+    flag: which one names the folder.
     """
     if not checkpoint_dir:
         return None
     checkpoint_dir = os.path.expanduser(checkpoint_dir)
-    check_folder(checkpoint_dir)
+    check_folder(checkpoint_dir, flag)
     for _ in range(TRIES):
         named = names_in_state(checkpoint_dir)
         complete, parts = find_checkpoints(checkpoint_dir)
@@ -48,11 +50,11 @@ def newest_checkpoint(checkpoint_dir):
         return os.path.join(checkpoint_dir, newest)
     if reasons:
         raise UserError("{}, nor is there another one in {} that can: bring it back from a copy, or use another "
-                        "--checkpoint_dir".format(reasons[0], checkpoint_dir))
+                        "--{}".format(reasons[0], checkpoint_dir, flag))
     foreign = sorted(parts - set(written_by_run(checkpoint_dir)))
     if foreign:
         raise UserError("{} holds only parts of {}: its .index and all of its .data files are needed; bring the "
-                        "others, or use another --checkpoint_dir".format(checkpoint_dir, foreign[-1]))
+                        "others, or use another --{}".format(checkpoint_dir, foreign[-1], flag))
     return None
 
 
@@ -94,10 +96,10 @@ def why_unreadable(path):
     return seen[key]
 
 
-def with_newest(checkpoint_dir, use):
+def with_newest(checkpoint_dir, use, flag="checkpoint_dir"):
     """use(path) of the newest checkpoint in a folder; of the next one if a training has replaced it meanwhile."""
     for last in range(TRIES)[::-1]:
-        path = newest_checkpoint(checkpoint_dir)
+        path = newest_checkpoint(checkpoint_dir, flag)
         try:
             return use(path)
         except (tf.errors.OpError, UserError):
@@ -181,16 +183,32 @@ def sizes_in(checkpoint_dir, path):
     if not path:
         raise UserError("no checkpoint in {}: train a model first, or give its folder with --checkpoint_dir".format(
             checkpoint_dir))
+    return sizes_of(path, shapes_in(path))
+
+
+def sizes_of(path, shapes, flag="checkpoint_dir", without_d=False):
+    """The same of the shapes in a checkpoint, by name. without_d: it may lack D; then there is no df_dim."""
+    check_parents(path, shapes, flag)
+    layers = sum(1 for name in shapes if re.fullmatch(r"generator/g_h\d+/w", name))
     try:
-        shapes = tf.train.load_checkpoint(path).get_variable_to_shape_map()
-        layers = sum(1 for name in shapes if re.fullmatch(r"generator/g_h\d+/w", name))
-        return dict(image_size=4 * 2**layers, c_dim=shapes["generator/g_h{}/w".format(layers)][2],
-                    z_dim=shapes["generator/g_h0_lin/Matrix"][0],
-                    gf_dim=shapes["generator/g_h0_lin/bias"][0] // (8 * 4 * 4),
-                    df_dim=shapes["discriminator/d_h00_conv/biases"][0])
-    except (tf.errors.OpError, KeyError, ValueError) as error:
-        raise UserError("the checkpoint {} is none of a DCGAN, or cannot be read ({})".format(
-            path, one_line(error))) from None
+        sizes = dict(z_dim=shapes["generator/g_h0_lin/Matrix"][0],
+                     gf_dim=shapes["generator/g_h0_lin/bias"][0] // (8 * 4 * 4),
+                     image_size=4 * 2**layers, c_dim=shapes["generator/g_h{}/w".format(layers)][2])
+        if not without_d or any(name.startswith("discriminator/") for name in shapes):
+            sizes["df_dim"] = shapes["discriminator/d_h00_conv/biases"][0]
+        return sizes
+    except KeyError as error:
+        raise UserError("the checkpoint {} is none of a whole DCGAN, it holds no {}: use another --{}".format(
+            path, error.args[0], flag)) from None
+
+
+def shapes_in(path, flag="checkpoint_dir"):
+    """The shapes, lists, of the variables in a checkpoint, by name. Raises UserError if it cannot be read."""
+    try:
+        return tf.train.load_checkpoint(path).get_variable_to_shape_map()
+    except (tf.errors.OpError, ValueError) as error:
+        raise UserError("the checkpoint {} cannot be read ({}): use another --{}".format(
+            path, one_line(error), flag)) from None
 
 
 def check_graph():
@@ -216,18 +234,16 @@ class Saver(tf.train.Saver):
         """Compare a checkpoint with the variables.
 
         Returns (those of the optimizers that it does not hold; which one of the model it does not hold, or holds
-        with another shape, in words, or None). Raises UserError if it cannot be read.
+        with another shape, in words, or None). Raises UserError if it cannot be read, or is a parent's.
         """
-        try:
-            shapes = tf.train.load_checkpoint(path).get_variable_to_shape_map()
-        except (tf.errors.OpError, ValueError) as error:
-            raise UserError("the checkpoint {} cannot be read ({}): use another --checkpoint_dir".format(
-                path, one_line(error))) from None
+        shapes = shapes_in(path)
         for var in self.variables:
             shape = shapes.get(var.op.name)
             if shape is None and var in self.model:
+                check_parents(path, shapes)
                 return [], "the checkpoint {} holds no {}".format(path, var.op.name)
             if shape is not None and shape != var.shape.as_list():
+                check_parents(path, shapes)
                 return [], "{} has the shape {} in the checkpoint {}, but {} in this model".format(
                     var.op.name, shape, path, var.shape.as_list())
         return [var for var in self.variables if var.op.name not in shapes], None

@@ -21,7 +21,7 @@ SEED = dict(lower_bound=0, upper_bound=2**32 - 1)
 COUNT = dict(lower_bound=0, upper_bound=2**31 - 1)  # TensorFlow's integers
 FILTERS = dict(lower_bound=1, upper_bound=2**14)  # more fit no memory
 LARGEST = {"image_size": 2**12}  # of the scripts' own flags; others may be as large as TensorFlow's integers
-PATHS = ["dataset", "checkpoint_dir", "sample_dir", "logs_dir", "out_dir", "out", "mask"]
+PATHS = ["dataset", "checkpoint_dir", "init_from", "sample_dir", "logs_dir", "out_dir", "out", "mask"]
 BEYOND = {  # name: (default, description, bounds)
     # what the tutorial hard-codes
     "logs_dir": ("logs", "Directory name to save the logs for TensorBoard [logs]", {}),
@@ -53,10 +53,13 @@ BEYOND = {  # name: (default, description, bounds)
     "ema": (0.0, "Decay of the moving average of G's weights, which draws the pictures; 0 = none [0]",
             dict(lower_bound=0, upper_bound=0.999999)),
     "augment": (False, "Let D see the pictures changed by chance: colour, translation, cutout [False]", {}),
+    "mirror": (False, "Learn each picture or its mirror image, by chance, anew in each epoch [False]", {}),
     "r1": (0.0, "Weight of the penalty on D's slope at real pictures, for example 1; 0 = none [0]",
            dict(lower_bound=0)),
     "d_learning_rate": (0.0, "Learning rate of D alone; 0 = the same as G's [0]", dict(lower_bound=0)),
     "g_updates": (2, "Updates of G for each of D, 1 or the text's 2 [2]", dict(lower_bound=1, upper_bound=2)),
+    # another model's weights: gantut/beginning.py
+    "init_from": ("", "Begin with the weights of the model in this folder, its moving average if it has one", {}),
     # several devices, several machines: docs/cluster.md
     "num_gpus": (1, "GPUs of this machine, each for a batch of its own [1]", dict(lower_bound=1)),
     "num_devices": (1, "The same with the CPU divided into so many devices, to try it [1]", dict(lower_bound=1)),
@@ -166,7 +169,7 @@ def settle():
     check_numbers()
     for name in PATHS:
         flag = flags.FLAGS[name] if name in flags.FLAGS else None
-        if flag is not None and flag.value == "":
+        if flag is not None and flag.value == "" and flag.present:
             raise UserError("--{} must name a file or folder".format(name))
         if flag is not None and flag.value is not None:
             flag.value = os.path.expanduser(flag.value)

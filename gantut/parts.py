@@ -17,7 +17,7 @@ def with_parts(DCGAN, config, devices=(), workers=None):
     devices: the names of several. workers: what find_workers() has found. Raises UserError if the class cannot be
     trained so.
     """
-    if workers:
+    if workers or any(getattr(config, name, None) for name in ("mirror", "init_from")):  # its train() needs a run
         check_class(DCGAN)
     parts = {name: getattr(config, name, BEYOND[name][0]) for name in OF_THE_STEP}
     Model = own_step(DCGAN, parts["fast"], parts["g_updates"], parts["losses_every"])

@@ -21,10 +21,12 @@ class Pictures(object):
     of them this process takes, a slice. The first of the files, as many as config.cache_mb MiB hold, stay in memory as
     the loader reads them; the others are read anew for each batch. If Part 3's functions draw random numbers of
     NumPy's, each is read anew when its step has come, so that it has the numbers of that step.
+    With config.mirror a batch holds each picture or its mirror image.
     """
 
     def __init__(self, files, loader, config, step_size, rows=slice(None)):
         self.files, self.loader, self.seed, self.rows = files, loader, config.seed, rows
+        self.mirror = config.mirror
         self.numbers = {path: i for i, path in enumerate(files)}
         self.step_size = step_size
         self.batch_idxs = len(files) // step_size
@@ -72,7 +74,16 @@ class Pictures(object):
                     numbers = next(orders)
                     ahead.append((numbers, pool.submit(self.load, numbers)))
                 numbers, batch = ahead.popleft() if ahead else (next(orders), None)
-                yield dict(zip([self.files[i] for i in numbers], batch.result() if batch else self.load(numbers)))
+                images = batch.result() if batch else self.load(numbers)
+                if self.mirror:
+                    mirrored = self.mirrored(step // self.batch_idxs)[numbers]
+                    images[mirrored] = images[mirrored, :, ::-1]
+                yield dict(zip([self.files[i] for i in numbers], images))
+                step += 1
+
+    def mirrored(self, epoch):
+        """Which pictures are mirrored in an epoch, by number: booleans that depend on (seed, epoch) alone."""
+        return random_state(self.seed, "mirror", epoch).randint(2, size=len(self)).astype(bool)
 
     def orders(self, step=0):
         """Yield the numbers of each batch's files, arrays [batch_size], for ever.

@@ -2,6 +2,7 @@
 
 --ema        the moving average of G's weights draws the pictures: gantut/averages.py
 --augment    D sees all pictures changed by chance, so that it cannot learn them by heart: gantut/augment.py
+--mirror     each picture or its mirror image, by chance: gantut/pictures.py
 --r1         D pays for a steep judgement of real pictures (Mescheder et al. 2018, arXiv 1801.04406)
 --d_learning_rate  two time scales (Heusel et al. 2017, arXiv 1706.08500)
 --g_updates  one update of G for each of D, not the text's two
@@ -30,7 +31,8 @@ def choose(flags):
 def with_recipe(DCGAN, parts):
     """A DCGAN that trains with the parts of the recipe, by their flags' names; without any, itself.
 
-    --d_learning_rate and --g_updates are no business of this class: gantut/run.py and gantut/faster.py do them.
+    --mirror, --d_learning_rate and --g_updates are no business of this class: gantut/pictures.py, gantut/run.py and
+    gantut/faster.py do them.
     """
     if not (parts["ema"] or parts["augment"] or parts["r1"]):
         return DCGAN

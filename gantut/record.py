@@ -17,14 +17,15 @@ from gantut.errors import UserError, whole
 
 OF_THE_MODEL = ["image_size", "c_dim", "z_dim", "gf_dim", "df_dim", "batch_size", "is_crop"]
 MUST_MATCH = OF_THE_MODEL + ["seed", "crop_size"]
-OF_THE_RECIPE = ["ema", "augment", "r1", "d_learning_rate", "g_updates"]
+OF_THE_RECIPE = ["ema", "augment", "mirror", "r1", "d_learning_rate", "g_updates"]
 MAY_CHANGE = ["learning_rate", "beta1", "epoch", "threads", "precision", "fast", "skip_bad_images"] + OF_THE_RECIPE
 
 
 def describe(dcgan, config, data, replicas):
     """What a run is made with: its flags, the versions of what computes it, its data. A dict for run.json.
 
-    data: its folder, the number of its pictures, their fingerprint.
+    data: its folder, the number of its pictures, their fingerprint. init_from: the other model whose weights it has
+    begun with (gantut/beginning.py), None without one.
     ahead: by how many steps the checkpoint's number is ahead of the place in the data, after check(). checkpoints:
     those that the run has written. The flags are words, as the command line has them.
     """
@@ -35,6 +36,7 @@ def describe(dcgan, config, data, replicas):
         "versions": {"python": platform.python_version(), "tensorflow": tf.__version__, "numpy": np.__version__,
                      "pillow": PIL.__version__},
         "data": data,
+        "init_from": None,
         "replicas": replicas,
         "ahead": 0,
         "checkpoints": [],
@@ -71,6 +73,7 @@ def check(checkpoint_dir, run, saver, skip_bad=False):
             raise UserError("{}; bring them back, or use another --checkpoint_dir for a new run; to go on with the new "
                             "data all the same, delete {}".format(differs, path))
         print(" [!] {}; going on with them, because of --skip_bad_images".format(differs), file=sys.stderr)
+    run["init_from"] = before.get("init_from")
     run["ahead"] = steps_ahead(before, run, step_of(newest) - 1)
     replicas_before = before.get("replicas", 1)
     if replicas_before != run["replicas"]:
@@ -93,6 +96,7 @@ def read(path):
             before = json.load(file)
         before["flags"].setdefault("precision", "float32")  # what runs had before there was a choice
         before["flags"].setdefault("fast", "True")
+        before["flags"].setdefault("mirror", "False")
         before["data"]["pictures"], before["data"]["folder"], before["data"]["fingerprint"]
         return before
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:

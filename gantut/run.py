@@ -11,7 +11,7 @@ from gantut.console import ProgressBar
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from gantut import record
+from gantut import beginning, record
 from gantut.checkpoints import check_loaded, newest_checkpoint, step_of, written_by_run
 from gantut.dice import random_seed
 from gantut.epoch_judge import EpochJudge
@@ -94,6 +94,8 @@ class Run(object):
         self.processes.compare(self.sess, self.record)
         if self.chief:
             check_loaded(dcgan.checkpoint_dir, config.checkpoint_dir)
+            if config.init_from:
+                beginning.check(config.init_from, config.checkpoint_dir, dcgan)
             record.check(config.checkpoint_dir, self.record, dcgan.saver, config.skip_bad_images)
         self.record["ahead"] = self.processes.number_of_chief(self.sess, self.record["ahead"])
         self.seed("data")
@@ -145,6 +147,8 @@ class Run(object):
         config, dcgan = self.config, self.dcgan
         path = newest_checkpoint(dcgan.checkpoint_dir)
         saved = self.processes.number_of_chief(self.sess, step_of(path) if path else 0) or None
+        if self.chief and config.init_from and not saved:
+            self.record["init_from"] = beginning.begin(config.init_from, self.sess, dcgan.saver)
         self.processes.begin(self.sess, dcgan.saver.variables)
         self.check_optimizers()
         self.counter = saved or 1

@@ -2,7 +2,7 @@
 import json
 
 import pytest
-from conftest import run_script
+from conftest import run_script, train, write_pictures
 
 TINY = ["--image_size", 16, "--gf_dim", 4]
 
@@ -17,12 +17,30 @@ TINY = ["--image_size", 16, "--gf_dim", 4]
     ("cluster", [*TINY, "--batch_size", 4, "--rounds", 1], "| 2 workers, 1 core each |"),
     ("profile_step", [*TINY, "--batch_size", 4], "| together |"),
     ("recipes", ["--seeds", 1, "--epoch", 1, "--data", "faces 32", "--recipes", "the text's", "+ R1"], "| + R1 |"),
-    ("few_pictures", ["--steps", 5, 10], "| + augment | 10 |"),
     ("align", ["--count", 10, "--workers", 1], "pictures/s"),
 ])
 def test_a_benchmark_runs(tmp_path, script, flags, line):
-    with_json = [] if script in ("profile_step", "few_pictures", "align") else ["--json", "figures.json"]
+    with_json = [] if script in ("profile_step", "align") else ["--json", "figures.json"]
     process = run_script("benchmarks/{}.py".format(script), *flags, *with_json, cwd=tmp_path)
     assert process.returncode == 0 and line in process.stdout, process.stdout + process.stderr
     if with_json:
         assert "cpu" in json.loads((tmp_path / "figures.json").read_text())["machine"]
+
+
+@pytest.mark.slow
+def test_few_pictures_runs_and_does_nothing_twice(tmp_path):
+    write_pictures(tmp_path / "pictures", n=140)
+    assert train(tmp_path, "--epoch", 1).returncode == 0
+    flags = ["--data", "pictures", "--init_from", "checkpoint", "--held_out", 40, "--batch_size", 8, "--minutes", 0.001,
+             "--recipes", "from nothing", "from the model"]
+    before = None
+    for seeds in (1, 2, 2):
+        process = run_script("benchmarks/few_pictures.py", *flags, "--seeds", seeds, cwd=tmp_path)
+        assert process.returncode == 0 and "| from the model |" in process.stdout, process.stdout + process.stderr
+        results = json.loads((tmp_path / "few_pictures" / "few.json").read_text())
+        assert "cpu" in results["machine"] and len(results["found"]) == 2 * seeds
+        assert before is None or before["found"].items() <= results["found"].items()
+        assert before is None or results["seconds"] == before["seconds"]
+        before = results
+    process = run_script("benchmarks/few_pictures.py", *flags, "--minutes", 1, cwd=tmp_path)
+    assert process.returncode == 2 and "was made with other flags" in process.stderr

@@ -130,7 +130,7 @@ def test_every_device_has_its_part_of_the_work():
 def test_the_shares_of_an_epoch_are_what_one_process_would_see(tmp_path):
     """Each worker its part of every batch and of its noise, no picture twice."""
     files = dataset_files(write_pictures(tmp_path, n=26))
-    config = SimpleNamespace(skip_bad_images=False, seed=3, cache_mb=0)
+    config = SimpleNamespace(skip_bad_images=False, seed=3, cache_mb=0, mirror=False)
 
     def orders(replicas, process, batch_size):
         loader = Loader(gantut_imgfuncs, 16)

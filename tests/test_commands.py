@@ -20,7 +20,8 @@ FLAGS = ["batch_size", "beta1", "c_dim", "cache_mb", "checkpoint_dir", "crop_siz
          "gf_dim", "image_size", "kubernetes_label", "learning_rate", "logs_dir", "max_to_keep", "num_devices",
          "num_gpus", "num_workers", "precision", "sample_dir", "sample_every", "save_every", "seed", "start_timeout",
          "summary_every", "task_index", "threads", "train_size", "worker_hosts", "worker_timeout", "z_dim",
-         "recipe", "ema", "r1", "d_learning_rate", "g_updates", "[no]augment", "[no]is_crop", "[no]keep_best",
+         "recipe", "ema", "r1", "d_learning_rate", "g_updates", "init_from", "[no]augment", "[no]mirror",
+         "[no]is_crop", "[no]keep_best",
          "judge_every", "losses_every", "[no]fast", "[no]scale_learning_rate",
          "[no]skip_bad_images"]
 PROGRESS = r"Epoch \[{:2d}\] \[{:4d}/{:4d}\] time: \d+\.\d{{4}}, d_loss: \d+\.\d{{8}}, g_loss: \d+\.\d{{8}}"

@@ -3,6 +3,7 @@ import os
 import shutil
 import threading
 import time
+import zlib
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -252,7 +253,7 @@ def test_look_over_names_a_file_that_is_no_picture(pictures, tmp_path, is_crop):
 
 def pictures_in(folder, batch_size=4, image_size=16, c_dim=3, **changes):
     """The Pictures of a folder, with the trainer's defaults but for the changes."""
-    config = SimpleNamespace(**{**dict(skip_bad_images=False, seed=0, cache_mb=1), **changes})
+    config = SimpleNamespace(**{**dict(skip_bad_images=False, seed=0, cache_mb=1, mirror=False), **changes})
     files = dataset_files(folder)
     random_state(config.seed, "data").shuffle(files)
     return Pictures(files, Loader(gantut_imgfuncs, image_size, c_dim=c_dim), config, batch_size)
@@ -265,7 +266,7 @@ class MadeUp(Pictures):
         self.files = range(n)
         self.step_size, self.seed, self.threads, self.draws = batch_size, seed, 2, False
         self.batch_idxs = n // batch_size
-        self.rows = slice(None)
+        self.rows, self.mirror = slice(None), False
         self.loaded = []
 
     def load(self, numbers):
@@ -441,6 +442,29 @@ def test_what_draws_random_numbers_is_read_in_its_step_with_the_steps_numbers(pi
     expected = [read(path)[:, ::side] for path, side in zip(data.order(1)[5:], sides)]
     np.testing.assert_array_equal(found[5], expected)
     assert len(set(sides)) == 2
+
+
+@pytest.mark.parametrize("room, workers, first, size, is_crop", [
+    (24, 1, 0, 16, False), (0, 1, 7, 16, False), (10, 2, 0, 8, True), (24, 2, 5, 16, False)])
+def test_a_mirror_that_seed_epoch_and_picture_decide(pictures, room, workers, first, size, is_crop):
+    """Which pictures are mirrored is computed with NumPy alone; in memory or not, for any part of a batch."""
+    shuffled = pictures_in(pictures, seed=5).files
+    plain = {path: load_image(path, size, is_crop) for path in shuffled}
+    seen = {path: set() for path in shuffled}
+    for worker in range(workers):
+        data = pictures_in(pictures, batch_size=6, image_size=size, seed=5, mirror=True)
+        data.loader.is_crop = is_crop
+        data.rows = slice(worker * 6 // workers, (worker + 1) * 6 // workers)
+        room_for(data, room)
+        for step, batch in enumerate(islice(data.batches(first), 40), first):
+            chances = np.random.RandomState([5, zlib.crc32(b"mirror"), step // 4]).randint(2, size=24)
+            assert len(batch) == 6 // workers
+            for path, image in batch.items():
+                side = chances[shuffled.index(path)]
+                np.testing.assert_array_equal(image, plain[path][:, ::-1] if side else plain[path])
+                seen[path].add(side)
+    assert all(sides == {0, 1} for sides in seen.values())
+    np.testing.assert_array_equal(data.get(shuffled[0]), plain[shuffled[0]])  # of the samples' losses: as it is
 
 
 @pytest.mark.parametrize("threads", [1, 8])

@@ -128,6 +128,13 @@ def test_r1_against_finite_differences(sess):
 
 def test_without_any_part_it_is_the_class_itself():
     assert with_parts(DCGAN, SimpleNamespace()) is DCGAN
+    assert with_parts(DCGAN, SimpleNamespace(mirror=True, init_from="other")) is DCGAN
+
+
+@pytest.mark.parametrize("part", [dict(mirror=True), dict(init_from="other")])
+def test_a_class_that_knows_no_run_is_refused_what_a_run_does(part):
+    with pytest.raises(UserError, match="leave out the flags for more"):
+        with_parts(object, SimpleNamespace(**part))
 
 
 @pytest.mark.parametrize("given", [[], ["ema"]])

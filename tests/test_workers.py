@@ -126,6 +126,29 @@ def test_bfloat16_and_a_recipe_in_two_halves(tmp_path, pictures):
     assert variables(peace.folders[0]) == variables(halves.folders[0])
 
 
+def test_another_beginning_and_mirrored_pictures_in_two_halves(tmp_path, pictures):
+    """Worker 0 alone has the other model; both mirror what one process would."""
+    model = train(tmp_path, "--epoch", 1, "--seed", 7, "--learning_rate", 0.01, "--checkpoint_dir", "other")
+    assert model.returncode == 0, model.stderr
+    flags = ["--init_from", "other", "--mirror", "--ema", 0.9, "--epoch"]
+    teams = {name: Team(tmp_path / name, 2, pictures) for name in ("peace", "halves", "nothing")}
+    printed = {name: [] for name in teams}
+    for name, asked in (("peace", [*flags, 2]), ("halves", [*flags, 1]), ("halves", [*flags, 2]),
+                        ("nothing", [*flags[2:], 2])):
+        if name == "peace" or asked[-1] == 1:
+            shutil.copytree(tmp_path / "other", teams[name].folders[0] / "other")
+        teams[name].start(*asked)
+        assert teams[name].end() == [0, 0] and teams[name].errors() == ["", ""]
+        printed[name] += losses(teams[name].stdout())
+        shutil.rmtree(teams[name].folders[0] / "other", ignore_errors=True)
+    assert printed["peace"] == printed["halves"] != printed["nothing"] and len(printed["peace"]) == 6
+    assert variables(teams["peace"].folders[0]) == variables(teams["halves"].folders[0])
+    assert "Beginning with" not in teams["peace"].stdout(1)
+    for name, folder in (("peace", "other"), ("nothing", None)):
+        said = json.loads((teams[name].folders[0] / "checkpoint" / "run.json").read_text())["init_from"]
+        assert said and said["folder"] == folder or said is folder
+
+
 @pytest.mark.parametrize("rounds", [1, pytest.param(10, marks=pytest.mark.slow)])
 def test_a_killed_worker_ends_the_others_and_all_go_on(tmp_path, pictures, rounds):
     team, rng = Team(tmp_path, 3, pictures), np.random.RandomState(rounds)
