@@ -10,7 +10,7 @@ loss), and put its pixels into the hole. It extends the graph from outside, thro
 import csv
 import os
 
-import gantut.console  # before TensorFlow, which it keeps quiet
+import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
 import imageio.v3 as iio
 import numpy as np
@@ -21,18 +21,30 @@ from scipy.sparse.linalg import splu
 from tqdm import tqdm
 
 import gantut_imgfuncs
-from gantut.averages import restore_to_draw
 from gantut.checkpoints import model_sizes
-from gantut.dice import file_number, random_state
+from gantut.completion import (
+    FILM,
+    PLOT,
+    RULE,
+    TABLE,
+    check_apart,
+    find_masks,
+    mask_files,
+    picture_names,
+    result_names,
+    results,
+    stem,
+    try_to_write,
+)
+from gantut.datasets import check_number, find_dataset
 from gantut.errors import UserError, all_whole, writing
-from gantut.finding import check_number, find_dataset
-from gantut.flags import define, forget
+from gantut.flags import define, forget, run
+from gantut.image_loader import Loader
 from gantut.images import grid_size, pixels, save_figure, save_film, to_uint8
-from gantut.loading import Loader
-from gantut.masks import RULE, find_masks, mask_files, stem
-from gantut.places import find_model
-from gantut.precision import session_config, set_precision
-from gantut.results import FILM, PLOT, TABLE, check_apart, picture_names, result_names, results, try_to_write
+from gantut.paths import find_model
+from gantut.seeding import file_number, random_state
+from gantut.session import session_config, set_precision
+from gantut.weights import restore_to_draw
 from gantut_gan import DCGAN, dataset_files
 from gantut_imgfuncs import inverse_transform, merge
 
@@ -302,7 +314,7 @@ def main():
 def command():
     """What gantut-complete calls."""
     define_flags()
-    gantut.console.run(main)
+    run(main)
 
 
 if __name__ == "__main__":

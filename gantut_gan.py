@@ -6,7 +6,7 @@ import math
 import os
 import time
 
-import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
+import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -14,7 +14,7 @@ from six.moves import xrange
 
 import gantut_imgfuncs
 from gantut.checkpoints import Saver, check_graph, newest_checkpoint
-from gantut.finding import list_pictures
+from gantut.datasets import list_pictures
 from gantut.graph import again
 from gantut.run import Run
 from gantut_datafuncs import batch_norm, conv2d, conv2d_transpose, linear, lrelu

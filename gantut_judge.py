@@ -10,24 +10,23 @@ says what they mean. With --inception those of the literature are among them, by
 import csv
 import os
 
-import gantut.console  # before TensorFlow, which it keeps quiet
+import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 import gantut_imgfuncs
 from gantut.checkpoints import model_sizes
-from gantut.dice import random_state
+from gantut.datasets import check_number, find_dataset
 from gantut.errors import UserError, check_outside, check_writable, whole, writing
-from gantut.finding import check_number, find_dataset
-from gantut.flags import define, forget
+from gantut.flags import define, forget, run
+from gantut.image_loader import Loader
 from gantut.images import pixels, read, reason
 from gantut.inception import check_weights, features_of
-from gantut.judge import MOST, Judge
-from gantut.loading import Loader
-from gantut.places import find_model
-from gantut.precision import session_config, set_precision
-from gantut.scores import frechet, kid, precision_recall
+from gantut.metrics import MOST, Judge, frechet, kid, precision_recall
+from gantut.paths import find_model
+from gantut.seeding import random_state
+from gantut.session import session_config, set_precision
 from gantut_gan import dataset_files
 from gantut_sample import Sampler
 
@@ -133,7 +132,7 @@ def main():
 def command():
     """What gantut-judge calls."""
     define_flags()
-    gantut.console.run(main)
+    run(main)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import os
 import re
 import sys
 
-import gantut.console  # before TensorFlow, which it keeps quiet
+import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -19,19 +19,17 @@ from scipy.special import ndtr, ndtri
 from tqdm import tqdm
 
 import gantut_imgfuncs
-from gantut.averages import restore_to_draw
 from gantut.checkpoints import model_sizes
-from gantut.dice import random_state, sample_z
+from gantut.datasets import check_number, find_dataset, list_pictures
 from gantut.errors import UserError, check_outside, check_writable, printable, write_whole, writing
-from gantut.export import FORMATS, export_network
-from gantut.finding import check_number, find_dataset, list_pictures
-from gantut.flags import define, forget
+from gantut.export import FORMATS, export_network, make_page, make_quiz
+from gantut.flags import define, forget, run
+from gantut.image_loader import Loader
 from gantut.images import grid_size, pixels, read, reason, save_film
-from gantut.loading import Loader
-from gantut.page import make_page
-from gantut.places import find_model
-from gantut.precision import session_config, set_precision
-from gantut.quiz import make_quiz
+from gantut.paths import find_model
+from gantut.seeding import random_state, sample_z
+from gantut.session import session_config, set_precision
+from gantut.weights import restore_to_draw
 from gantut_gan import DCGAN, SUPPORTED_EXTENSIONS, dataset_files
 from gantut_imgfuncs import merge, save_images
 
@@ -379,7 +377,7 @@ def main():
 def command():
     """What gantut-sample calls."""
     define_flags()
-    gantut.console.run(main)
+    run(main)
 
 
 if __name__ == "__main__":

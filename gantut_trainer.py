@@ -9,19 +9,19 @@ goes on from the checkpoint. --epoch is the total.
 """
 import os
 
-import gantut.console  # before TensorFlow, which it keeps quiet
+import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from gantut.datasets import find_dataset
 from gantut.devices import find_devices
 from gantut.errors import check_outside, writing
-from gantut.finding import find_dataset
-from gantut.flags import RULES, define, forget, settings
-from gantut.parts import with_parts
-from gantut.precision import session_config, set_precision
-from gantut.processes import find_workers, join
-from gantut.recipe import choose
+from gantut.flags import RULES, define, forget, run, settings
+from gantut.recipe import choose, with_parts
+from gantut.session import session_config, set_precision
+from gantut.worker_discovery import find_workers
+from gantut.workers import join
 from gantut_gan import DCGAN
 
 # ARG1 = name of the flag, ARG2 = default value, ARG3 = description
@@ -84,7 +84,7 @@ def main():
 
 def command():
     """What gantut-train calls."""
-    gantut.console.run(main)
+    run(main)
 
 
 if __name__ == "__main__":

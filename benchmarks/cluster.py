@@ -32,16 +32,15 @@ def serve(task, args):
     """Do one step for each line on stdin, and print its seconds. task: cores, hosts and index, as JSON."""
     cores, hosts, index = json.loads(task)
     os.sched_setaffinity(0, cores)  # before TensorFlow counts them
-    import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
+    import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
     import tensorflow.compat.v1 as tf
 
-    from gantut.faster import faster
-    from gantut.processes import Alone
-    from gantut.workers import Workers
+    from gantut.fused_step import faster
+    from gantut.workers import SingleProcess, WorkerGroup
     from gantut_gan import DCGAN
     config = tf.ConfigProto(intra_op_parallelism_threads=len(cores))
-    processes = Workers(hosts, index, config, 120, 600) if hosts else Alone()
+    processes = WorkerGroup(hosts, index, config, 120, 600) if hosts else SingleProcess()
     rng = np.random.RandomState(index)
     images = rng.uniform(-1, 1, (args.batch_size, args.image_size, args.image_size, 3)).astype(np.float32)
     z = rng.uniform(-1, 1, (args.batch_size, 100)).astype(np.float32)

@@ -17,7 +17,7 @@ from types import SimpleNamespace
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT, os.path.join(ROOT, "data")]
 
-import gantut.console  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
+import gantut.quiet  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
 
 import imageio.v3 as iio  # noqa: E402
 import numpy as np  # noqa: E402
@@ -25,11 +25,11 @@ import tensorflow.compat.v1 as tf  # noqa: E402
 from make_faces import draw_face  # noqa: E402
 
 import gantut_imgfuncs  # noqa: E402
-from gantut.averages import restore_to_draw  # noqa: E402
 from gantut.checkpoints import model_sizes  # noqa: E402
-from gantut.dice import random_state  # noqa: E402
-from gantut.loading import Loader  # noqa: E402
-from gantut.masks import make_mask  # noqa: E402
+from gantut.completion import make_mask  # noqa: E402
+from gantut.image_loader import Loader  # noqa: E402
+from gantut.seeding import random_state  # noqa: E402
+from gantut.weights import restore_to_draw  # noqa: E402
 from gantut_complete import Completion, complete, join, strip  # noqa: E402
 from gantut_gan import DCGAN, dataset_files  # noqa: E402
 

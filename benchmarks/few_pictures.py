@@ -22,7 +22,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT]
 
-import gantut.console  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
+import gantut.quiet  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
 
 import machine  # noqa: E402
 import numpy as np  # noqa: E402
@@ -30,13 +30,13 @@ import recipes  # noqa: E402
 import tensorflow.compat.v1 as tf  # noqa: E402
 
 import gantut_imgfuncs  # noqa: E402
-from gantut.averages import restore_to_draw  # noqa: E402
 from gantut.checkpoints import model_sizes  # noqa: E402
-from gantut.finding import list_pictures  # noqa: E402
+from gantut.datasets import list_pictures  # noqa: E402
+from gantut.image_loader import Loader  # noqa: E402
 from gantut.images import grid_size, pixels  # noqa: E402
-from gantut.judge import Judge  # noqa: E402
-from gantut.loading import Loader  # noqa: E402
-from gantut.places import place  # noqa: E402
+from gantut.metrics import Judge  # noqa: E402
+from gantut.paths import place  # noqa: E402
+from gantut.weights import restore_to_draw  # noqa: E402
 from gantut_gan import DCGAN, dataset_files  # noqa: E402
 
 BEGINNINGS, AUGMENT, MIRROR = ("from nothing", "from the model"), ("", " + augment"), ("", " + mirror")

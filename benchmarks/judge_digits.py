@@ -20,7 +20,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VARIANTS = os.path.join(ROOT, "variants")
 sys.path[:0] = [ROOT, VARIANTS]
 
-import gantut.console  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
+import gantut.quiet  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
 
 import judge_faces  # noqa: E402
 import machine  # noqa: E402
@@ -31,7 +31,7 @@ from tensorflow import keras  # noqa: E402
 from tensorflow.keras import layers  # noqa: E402
 
 from gantut.errors import UserError  # noqa: E402
-from gantut.scores import frechet  # noqa: E402
+from gantut.metrics import frechet  # noqa: E402
 from gantut.scripts import argument_parser  # noqa: E402
 
 GENERATORS = {"mnist_gan": "checkpoints/checkpoint", "mnist_dcgan": "checkpoints/checkpoint",

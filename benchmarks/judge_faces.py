@@ -17,7 +17,7 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT, os.path.join(ROOT, "data")]
 
-import gantut.console  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
+import gantut.quiet  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
 
 import machine  # noqa: E402
 import make_faces  # noqa: E402
@@ -26,7 +26,7 @@ from PIL import Image  # noqa: E402
 from tensorflow import keras  # noqa: E402
 from tensorflow.keras import layers  # noqa: E402
 
-from gantut.scores import frechet  # noqa: E402
+from gantut.metrics import frechet  # noqa: E402
 
 LEARNT, HELD_OUT = slice(0, 1600), slice(1600, 2000)
 TRAITS = {

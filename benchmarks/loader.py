@@ -63,8 +63,8 @@ def gantut(folder, workers, cached):
 
 def pictures(folder, cache_mb):
     import gantut_imgfuncs
-    from gantut.loading import Loader
-    from gantut.pictures import Pictures
+    from gantut.batches import Pictures
+    from gantut.image_loader import Loader
     config = SimpleNamespace(skip_bad_images=False, seed=1, cache_mb=cache_mb, mirror=False)
     files = paths(folder)
     np.random.RandomState(1).shuffle(files)
@@ -139,12 +139,12 @@ def speed(folder, name, workers, cached):
 
 def waiting(folder, steps):
     """Train the full-size model with nothing cached; returns the seconds of each step and those it waited in."""
-    import gantut.console
+    import gantut.quiet
 
     import tensorflow.compat.v1 as tf
 
     import gantut.run
-    from gantut.parts import with_parts
+    from gantut.recipe import with_parts
     from gantut_gan import DCGAN
     marks = []
 

@@ -16,7 +16,7 @@ import numpy as np
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT, os.path.dirname(os.path.abspath(__file__))]
 
-import gantut.console  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
+import gantut.quiet  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
 
 import tensorflow.compat.v1 as tf  # noqa: E402
 from machine import table  # noqa: E402
@@ -24,8 +24,8 @@ from step import BareRun, lrelu  # noqa: E402
 from tensorflow.python.client import timeline  # noqa: E402
 
 import gantut_gan  # noqa: E402
-from gantut.faster import faster  # noqa: E402
-from gantut.precision import session_config, set_precision  # noqa: E402
+from gantut.fused_step import faster  # noqa: E402
+from gantut.session import session_config, set_precision  # noqa: E402
 
 KINDS = {"Conv2DBackpropFilter": "gradients of kernels", "Conv2DBackpropInput": "transposed convolutions and gradients",
          "Conv2D": "convolutions", "MatMul": "matrix products", "BatchNorm": "batch norm in one kernel",

@@ -21,11 +21,11 @@ import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
 import gantut_imgfuncs  # noqa: E402
-from gantut.dice import random_state  # noqa: E402
-from gantut.finding import find_dataset, list_pictures  # noqa: E402
+from gantut.datasets import find_dataset, list_pictures  # noqa: E402
+from gantut.image_loader import Loader  # noqa: E402
 from gantut.images import pixels  # noqa: E402
-from gantut.judge import Judge  # noqa: E402
-from gantut.loading import Loader  # noqa: E402
+from gantut.metrics import Judge  # noqa: E402
+from gantut.seeding import random_state  # noqa: E402
 
 COUNT = 1000  # samples, and real pictures, that are compared
 

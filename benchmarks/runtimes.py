@@ -28,7 +28,7 @@ from machine import describe, table, version  # noqa: E402
 from sample import make_model  # noqa: E402
 from scale import run  # noqa: E402
 
-from gantut.dice import sample_z  # noqa: E402
+from gantut.seeding import sample_z  # noqa: E402
 
 EXPORTS = {"saved_model": "export", "onnx": "export.onnx", "tflite": "export.tflite", "page": "page.html"}
 PAGE = """
@@ -44,7 +44,7 @@ const [n, seconds, done] = arguments;
 
 
 def session(work, threads):
-    import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
+    import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
     import tensorflow.compat.v1 as tf
 

@@ -43,15 +43,15 @@ def make_step(name, args):
         from other_frameworks import Torch
         return Torch(compiled=name.startswith("compile"), shared=not written, channels_last=not written, bfloat16=half,
                      **sizes).step
-    import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
+    import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
     import tensorflow.compat.v1 as tf
     if name.startswith("keras"):
         from other_frameworks import Keras
         return Keras(shared=not written, bfloat16=half, **sizes).step
     import gantut_gan
-    from gantut.faster import faster
-    from gantut.precision import session_config, set_precision
+    from gantut.fused_step import faster
+    from gantut.session import session_config, set_precision
     config = session_config()
     precision = set_precision(config, "bfloat16" if half else "float32")
     sess = tf.Session(config=config)
@@ -88,10 +88,10 @@ class BareRun(object):
     def __init__(self, dcgan, processes=None, summaries=True):
         import tensorflow.compat.v1 as tf
 
-        from gantut.processes import AdamOptimizer, Alone
+        from gantut.workers import AdamOptimizer, SingleProcess
         self.dcgan, self.summaries, self.counter = dcgan, summaries, 0
         moving = [var for var in dcgan.saver.model if not var.trainable]
-        self.optimizers = [AdamOptimizer(processes or Alone(), moving, {}, 0.0002, beta1=0.5) for _ in range(2)]
+        self.optimizers = [AdamOptimizer(processes or SingleProcess(), moving, {}, 0.0002, beta1=0.5) for _ in range(2)]
         self.d_optim = self.optimizers[0].minimize(dcgan.d_loss, var_list=dcgan.d_vars)
         self.g_optim = self.optimizers[1].minimize(dcgan.g_loss, var_list=dcgan.g_vars)
         dcgan.g_sum = tf.summary.merge([dcgan.z_sum, dcgan.d__sum, dcgan.G_sum, dcgan.d_loss_fake_sum,

@@ -17,9 +17,9 @@ import torch  # noqa: E402
 from PIL import Image  # noqa: E402
 
 import gantut_imgfuncs  # noqa: E402
-from gantut.finding import find_dataset, list_pictures  # noqa: E402
+from gantut.datasets import find_dataset, list_pictures  # noqa: E402
+from gantut.image_loader import Loader  # noqa: E402
 from gantut.images import pixels  # noqa: E402
-from gantut.loading import Loader  # noqa: E402
 
 
 def main():

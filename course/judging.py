@@ -27,7 +27,7 @@ def check_of(step):
     """The function that checks a step, "module.name"; TensorFlow is not loaded before a step that needs it."""
     module, name = step.check.split(".")
     if module != "pictures":
-        import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
+        import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
     return getattr(importlib.import_module("." + module, __package__), name)
 
 

@@ -1,12 +1,12 @@
 """The checks of one lesson of variants/, mnist_gan.py: two dense networks and their loss."""
 import sys
 
-import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
+import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from gantut.places import place
+from gantut.paths import place
 
 from .functions import session, set_all, variable
 from .judging import Step, attempt, compare, load, need

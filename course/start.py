@@ -18,7 +18,7 @@ if not __package__:  # run as a script
     sys.path.insert(0, ROOT)
 
 from gantut.errors import UserError, whole  # noqa: E402
-from gantut.places import in_words, place  # noqa: E402
+from gantut.paths import in_words, place  # noqa: E402
 from gantut.scripts import argument_parser, run  # noqa: E402
 
 EMPTY = {  # file: (part, what the tutorial leaves to write)

@@ -31,14 +31,13 @@ from tqdm import tqdm
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
+from gantut.completion import each_once  # noqa: E402
+from gantut.datasets import list_pictures  # noqa: E402
 from gantut.errors import UserError, whole, write_whole  # noqa: E402
 from gantut.faces import SMALLEST, Finder, centre_square, cut, padded, similarity, template_places  # noqa: E402
-from gantut.finding import list_pictures  # noqa: E402
 from gantut.images import ENDINGS, read, reason, to_uint8  # noqa: E402
-from gantut.places import in_words, typed  # noqa: E402
-from gantut.results import each_once  # noqa: E402
-from gantut.scripts import argument_parser, run  # noqa: E402
-from gantut.signals import Stop, blocked, unblock  # noqa: E402
+from gantut.paths import in_words, typed  # noqa: E402
+from gantut.scripts import Stop, argument_parser, blocked, run, unblock  # noqa: E402
 
 TEMPLATE = '.28,.15 .72,.15 .31,.635 .70,.635'  # left eye, right eye, mouth's corners in the tutorial's Figure 2
 POINTS = ['left_eye', 'right_eye', 'mouth_left', 'mouth_right']

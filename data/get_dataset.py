@@ -33,9 +33,8 @@ from tqdm import tqdm
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from gantut.errors import UserError, check_outside, printable, whole
-from gantut.idx import read_idx
-from gantut.images import ENDINGS, check_decodes, read, reason, to_uint8
-from gantut.places import in_words, new_data
+from gantut.images import ENDINGS, check_decodes, read, read_idx, reason, to_uint8
+from gantut.paths import in_words, new_data
 from gantut.scripts import argument_parser, run
 from gantut_imgfuncs import center_crop
 
@@ -112,7 +111,7 @@ def download(name):
         with contextlib.suppress(ValueError):  # nobody has 500 pictures: unpacking was broken off, make() says so
             fetch_lfw_people(min_faces_per_person=500)  # reads those of one person only
         return os.path.join(get_data_home(), "lfw_home", "lfw_funneled")
-    import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
+    import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
     from tensorflow import keras
     with contextlib.suppress(EOFError, zlib.error, gzip.BadGzipFile):  # a damaged file: check_file() says which

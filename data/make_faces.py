@@ -24,7 +24,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from gantut.errors import UserError, write_whole
 from gantut.images import ENDINGS
-from gantut.places import new_data
+from gantut.paths import new_data
 from gantut.scripts import argument_parser, run
 
 CANVAS = 192  # faces are drawn at this size in pixels, then scaled to the size asked for

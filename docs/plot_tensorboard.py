@@ -20,12 +20,13 @@ import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from gantut.console import call  # before TensorBoard, which imports TensorFlow
+import gantut.quiet  # noqa: F401  (before TensorBoard, which imports TensorFlow)
 
 from PIL import Image, ImageChops
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gantut.errors import UserError, one_line, whole, writing
+from gantut.scripts import call
 
 HISTOGRAMS = {"tensorboard_z.png": "z_1", "tensorboard_d.png": "d", "tensorboard_d_.png": "d_"}  # file: tag
 GRAPH = "tensorboard_graph.png"

@@ -1,103 +1,72 @@
-"""What a terminal sees of the scripts: no noise from TensorFlow, one line for an error, how far a training is.
-
-Import this before TensorFlow. To see TensorFlow's own messages, set TF_CPP_MIN_LOG_LEVEL=0 in the environment.
-"""
+"""What a user sees: stdout and stderr that end no training, and how far it is, on a terminal or in a notebook."""
+import html
 import os
-import signal
 import sys
-import threading
+import time
 
-from gantut import __version__
-from gantut.errors import UserError, one_line, printable
-from gantut.places import in_words
-from gantut.scripts import begin, call
-from gantut.streams import reopen_closed
+from tqdm import tqdm
 
-QUIET = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "0"
+SECONDS = 0.25  # between two changes of the bar
 
 
-def import_tensorflow():
-    """Import TensorFlow with stderr closed: as it loads it writes there before any log level counts (2.21).
+def reopen_closed():
+    """Open what is closed of stdin, stdout and stderr: else the next files that are opened would take their places."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
-    It takes seconds; Ctrl-C then ends the process without a traceback.
+
+def protect():
+    """From now on a stream that cannot be written to is given up, and the other one says so.
+
+    Letters that it cannot show are escaped. The streams of a notebook stay what they are.
     """
-    is_main = threading.current_thread() is threading.main_thread()
-    handler = signal.signal(signal.SIGINT, signal.SIG_DFL) if is_main else None
-    stderr = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        import tensorflow  # noqa: F401
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        if handler is not None:
-            signal.signal(signal.SIGINT, handler)
+    closed = [name for name in ("stdout", "stderr") if getattr(sys, name) is None]
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name) or open(os.devnull, "w")
+        if hasattr(stream, "reconfigure") and not isinstance(stream, Stream):
+            stream.reconfigure(line_buffering=True, errors="backslashreplace")  # also in a pipe, a line is seen at once
+            setattr(sys, name, Stream(stream, name))
+    for name in closed:
+        print(" [!] {} is closed: going on without".format(name),
+              file=sys.stderr if name == "stdout" else sys.stdout)
 
 
-# a notebook's, or those of another project: nothing here is drawn in a window, or runs on another Keras
-os.environ.update(MPLBACKEND="agg", KERAS_BACKEND="tensorflow")
-os.environ.pop("TF_USE_LEGACY_KERAS", None)
+class Stream(object):
+    """A text stream whose errors end nothing. name: stdout or stderr. failed: whether there has been one."""
 
-reopen_closed()
-if QUIET:
-    import_tensorflow()
+    failed = False
 
-import tensorflow.compat.v1 as tf  # noqa: E402
-from absl import app, flags  # noqa: E402
-from tqdm import tqdm  # noqa: E402
+    def __init__(self, stream, name):
+        self.stream, self.name = stream, name
 
-from gantut.flags import settle, with_flagfiles  # noqa: E402
+    def write(self, text):
+        return self.attempt(self.stream.write, text)
 
-if QUIET:
-    tf.logging.set_verbosity(tf.logging.FATAL)  # an error is raised as well, and becomes one line
+    def flush(self):
+        self.attempt(self.stream.flush)
 
+    def attempt(self, function, *args):
+        try:
+            return function(*args)
+        except OSError as error:
+            self.failed = True
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.stream.fileno())  # where what is still buffered goes, and all that comes
+            os.close(nowhere)
+            other = sys.stderr if self.name == "stdout" else sys.stdout
+            print(" [!] {} cannot be written to ({}): going on without".format(self.name, error.strerror), file=other)
+            return None
 
-def run(main):
-    """Parse the flags and call main(); how it ends becomes one line at most on stderr and an exit code."""
-    begin()
-    show_help_of(main.__module__)
-    with tf.Graph().as_default():  # of its own: a notebook may run it again
-        app.run(lambda _: call(lambda: explained(main)), flags_parser=parse_flags)
-
-
-def show_help_of(module):
-    """Let absl's --help show the text and the flags of a script also where a command has imported it."""
-    doc = sys.modules[module].__doc__ or ""
-    sys.modules["__main__"].__doc__ = in_words(doc) + "\n--version says which version this is.\n"
-    for flag in flags.FLAGS.get_flags_for_module(module):
-        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
 
 
-def explained(main):
-    """main(), but what TensorFlow raises is a UserError."""
-    try:
-        main()
-    except tf.errors.ResourceExhaustedError as error:
-        raise MemoryError(one_line(error)) from None
-    except tf.errors.OpError as error:
-        raise UserError("TensorFlow ends this: {}".format(one_line(error)[:300])) from None
-
-
-def parse_flags(argv):
-    """absl's flag parser, but what it refuses is one line, --help exits with 0, and no word is left over."""
-    if "log_dir" in flags.FLAGS:
-        delattr(flags.FLAGS, "log_dir")  # absl's own, which does nothing here, beside --logs_dir
-    if "--version" in argv:
-        print("gantut", __version__)
-        sys.exit(0)
-    try:
-        rest = flags.FLAGS(with_flagfiles(["--help" if word == "-h" else word for word in argv]))
-        settle()
-    except flags.Error as error:
-        sys.exit("error: {} (see --help)".format(one_line(error)))
-    except UserError as error:
-        sys.exit("error: {}".format(printable(str(error))))
-    except SystemExit:
-        sys.exit(0)
-    if len(rest) > 1:
-        sys.exit("error: what is '{}' for? Every argument is a --flag (see --help)".format(rest[1]))
-    return rest
+def in_notebook():
+    """Whether the process is a notebook's kernel, which lives on."""
+    return "ipykernel" in sys.modules
 
 
 class ProgressBar(object):
@@ -131,3 +100,58 @@ class ProgressBar(object):
 
     def __exit__(self, *_):
         self.bar.close()
+
+
+class InPlace(object):
+    """ProgressBar of a notebook: a bar with the losses and the time left, a line and a picture, each in its place."""
+
+    def __init__(self, done, total, batch_size):
+        from IPython.display import display
+        self.done, self.total, self.batch_size = done, total, batch_size
+        self.first, self.start, self.shown = done, time.monotonic(), 0
+        self.words, self.losses = "", ""
+        self.bar, self.line, self.image = (display(nothing, raw=True, display_id=True) for nothing in [text("")] * 3)
+
+    def report(self, where, when, losses):
+        """Report one step. losses: in words, or None if this step's are not looked at."""
+        self.done += 1
+        self.losses = losses or self.losses
+        self.words = "{} {}".format(where, self.losses)
+        if time.monotonic() - self.shown > SECONDS:
+            self.show()
+
+    def show(self):
+        self.shown = time.monotonic()
+        speed = (self.done - self.first) / (self.shown - self.start)
+        left = (self.total - self.done) / speed if speed else 0
+        words = "{} {:.0f} images/s, {:.0f}:{:02.0f} left".format(
+            self.words, speed * self.batch_size, left // 60, left % 60)
+        bar = '<progress value="{}" max="{}" style="width: 40em"></progress>'.format(self.done, self.total)
+        self.bar.update({**text(words), "text/html": "{}<pre>{}</pre>".format(bar, html.escape(words))}, raw=True)
+
+    def write(self, line):
+        """Show a line, in the place of the one before."""
+        self.line.update(text(line), raw=True)
+
+    def picture(self, path):
+        """Show the samples that have been written into a file."""
+        with open(path, "rb") as file:
+            self.image.update({**text(path), "image/png": file.read()}, raw=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.show()
+
+
+def text(words):
+    return {"text/plain": words}
+
+
+def Progress(done, total, batch_size):
+    """For train(config), as config.progress: in a notebook InPlace, elsewhere the console's ProgressBar.
+
+    done and total are the training's steps, of batch_size images each.
+    """
+    return (InPlace if in_notebook() else ProgressBar)(done, total, batch_size)

@@ -9,7 +9,7 @@ from functools import partial
 import tensorflow.compat.v1 as tf
 
 from gantut.errors import UserError
-from gantut.faster import check_class, in_use, move_again
+from gantut.fused_step import check_class, in_use, move_again
 
 
 def find_devices(flags, config):

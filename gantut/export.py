@@ -1,17 +1,31 @@
-"""A trained network for other runtimes: a SavedModel, an ONNX file or a TensorFlow Lite file that holds its numbers.
+"""A trained network for other runtimes, and two HTML pages that need no network: one that draws, and the quiz.
 
-gantut_sample.py --mode export hands over the class and the numbers; docs/export.md says how to load what it writes.
-Both networks map images as [0, 1], so that what the generator returns can be given to the discriminator as it is.
+A SavedModel, an ONNX file or a TensorFlow Lite file holds one network and its numbers: gantut_sample.py --mode export
+hands over the class and the numbers; docs/export.md says how to load what it writes. Both networks map images as
+[0, 1], so that what the generator returns can be given to the discriminator as it is.
+--mode page: page.html holds the generator, and computes with TensorFlow.js, which lies in tfjs/ with its licence.
+--mode quiz: real or fake? quiz.html holds its pictures.
 """
+import base64
+import html
+import io
+import json
 import logging
+import math
 import os
+import re
 import tempfile
+import zlib
 
+import numpy as np
 import tensorflow
 import tensorflow.compat.v1 as tf
+from PIL import Image
+from scipy.sparse.linalg import svds
 from tensorflow.python.eager.context import eager_mode
 
 from gantut.errors import UserError, all_whole, write_whole, writing
+from gantut.seeding import random_state
 
 FORMATS = {"saved_model": "export", "onnx": "export.onnx", "tflite": "export.tflite"}  # and where to, if not told
 OPSET = 17  # of ONNX, from 2022: what the runtimes of today and those of some years ago read
@@ -107,3 +121,111 @@ def frozen_norm(bn):
             return tf.nn.batch_normalization(x, mean, variance, beta, gamma, bn.epsilon)
 
     return normalise
+
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+LIBRARY = ["tf-core.es2017.min.js", "tf-backend-wasm.es2017.min.js", "tf-backend-webgl.es2017.min.js"]
+DIRECTIONS = 6  # sliders
+LOOKS = 4000  # z by which the directions are found
+
+
+def make_page(numbers, epsilon, seed):
+    """The page, as a str, for a generator's numbers, {name of the variable: array}.
+
+    epsilon: of its batch norm. seed: face i of the page is sample i of this seed.
+    """
+    layers = fold(numbers, epsilon)
+    matrix, bias = layers[0]
+    model = {"seed": seed, "purpose": zlib.crc32(b"sample"),
+             "directions": directions(matrix, bias, random_state(seed, "directions")).tolist(),
+             "layers": [{"shape": w.shape, "w": encode(w, "<f2"), "b": encode(b, "<f4")} for w, b in layers]}
+    parts = {"MODEL": json.dumps(model), "LICENCES": html.escape(read("tfjs/LICENSE") + "\n" + read("tfjs/NOTICES")),
+             "LIBRARY": "\n".join(script(read("tfjs/" + name)) for name in LIBRARY), "WASM": base64.b64encode(
+                 read_bytes("tfjs/tfjs-backend-wasm-simd.wasm")).decode()}
+    return re.sub("|".join("{{%s}}" % name for name in parts), lambda found: parts[found[0][2:-2]], read("page.html"))
+
+
+def fold(numbers, epsilon):
+    """The generator's layers in evaluation mode, batch norm folded into what is before it.
+
+    Returns a list of (weights, biases), float32: first [z_dim, 4 * 4 * channels], then [5, 5, channels out, in].
+    """
+    scope, layers = "generator/", []
+    while True:
+        i = len(layers)
+        name, w, b = ("g_h0_lin", "Matrix", "bias") if i == 0 else ("g_h{}".format(i), "w", "biases")
+        if scope + name + "/" + w not in numbers:
+            return layers
+        w, b = numbers[scope + name + "/" + w], numbers[scope + name + "/" + b]
+        if scope + "g_h{}/w".format(i + 1) in numbers:  # the last layer has none
+            beta, gamma, mean, variance = (numbers[scope + "g_bn{}/{}".format(i, one)] for one in (
+                "beta", "gamma", "moving_mean", "moving_variance"))
+            scale = gamma / np.sqrt(variance + epsilon)
+            shift = beta - mean * scale
+            times = len(b) // len(scale)  # the first layer has each channel at 4 x 4 places
+            w = w * (np.tile(scale, times) if i == 0 else scale[:, np.newaxis])
+            b = b * np.tile(scale, times) + np.tile(shift, times)
+        layers.append((np.float32(w), np.float32(b)))
+
+
+def directions(matrix, bias, rng):
+    """The directions of z along which the first layer's result varies most: [DIRECTIONS, z_dim], the first the most.
+
+    As GANSpace finds them (Härkönen et al. 2020, arXiv 2004.02546): the principal components of the results over many
+    z, carried back to z by least squares. Each is as long as its component's standard deviation is in z.
+    """
+    z = np.float32(rng.uniform(-1, 1, [LOOKS, len(matrix)]))
+    results = np.maximum(z @ matrix + bias, 0)
+    results -= results.mean(axis=0)
+    count = min(DIRECTIONS, len(matrix))
+    u, s, _ = svds(results, k=count, v0=np.ones(min(results.shape), np.float32))
+    components = u[:, np.argsort(-s)] * np.sqrt(LOOKS)  # of variance 1, and orthogonal
+    found = components.T @ z / LOOKS
+    return found * np.sign(found.sum(axis=1, keepdims=True))  # the sign is the solver's whim
+
+
+def encode(array, dtype):
+    return base64.b64encode(array.astype(dtype).tobytes()).decode()
+
+
+def script(text):
+    """A script for the page; the line that names a file for debuggers would make them ask for it."""
+    return "<script>{}</script>".format(re.sub("//# sourceMappingURL=.*", "", text).strip())
+
+
+def read(name):
+    return read_bytes(name).decode("utf-8")
+
+
+def read_bytes(name):
+    with open(os.path.join(HERE, name), "rb") as file:
+        return file.read()
+
+
+
+def make_quiz(real, fake, rng):
+    """The page, as a str, that asks for each picture whether it is real, in an order drawn from rng.
+
+    real, fake: uint8 [N, h, w, 1 or 3]. The answers stand in the page only in code (base64), so that neither its
+    text nor its structure tells them before the player has answered.
+    """
+    pictures = [*real, *fake]
+    truth = "r" * len(real) + "f" * len(fake)
+    order = rng.permutation(len(pictures))
+    quiz = {"pictures": [data_uri(pictures[i]) for i in order],
+            "key": base64.b64encode("".join(truth[i] for i in order).encode()).decode(),
+            "chances": chances(len(pictures))}
+    return read("quiz.html").replace("QUIZ", json.dumps(quiz))
+
+
+def data_uri(picture):
+    """A picture, uint8 [h, w, 1 or 3], as the address of a PNG that it contains itself."""
+    file = io.BytesIO()
+    Image.fromarray(np.squeeze(picture, 2) if picture.shape[2] == 1 else picture).save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def chances(n):
+    """For each score 0..n, the chance that mere guessing, 50 % each time, reaches it or more (binomial, exact)."""
+    ways = [math.comb(n, k) for k in range(n + 1)]
+    return [sum(ways[k:]) / 2**n for k in range(n + 1)]

@@ -76,7 +76,7 @@ class Finder:
     """
 
     def __init__(self, look_size, min_face, min_confidence, all_faces=False):
-        import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
+        import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
         import tensorflow as tf
         from mtcnn import MTCNN

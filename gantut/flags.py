@@ -7,13 +7,17 @@ import re
 import sys
 from types import SimpleNamespace
 
-from absl import flags
+import tensorflow.compat.v1 as tf
+from absl import app, flags
 
+from gantut import __version__
 from gantut.checkpoints import check_folder
-from gantut.errors import UserError
-from gantut.finding import find_dataset
-from gantut.precision import precision_of, threads_of
-from gantut.processes import Alone
+from gantut.datasets import find_dataset
+from gantut.errors import UserError, one_line, printable
+from gantut.paths import in_words
+from gantut.scripts import begin, call
+from gantut.session import precision_of, threads_of
+from gantut.workers import SingleProcess
 
 flags.disclaim_key_flags()  # they are listed as the script's that defines them
 
@@ -43,7 +47,7 @@ BEYOND = {  # name: (default, description, bounds)
                   dict(enum_values=["float32", "bfloat16", "auto"])),
     "threads": (0, "CPU threads for each operation; 0 = all cores [0]", COUNT),
     "cache_mb": (1024, "Memory for decoded pictures, in MiB; 0 = decode them anew [1024]", COUNT),
-    # what is not as written: gantut/faster.py
+    # what is not as written: gantut/fused_step.py
     "fast": (False, "Fewer passes, faster kernels, --precision auto: the same numbers but for rounding [False]",
              {}),
     "losses_every": (1, "With --fast: steps from one look at the losses to the next [1]", dict(lower_bound=1)),
@@ -58,7 +62,7 @@ BEYOND = {  # name: (default, description, bounds)
            dict(lower_bound=0)),
     "d_learning_rate": (0.0, "Learning rate of D alone; 0 = the same as G's [0]", dict(lower_bound=0)),
     "g_updates": (2, "Updates of G for each of D, 1 or the text's 2 [2]", dict(lower_bound=1, upper_bound=2)),
-    # another model's weights: gantut/beginning.py
+    # another model's weights: gantut/weights.py
     "init_from": ("", "Begin with the weights of the model in this folder, its moving average if it has one", {}),
     # several devices, several machines: docs/cluster.md
     "num_gpus": (1, "GPUs of this machine, each for a batch of its own [1]", dict(lower_bound=1)),
@@ -84,9 +88,9 @@ RULES = [  # Part 5's flags: what is allowed, in words
     ("train_size", lambda n: n >= 1, "must be 1 or more"),
     ("dataset", bool, "must name a folder"),
 ]
-OF_PYTHON = dict(processes=Alone(), devices=1, progress=None)
+OF_PYTHON = dict(processes=SingleProcess(), devices=1, progress=None)
 OF_DCGAN = ["image_size", "batch_size", "is_crop", "c_dim", "z_dim", "gf_dim", "df_dim"]
-OF_THE_STEP = ["fast", "losses_every", "ema", "augment", "r1", "g_updates"]  # made by gantut/parts.py
+OF_THE_STEP = ["fast", "losses_every", "ema", "augment", "r1", "g_updates"]  # made by gantut/recipe.py
 OF_THE_COMMAND = ["recipe", "precision", "threads", "num_gpus", "num_devices", "worker_hosts", "task_index",
                   "kubernetes_label", "num_workers", "start_timeout", "worker_timeout", "scale_learning_rate"]
 KINDS = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string,
@@ -177,6 +181,53 @@ def settle():
                 check_folder(flag.value)
 
 
+def run(main):
+    """Parse the flags and call main(); how it ends becomes one line at most on stderr and an exit code."""
+    begin()
+    show_help_of(main.__module__)
+    with tf.Graph().as_default():  # of its own: a notebook may run it again
+        app.run(lambda _: call(lambda: explained(main)), flags_parser=parse_flags)
+
+
+def show_help_of(module):
+    """Let absl's --help show the text and the flags of a script also where a command has imported it."""
+    doc = sys.modules[module].__doc__ or ""
+    sys.modules["__main__"].__doc__ = in_words(doc) + "\n--version says which version this is.\n"
+    for flag in flags.FLAGS.get_flags_for_module(module):
+        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+
+
+def explained(main):
+    """main(), but what TensorFlow raises is a UserError."""
+    try:
+        main()
+    except tf.errors.ResourceExhaustedError as error:
+        raise MemoryError(one_line(error)) from None
+    except tf.errors.OpError as error:
+        raise UserError("TensorFlow ends this: {}".format(one_line(error)[:300])) from None
+
+
+def parse_flags(argv):
+    """absl's flag parser, but what it refuses is one line, --help exits with 0, and no word is left over."""
+    if "log_dir" in flags.FLAGS:
+        delattr(flags.FLAGS, "log_dir")  # absl's own, which does nothing here, beside --logs_dir
+    if "--version" in argv:
+        print("gantut", __version__)
+        sys.exit(0)
+    try:
+        rest = flags.FLAGS(with_flagfiles(["--help" if word == "-h" else word for word in argv]))
+        settle()
+    except flags.Error as error:
+        sys.exit("error: {} (see --help)".format(one_line(error)))
+    except UserError as error:
+        sys.exit("error: {}".format(printable(str(error))))
+    except SystemExit:
+        sys.exit(0)
+    if len(rest) > 1:
+        sys.exit("error: what is '{}' for? Every argument is a --flag (see --help)".format(rest[1]))
+    return rest
+
+
 class Settings(SimpleNamespace):
     """What train() goes by: all flags that settings() has looked at."""
 
@@ -184,9 +235,9 @@ class Settings(SimpleNamespace):
 def settings(config, dcgan, **more):
     """What train() goes by: the flags, or a plain namespace of some, and the defaults of the others; as Settings.
 
-    dcgan: the model, which has its sizes from DCGAN(...) and the parts of its step from gantut/parts.py. more: what
-    stands for the flags; processes: an Alone or Workers; devices: how many of each process there are. Raises UserError
-    if there is no such dataset, and if something is asked for that train() would not do.
+    dcgan: the model, which has its sizes from DCGAN(...) and the parts of its step from gantut/recipe.py. more: what
+    stands for the flags; processes: a SingleProcess or WorkerGroup; devices: how many each process has. Raises
+    UserError if there is no such dataset, and if something is asked for that train() would not do.
     """
     if isinstance(config, Settings):
         return config
@@ -203,7 +254,7 @@ def settings(config, dcgan, **more):
             raise UserError("{0}={1!r}, but the model has {2!r}: give it to DCGAN(sess, {0}={1!r})".format(
                 name, value, getattr(dcgan, name)))
         if name in of_class and value != of_class[name]:
-            raise UserError("{0}={1!r}, but this class trains with {2!r}: make it by gantut.parts.with_parts(DCGAN, "
+            raise UserError("{0}={1!r}, but this class trains with {2!r}: make it by gantut.recipe.with_parts(DCGAN, "
                             "config) of the same config".format(name, value, of_class[name]))
         if name in OF_THE_COMMAND and not more and value != of_session.get(name, known[name]):
             raise UserError("{}={!r} is for the command gantut_trainer.py alone, train() cannot do it".format(

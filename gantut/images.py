@@ -1,4 +1,5 @@
-"""Picture files, in and out, beyond Part 3's eight functions. Pillow reads and writes them."""
+"""Picture files, in and out, beyond Part 3's eight functions: Pillow reads and writes them; and MNIST's IDX files."""
+import gzip
 import io
 import logging
 import os
@@ -8,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps, PngImagePlugin
 
 from gantut.errors import one_line, whole
-from gantut.places import in_words
+from gantut.paths import in_words
 
 FORMATS = ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"]  # by content, whatever the ending; none that runs a program
 ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
@@ -122,3 +123,19 @@ def save_figure(figure, path, **options):
     """Write a figure of matplotlib as a file of the kind that its ending names. options: savefig()'s."""
     with whole(path) as part:
         figure.savefig(part, format=os.path.splitext(path)[1][1:].lower(), **options)
+
+
+def read_idx(path):
+    """Read an IDX file, MNIST's own format, gzipped or not: a uint8 array.
+
+    Two zeros, the type, how many dimensions, each as four bytes; then the bytes. Raises ValueError, OSError or
+    zlib.error if it is none.
+    """
+    with open(path, "rb") as file:
+        content = file.read()
+    if content.startswith(b"\x1f\x8b"):
+        content = gzip.decompress(content)
+    if content[:3] != b"\0\0\x08" or len(content) < 4:
+        raise ValueError("is not an IDX file of bytes")
+    shape = np.frombuffer(content, ">u4", content[3], 4)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)

@@ -1,9 +1,15 @@
-"""What later papers changed in the recipe, each part by a flag, beside the text's: docs/quality.md compares them.
+"""The class that trains: DCGAN as it is written, or with what the flags ask for besides, each part by its flag.
 
---ema        the moving average of G's weights draws the pictures: gantut/averages.py
---augment    D sees all pictures changed by chance, so that it cannot learn them by heart: gantut/augment.py
---mirror     each picture or its mirror image, by chance: gantut/pictures.py
---r1         D pays for a steep judgement of real pictures (Mescheder et al. 2018, arXiv 1801.04406)
+  Model = with_parts(DCGAN, config)
+  Model(sess, ...).train(config)
+
+Each part takes its losses and networks from the class, and honours what a reader has changed there, or refuses it.
+What later papers changed in the recipe, beside the text's (docs/quality.md compares them):
+
+--ema        the moving average of G's weights draws the pictures: gantut/weights.py
+--augment    D sees all pictures changed at random, so that it cannot memorise them
+--mirror     each picture or its mirror image, at random: gantut/batches.py
+--r1         a penalty on D's gradient at real pictures (Mescheder et al. 2018, arXiv 1801.04406)
 --d_learning_rate  two time scales (Heusel et al. 2017, arXiv 1706.08500)
 --g_updates  one update of G for each of D, not the text's two
 """
@@ -12,11 +18,30 @@ import contextlib
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from gantut.augment import NUMBERS, augment
-from gantut.averages import Averages
-from gantut.dice import random_state
-from gantut.faster import check_class
-from gantut.flags import settings
+from gantut.devices import on_devices
+from gantut.flags import BEYOND, OF_THE_STEP, settings
+from gantut.fused_step import check_class, own_step
+from gantut.seeding import random_state
+from gantut.weights import Averages
+
+
+def with_parts(DCGAN, config, devices=(), workers=None):
+    """The DCGAN that trains with the flags, or a plain namespace of some; without any it is the class itself.
+
+    devices: the names of several. workers: what find_workers() has found. Raises UserError if the class cannot be
+    trained so.
+    """
+    if workers or any(getattr(config, name, None) for name in ("mirror", "init_from")):  # its train() needs a run
+        check_class(DCGAN)
+    parts = {name: getattr(config, name, BEYOND[name][0]) for name in OF_THE_STEP}
+    Model = own_step(DCGAN, parts["fast"], parts["g_updates"], parts["losses_every"])
+    if len(devices) > 1:
+        Model = on_devices(Model, devices)
+    Model = with_recipe(Model, parts)
+    if Model is not DCGAN:
+        Model.parts = parts
+    return Model
+
 
 MODERN = {"ema": 0.999}  # what --recipe modern stands for
 
@@ -31,8 +56,8 @@ def choose(flags):
 def with_recipe(DCGAN, parts):
     """A DCGAN that trains with the parts of the recipe, by their flags' names; without any, itself.
 
-    --mirror, --d_learning_rate and --g_updates are no business of this class: gantut/pictures.py, gantut/run.py and
-    gantut/faster.py do them.
+    --mirror, --d_learning_rate and --g_updates are no business of this class: gantut/batches.py, gantut/run.py and
+    gantut/fused_step.py do them.
     """
     if not (parts["ema"] or parts["augment"] or parts["r1"]):
         return DCGAN
@@ -94,3 +119,43 @@ class FeedingMore(object):
 
     def run(self, fetches, feed_dict=None):
         return self.sess.run(fetches, {**(feed_dict or {}), **self.more})
+
+
+NUMBERS = 7  # of each picture: brightness, saturation, contrast; shift down, right; the hole's place down, right
+
+
+def augment(images, numbers):
+    """Change images [N, size, size, channels] in [-1, 1] by numbers [N, 7] in [-1, 1], each evenly distributed."""
+    numbers = tf.reshape((numbers + 1) / 2, [-1, NUMBERS, 1, 1, 1])
+    images = colour(images, *tf.unstack(numbers[:, :3], axis=1))
+    size = images.shape[1]
+    shift = tf.floor(numbers[:, 3:5, 0, 0, 0] * (size // 8 * 2 + 1)) - size // 8  # [N, 2], to an eighth of the size
+    place = tf.floor(numbers[:, 5:7, 0, 0, 0] * (size + 1))  # [N, 2], of the hole's centre
+    return cutout(translate(images, shift), place)
+
+
+def colour(images, brightness, saturation, contrast):
+    """Add up to half; take colours and contrast times up to 2, and 0.5 to 1.5. Numbers [N, 1, 1, 1] in [0, 1]."""
+    images += brightness - 0.5
+    gray = tf.reduce_mean(images, 3, keepdims=True)
+    images = gray + (images - gray) * saturation * 2
+    mean = tf.reduce_mean(images, [1, 2, 3], keepdims=True)
+    return mean + (images - mean) * (contrast + 0.5)
+
+
+def translate(images, shift):
+    """Move each picture down and right by shift [N, 2] pixels; what comes in is 0, medium gray."""
+    for axis in (1, 2):
+        size = images.shape[axis]
+        place = tf.cast(tf.range(size)[tf.newaxis] - tf.cast(shift[:, axis - 1:axis], tf.int32) + 1, tf.int32)
+        padded = tf.pad(images, [[0, 0], *([1, 1] if i == axis else [0, 0] for i in (1, 2)), [0, 0]])
+        images = tf.gather(padded, tf.clip_by_value(place, 0, size + 1), axis=axis, batch_dims=1)
+    return images
+
+
+def cutout(images, place):
+    """Make a square of half the size medium gray, its centre at place [N, 2], as much of it as lies in the picture."""
+    size = images.shape[1]
+    inside = [abs(tf.range(size, dtype=tf.float32)[tf.newaxis] + 0.5 - place[:, i:i + 1]) < size / 4 for i in (0, 1)]
+    hole = inside[0][:, :, tf.newaxis, tf.newaxis] & inside[1][:, tf.newaxis, :, tf.newaxis]
+    return tf.where(tf.broadcast_to(hole, tf.shape(images)), tf.zeros_like(images), images)

@@ -6,29 +6,26 @@ reads and writes it; only here is it asked which one this is.
 import contextlib
 import os
 
-from gantut.console import ProgressBar
-
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from gantut import beginning, record
+from gantut import run_record
+from gantut.batches import Pictures
 from gantut.checkpoints import check_loaded, newest_checkpoint, step_of, written_by_run
-from gantut.dice import random_seed
-from gantut.epoch_judge import EpochJudge
+from gantut.console import ProgressBar
+from gantut.datasets import check_number
 from gantut.errors import Stopped, UserError, check_outside, writing
-from gantut.failures import what_failed
-from gantut.finding import check_number
 from gantut.flags import settings
-from gantut.health import Watch
+from gantut.image_loader import Loader
 from gantut.images import grid_size
-from gantut.keeping import RunSaver, SampleFolder
-from gantut.loading import Loader
-from gantut.lock import locked
-from gantut.logs import FileWriter
-from gantut.pictures import Pictures
-from gantut.places import check_not_pretrained
-from gantut.processes import AdamOptimizer
-from gantut.signals import Stop
+from gantut.monitoring import EpochJudge, Monitor, what_failed
+from gantut.outputs import FileWriter, RunSaver, SampleFolder
+from gantut.paths import check_not_pretrained
+from gantut.run_record import locked
+from gantut.scripts import Stop
+from gantut.seeding import random_seed
+from gantut.weights import begin_with, check_init_from
+from gantut.workers import AdamOptimizer
 
 
 class Run(object):
@@ -51,7 +48,7 @@ class Run(object):
             dcgan.checkpoint_dir, dcgan.save = None, lambda checkpoint_dir, step: None
         self.model = dcgan.saver.variables  # those that a checkpoint must hold
         self.moving = [var for var in self.model if not var.trainable]
-        self.optimizers, self.watch, self.writer, self.epoch_judge = [], None, None, None
+        self.optimizers, self.monitor, self.writer, self.epoch_judge = [], None, None, None
         self.counter = None  # the step that comes next
 
     def __enter__(self):
@@ -90,13 +87,13 @@ class Run(object):
 
         data = {"folder": config.dataset, "pictures": min(len(files), config.train_size), "fingerprint": fingerprint}
         self.batch_idxs = data["pictures"] // self.step_size
-        self.record = record.describe(dcgan, config, data, replicas)
+        self.record = run_record.describe(dcgan, config, data, replicas)
         self.processes.compare(self.sess, self.record)
         if self.chief:
             check_loaded(dcgan.checkpoint_dir, config.checkpoint_dir)
             if config.init_from:
-                beginning.check(config.init_from, config.checkpoint_dir, dcgan)
-            record.check(config.checkpoint_dir, self.record, dcgan.saver, config.skip_bad_images)
+                check_init_from(config.init_from, config.checkpoint_dir, dcgan)
+            run_record.check(config.checkpoint_dir, self.record, dcgan.saver, config.skip_bad_images)
         self.record["ahead"] = self.processes.number_of_chief(self.sess, self.record["ahead"])
         self.seed("data")
         return files
@@ -132,7 +129,7 @@ class Run(object):
         """Part 4's tf.train.Saver, of the optimizers' variables as well: it looks at the weights before it writes."""
         variables = tf.global_variables()
         with tf.name_scope("watch"):
-            self.watch = Watch(self.sess, variables)
+            self.monitor = Monitor(self.sess, variables)
         return RunSaver(max_to_keep, self.model, self)
 
     def seed(self, purpose, *numbers):
@@ -148,7 +145,7 @@ class Run(object):
         path = newest_checkpoint(dcgan.checkpoint_dir)
         saved = self.processes.number_of_chief(self.sess, step_of(path) if path else 0) or None
         if self.chief and config.init_from and not saved:
-            self.record["init_from"] = beginning.begin(config.init_from, self.sess, dcgan.saver)
+            self.record["init_from"] = begin_with(config.init_from, self.sess, dcgan.saver)
         self.processes.begin(self.sess, dcgan.saver.variables)
         self.check_optimizers()
         self.counter = saved or 1
@@ -162,7 +159,7 @@ class Run(object):
             with writing(config.checkpoint_dir):
                 dcgan.saver.take_over(config.checkpoint_dir, dcgan.model_name)
                 self.record["checkpoints"] = written_by_run(config.checkpoint_dir)
-                record.write(config.checkpoint_dir, self.record)
+                run_record.write(config.checkpoint_dir, self.record)
             self.writer.open(self.counter)
             self.samples = SampleFolder(config.sample_dir, self.imgfuncs)
             if config.judge_every:
@@ -229,7 +226,7 @@ class Run(object):
     def check_losses(self, errD_fake, errD_real, errG):
         """Raise UserError if a loss is not finite; warn when D has won for long."""
         if self.looks():
-            self.watch.check_losses(self.counter, self.config.losses_every, d_loss_fake=errD_fake,
+            self.monitor.check_losses(self.counter, self.config.losses_every, d_loss_fake=errD_fake,
                                     d_loss_real=errD_real, g_loss=errG)
 
     def report(self, where, when, losses):
@@ -247,7 +244,7 @@ class Run(object):
     def check_samples(self, samples, images):
         """Warn when the samples hardly differ from one another."""
         if self.chief:
-            self.watch.check_samples(self.counter, samples, images)
+            self.monitor.check_samples(self.counter, samples, images)
 
     def save_images(self, samples, name):
         """Part 3's save_images(), as a nearly square grid, into the file sample_dir/name; ends no training."""

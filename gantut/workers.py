@@ -1,6 +1,6 @@
-"""What the workers of a cluster do together: the twin of Alone in gantut/processes.py.
+"""One process, or several that train one model: what a run asks of either. SingleProcess is one, WorkerGroup several.
 
-Every process is a tf.train.Server, and averages with the others by the collective operations of TensorFlow's runtime.
+Each of several is a tf.train.Server, and averages with the others by the collective operations of TensorFlow's runtime.
 That runtime trusts whoever can reach its port: docs/cluster.md.
 """
 import contextlib
@@ -13,9 +13,90 @@ import time
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from gantut.addresses import cannot_listen, check_address, why_not_there
 from gantut.errors import Stopped, UserError, one_line
-from gantut.record import MAY_CHANGE, MUST_MATCH
+from gantut.worker_discovery import cannot_listen, check_address, why_not_there
+
+
+def join(workers, flags, config):
+    """Take part in the training: returns a SingleProcess, or a WorkerGroup of what find_workers() has found.
+
+    config: the tf.ConfigProto for the session. Raises UserError, also if the others have not come in time.
+    """
+    if not workers:
+        return SingleProcess()
+    return WorkerGroup(*workers, config, flags.start_timeout, flags.worker_timeout)
+
+
+class SingleProcess(object):
+    """A training of one process: what it says counts, and it has nothing to wait for."""
+
+    count = 1  # of the processes
+    target = ""  # of the session: the runtime in this process
+    chief = True  # whether this one writes what there is to keep
+
+    def session(self, config):
+        """The session to train in, a context manager."""
+        return tf.Session(config=config)
+
+    def rows(self, size):
+        """Which rows of a batch for all are this process's, a slice. size: how many those of one process are."""
+        return slice(None)
+
+    def average(self, x):
+        """A tensor: the mean of x over the processes."""
+        return x
+
+    def compare(self, sess, run):
+        """Raise UserError if the runs of the others, the dicts for run.json, differ where they must not."""
+
+    def number_of_chief(self, sess, number):
+        """The chief's number, an integer."""
+        return number
+
+    def begin(self, sess, variables):
+        """Take the chief's value of all variables."""
+
+    def average_moving(self, update, moving):
+        """An op: an update, after which the moving averages become their mean over the processes."""
+        return update
+
+    def agree(self, sess, ending):
+        """What ends the training, an exception or None, as all processes see it."""
+        return ending
+
+    def leave(self, sess):
+        """Wait until all have come to the end."""
+
+
+class AdamOptimizer(tf.train.AdamOptimizer):
+    """Part 4's Adam on gradients averaged over the processes; each is computed where its layer was.
+
+    moving: the variables that an update moves besides, the averages of batch norm, which become the processes' mean.
+    rates: the learning rate, if another than the optimizer's, by the id() of a loss. updates: what minimize() has
+    returned; each op has .loss and .var_list, and .minimize, which makes an update of another loss, without the mean.
+    """
+
+    def __init__(self, processes, moving, rates, learning_rate, **kwargs):
+        super().__init__(learning_rate, **kwargs)
+        self.processes, self.moving, self.rates, self.updates = processes, moving, rates, []
+
+    def compute_gradients(self, *args, **kwargs):
+        kwargs["colocate_gradients_with_ops"] = True
+        return [(self.processes.average(grad), var) for grad, var in super().compute_gradients(*args, **kwargs)]
+
+    def minimize(self, loss, var_list=None, **kwargs):
+        self._lr = self.rates.get(id(loss)) or self._lr
+        update = super().minimize(loss, var_list=var_list, **kwargs)
+        op = self.processes.average_moving(update, self.moving)
+        op.update, op.minimize, op.average = update, super().minimize, self.average
+        op.loss, op.var_list = loss, var_list or tf.trainable_variables()
+        self.updates.append(op)
+        return op
+
+    def average(self, update):
+        """An op: an update, after which the moving averages become the processes' mean."""
+        return self.processes.average_moving(update, self.moving)
+
 
 LOOK_EVERY = 2  # seconds between two looks at whether the other workers are there
 PATIENCE = 5  # seconds that a worker may take to accept a connection
@@ -24,7 +105,7 @@ NOTE = 4096  # bytes of the longest note that a worker tells the others
 MAY_DIFFER = ["threads", "skip_bad_images"]  # from worker to worker
 
 
-class Workers(object):
+class WorkerGroup(object):
     """The processes of one training, seen from this one. Worker 0, the chief, alone reads and writes what is kept.
 
     hosts: the address "host:port" of each. index: this one's number. config: the tf.ConfigProto for server and session.
@@ -71,7 +152,7 @@ class Workers(object):
 
     @contextlib.contextmanager
     def session(self, config):
-        """The session to train in, to be entered; of the workers the chief alone prints."""
+        """The session to train in, a context manager; of the workers the chief alone prints."""
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(sys.stdout if self.chief else nowhere), \
                 tf.Session(self.target, config=config) as sess:
             try:
@@ -118,8 +199,7 @@ class Workers(object):
 
     def compare(self, sess, run):
         """Raise UserError if a worker's run, the dict for run.json, differs from the chief's where it must not."""
-        flags = {name: run["flags"][name] for name in MUST_MATCH + MAY_CHANGE if name not in MAY_DIFFER}
-        mine = {"--" + name: value for name, value in flags.items()}
+        mine = {"--" + name: value for name, value in run["flags"].items() if name not in MAY_DIFFER}
         mine.update(run["versions"], workers=len(self.hosts), replicas=run["replicas"],
                     **{name: run["data"][name] for name in ("pictures", "fingerprint")})
         note = np.frombuffer(json.dumps(mine).encode().ljust(NOTE), np.uint8)

@@ -16,9 +16,8 @@ sys.path.insert(0, os.path.join(conftest.ROOT, "benchmarks"))
 from step import BareRun
 
 from gantut.devices import find_devices, on_devices
-from gantut.faster import update_both
-from gantut.processes import Alone
-from gantut.workers import Workers
+from gantut.fused_step import update_both
+from gantut.workers import SingleProcess, WorkerGroup
 from gantut_gan import DCGAN
 
 STEPS, BATCH, SIZE, Z_DIM = 5, 4, 8, 8
@@ -44,7 +43,7 @@ def train(hosts, index, devices, batch=BATCH):
     with tf.Graph().as_default():
         tf.set_random_seed(1)
         Model = on(devices, config)
-        processes = Workers(hosts, index, config, 120, 60) if hosts else Alone()
+        processes = WorkerGroup(hosts, index, config, 120, 60) if hosts else SingleProcess()
         with tf.Session(processes.target, config=config) as sess:
             dcgan = Model(sess, image_size=SIZE, batch_size=batch, z_dim=Z_DIM, gf_dim=4, df_dim=4)
             run = BareRun(dcgan, processes, summaries=False)

@@ -15,14 +15,14 @@ import pytest
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-import gantut.console  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
+import gantut.quiet  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
 
 import forked  # noqa: E402
 import imageio.v3 as iio  # noqa: E402
 import tensorflow.compat.v1 as tf  # noqa: E402
 
 import gantut_imgfuncs  # noqa: E402
-from gantut.loading import Loader  # noqa: E402
+from gantut.image_loader import Loader  # noqa: E402
 
 for ignored in (signal.SIGINT, signal.SIGHUP):  # by a shell's & or nohup: what the tests start would inherit that
     if signal.getsignal(ignored) is signal.SIG_IGN:

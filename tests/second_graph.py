@@ -5,7 +5,7 @@ pictures of the step. Leaves what every variable then is in OUT.
 """
 import sys
 
-import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
+import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
 import numpy as np
 import tensorflow.compat.v1 as tf

@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT, SMALL, two_at_a_time, write_pictures
 from second_graph import step_of
 
-from gantut.dice import random_state
+from gantut.seeding import random_state
 from gantut_gan import DCGAN, dataset_files
 
 FILES = ["gantut_imgfuncs.py", "gantut_datafuncs.py", "gantut_gan.py", "gantut_trainer.py"]

@@ -1,4 +1,4 @@
-"""gantut/beginning.py, --init_from: what is taken of another model, and what is not; what is refused; exact resume."""
+"""gantut/weights.py, --init_from: what is taken of another model, and what is not; what is refused; exact resume."""
 import json
 import os
 import shutil
@@ -9,11 +9,11 @@ import pytest
 import tensorflow.compat.v1 as tf
 from conftest import snapshot, the_error, train, two_at_a_time, variables, write_pictures
 
-from gantut import beginning
-from gantut.averages import ENDING
+from gantut import weights
 from gantut.checkpoints import Saver
 from gantut.errors import UserError
-from gantut.parts import with_parts
+from gantut.recipe import with_parts
+from gantut.weights import ENDING
 from gantut_gan import DCGAN
 
 SIZES = dict(image_size=16, gf_dim=4, df_dim=4, z_dim=8, batch_size=8)
@@ -58,7 +58,7 @@ def test_what_the_first_step_begins_with(root, sess, name, ema):
     sess.run(tf.global_variables_initializer())
     others = [var for var in tf.global_variables() if var not in dcgan.saver.variables and ENDING not in var.name]
     before = sess.run(others)
-    found = beginning.begin(str(root / name / "checkpoint"), sess, Saver(model=dcgan.saver.variables))
+    found = weights.begin_with(str(root / name / "checkpoint"), sess, Saver(model=dcgan.saver.variables))
     assert found == {"folder": str(root / name / "checkpoint"), "checkpoint": "DCGAN.model-7", "weights": name}
     source = values(root / name / "checkpoint")
     for var in dcgan.saver.variables:
@@ -78,8 +78,8 @@ def test_without_d_only_g_is_taken(root, sess, tmp_path, capsys):
     dcgan = DCGAN(sess, **SIZES)
     sess.run(tf.global_variables_initializer())
     before = {var.op.name: sess.run(var) for var in dcgan.saver.variables}
-    beginning.check(folder, str(tmp_path / "new"), dcgan)
-    beginning.begin(folder, sess, dcgan.saver)
+    weights.check_init_from(folder, str(tmp_path / "new"), dcgan)
+    weights.begin_with(folder, sess, dcgan.saver)
     assert "holds no weights of D: D starts anew\n" in capsys.readouterr().out
     for var in dcgan.saver.variables:
         expected = values(folder)[var.op.name + ENDING] if "generator" in var.name else before[var.op.name]

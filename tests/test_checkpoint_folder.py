@@ -22,7 +22,7 @@ from conftest import (
 
 from gantut.checkpoints import find_checkpoints, model_sizes, names_in_state, newest_checkpoint, step_of
 from gantut.errors import UserError
-from gantut.lock import locked
+from gantut.run_record import locked
 from gantut_gan import DCGAN
 
 MODEL = "DCGAN.model-7"

@@ -13,14 +13,13 @@ from cluster_checks import BATCH, BareRun, on, train
 from conftest import ROOT, free_ports, write_pictures
 
 import gantut_imgfuncs
+from gantut.batches import Pictures
 from gantut.devices import find_devices
-from gantut.dice import random_state
 from gantut.errors import UserError
-from gantut.faster import update_both
-from gantut.loading import Loader
-from gantut.pictures import Pictures
-from gantut.processes import Alone
-from gantut.workers import Workers
+from gantut.fused_step import update_both
+from gantut.image_loader import Loader
+from gantut.seeding import random_state
+from gantut.workers import SingleProcess, WorkerGroup
 from gantut_gan import dataset_files
 
 SCRIPT = os.path.join(ROOT, "tests", "cluster_checks.py")
@@ -137,12 +136,12 @@ def test_the_shares_of_an_epoch_are_what_one_process_would_see(tmp_path):
         data = Pictures(files, loader, config, batch_size * replicas, process.rows(batch_size))
         return list(islice(data.orders(), 2 * (26 // 12)))
 
-    workers = [object.__new__(Workers) for _ in range(3)]
+    workers = [object.__new__(WorkerGroup) for _ in range(3)]
     for i, worker in enumerate(workers):
         worker.index = i
     shares = [orders(3, worker, 4) for worker in workers]
     together = [np.concatenate(step) for step in zip(*shares)]
-    assert [step.tolist() for step in together] == [step.tolist() for step in orders(1, Alone(), 12)]
+    assert [step.tolist() for step in together] == [step.tolist() for step in orders(1, SingleProcess(), 12)]
     assert len(set(np.concatenate(together[:2]))) == 24
 
     alone, of_all = (random_state(3, "z", 7).uniform(-1, 1, [4 * n, 5]) for n in (1, 3))

@@ -306,12 +306,12 @@ OUT_OF_RANGE = [
     "--d_learning_rate=inf", "--max_to_keep=99999999999", "--batch_size=99999999999", "--image_size=1099511627776",
     "--image_size=16384", "--num_devices=99999999999", "--epoch=99999999999", "--save_every=99999999999"]
 PARSE = """
-import sys, gantut.console, gantut_trainer
+import sys, gantut.flags, gantut_trainer
 from absl.testing import flagsaver
 for argument in sys.argv[1:]:
     with flagsaver.flagsaver():
         try:
-            gantut.console.parse_flags(["gantut_trainer.py", argument])
+            gantut.flags.parse_flags(["gantut_trainer.py", argument])
             print("took " + argument)
         except SystemExit as error:
             print(error)

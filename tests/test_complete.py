@@ -14,7 +14,7 @@ from scipy import stats
 from test_gan import assign
 
 import gantut_complete
-from gantut.masks import make_mask
+from gantut.completion import make_mask
 from gantut_complete import Completion, adam, complete, hmc, join, near_the_hole, poisson_blend
 from gantut_gan import DCGAN
 

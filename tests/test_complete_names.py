@@ -13,10 +13,18 @@ from test_complete import model  # noqa: F401  (a fixture)
 
 import gantut_complete
 import gantut_imgfuncs
+from gantut.completion import (
+    check_apart,
+    find_masks,
+    make_mask,
+    mask_files,
+    picture_names,
+    read_mask,
+    result_names,
+    try_to_write,
+)
 from gantut.errors import UserError
-from gantut.loading import Loader
-from gantut.masks import find_masks, make_mask, mask_files, read_mask
-from gantut.results import check_apart, picture_names, result_names, try_to_write
+from gantut.image_loader import Loader
 
 FEW = ["--n_iter", 3, "--film_every", 0]
 

@@ -1,4 +1,4 @@
-"""gantut/failures.py: what ends a training in the middle of a step is one line, and what was trained is saved."""
+"""gantut/monitoring.py: what ends a training in the middle of a step is one line, and what was trained is saved."""
 import os
 from types import SimpleNamespace
 

@@ -11,9 +11,9 @@ from conftest import load_image, write_pictures
 from reference import Reference, random_params
 
 from gantut.checkpoints import newest_checkpoint, step_of
-from gantut.dice import random_state
 from gantut.errors import UserError
-from gantut.faster import faster
+from gantut.fused_step import faster
+from gantut.seeding import random_state
 from gantut_gan import DCGAN, dataset_files
 
 SIZES = dict(z_dim=6, gf_dim=4, df_dim=4)

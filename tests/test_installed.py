@@ -8,15 +8,14 @@ import tarfile
 from pathlib import Path
 from types import SimpleNamespace
 
-from gantut.console import parse_flags
-
 import pytest
 import tensorflow.compat.v1 as tf
 from conftest import ROOT, SMALL, snapshot, two_at_a_time
 
 from gantut import __version__
 from gantut.errors import UserError
-from gantut.places import COMMANDS
+from gantut.flags import parse_flags
+from gantut.paths import COMMANDS
 from gantut_gan import DCGAN
 
 SOURCES = [".ci", ".gitignore", "*.in", "*.md", "*.py", "LICENSE", "benchmarks", "course", "docs", "gantut",

@@ -13,11 +13,11 @@ import tensorflow.compat.v1 as tf
 from conftest import run_script, snapshot, start, steps_done, the_error, train, variables, wait_until, write_pictures
 from scipy import special, stats
 
-from gantut import scores
+from gantut import metrics
 from gantut.errors import UserError
 from gantut.images import read
 from gantut.inception import features_of
-from gantut.judge import Judge
+from gantut.metrics import Judge
 
 
 def rng(seed=0):
@@ -31,9 +31,9 @@ def test_sliced_wasserstein_of_a_shift_is_the_shifts_mean_projection():
     for n in (1, 3, 50):
         a, c = rng().normal(size=[500, n]).astype(np.float32), rng(1).normal(size=n).astype(np.float32)
         expected = np.linalg.norm(c) * special.gamma(n / 2) / (np.sqrt(np.pi) * special.gamma((n + 1) / 2))
-        assert scores.sliced_wasserstein(a, a[::-1] + c, rng(2)) == pytest.approx(expected, rel=0.08)
+        assert metrics.sliced_wasserstein(a, a[::-1] + c, rng(2)) == pytest.approx(expected, rel=0.08)
     a, b = rng().normal(size=[2, 300, 1]).astype(np.float32) * [[[1]], [[3]]]
-    assert scores.sliced_wasserstein(np.float32(a), np.float32(b), rng()) == pytest.approx(
+    assert metrics.sliced_wasserstein(np.float32(a), np.float32(b), rng()) == pytest.approx(
         stats.wasserstein_distance(a[:, 0], b[:, 0]), rel=1e-4)
 
 
@@ -42,7 +42,7 @@ def test_the_pyramid_takes_a_picture_apart_by_its_frequencies():
     flat, checks = np.full([64, 64], 100.0), 100 + 50 * (-1.0) ** (x + y)
     slow = 100 + 50 * np.sin(2 * np.pi * x / 64)
     images = np.repeat(np.float32([flat, checks, slow])[..., np.newaxis], 3, axis=3)
-    fine, middle, coarse = scores.pyramid(images)
+    fine, middle, coarse = metrics.pyramid(images)
     assert [level.shape for level in (fine, middle, coarse)] == [(3, s, s, 3) for s in (64, 32, 16)]
     power = np.array([level.std(axis=(1, 2, 3)) for level in (fine, middle, coarse)])
     np.testing.assert_allclose(power[:, 0], 0, atol=1e-3)
@@ -53,7 +53,7 @@ def test_the_pyramid_takes_a_picture_apart_by_its_frequencies():
 
 def test_patches_are_parts_of_their_picture(monkeypatch):
     level = np.float32(np.arange(4 * 16 * 16 * 3).reshape([4, 16, 16, 3]))
-    found = scores.patches(level, rng()).reshape([4, scores.PATCHES, 7, 7, 3])
+    found = metrics.patches(level, rng()).reshape([4, metrics.PATCHES, 7, 7, 3])
     assert found.mean() == pytest.approx(0, abs=1e-5) and found.std() == pytest.approx(1, rel=1e-5)
     step = np.diff(found, axis=3)  # to the pixel on the right, which is larger by 3
     np.testing.assert_allclose(step, step[0, 0, 0, 0, 0], rtol=1e-3)
@@ -64,10 +64,10 @@ def test_patches_are_parts_of_their_picture(monkeypatch):
 
 def test_spread_and_nearest():
     points = rng().normal(size=[2000, 8])
-    assert scores.spread(points) == pytest.approx(4, rel=0.03)  # sqrt(2 * 8)
+    assert metrics.spread(points) == pytest.approx(4, rel=0.03)  # sqrt(2 * 8)
     line = np.array([[0.0], [1], [3], [7]])
-    assert list(scores.nearest_other(line)) == [1, 1, 2, 4]
-    assert list(scores.nearest(line, np.array([[2.0], [9]]))) == [2, 1, 1, 2]
+    assert list(metrics.nearest_other(line)) == [1, 1, 2, 4]
+    assert list(metrics.nearest(line, np.array([[2.0], [9]]))) == [2, 1, 1, 2]
 
 
 def test_kid_is_the_unbiased_estimate():
@@ -80,19 +80,19 @@ def test_kid_is_the_unbiased_estimate():
     pairs = [(i, j) for i in range(6) for j in range(6)]
     by_hand = (sum(kernel(x[i], x[j]) + kernel(y[i], y[j]) for i, j in pairs if i != j) / 30
                - 2 * sum(kernel(x[i], y[j]) for i, j in pairs) / 36)
-    assert scores.kid(x, y, rng())[0] == pytest.approx(1000 * by_hand)
+    assert metrics.kid(x, y, rng())[0] == pytest.approx(1000 * by_hand)
     a, b = rng(1).normal(size=[2, 1000, 5])
-    mean, error = scores.kid(a, b, rng())
+    mean, error = metrics.kid(a, b, rng())
     assert abs(mean) < 4 * error < 100
 
 
 def test_precision_and_recall_of_what_is_missing_and_what_is_wrong():
     real = np.concatenate([rng().normal(0, 1, [200, 2]), rng(1).normal(20, 1, [200, 2])])
     half = rng(2).normal(0, 1, [400, 2])  # one of the two groups
-    precision, recall = scores.precision_recall(real, half)
+    precision, recall = metrics.precision_recall(real, half)
     assert precision > 0.9 and 0.4 < recall < 0.55
     far = np.concatenate([half[:200], rng(3).normal(-50, 1, [200, 2])])
-    precision, _ = scores.precision_recall(real, far)
+    precision, _ = metrics.precision_recall(real, far)
     assert 0.4 < precision < 0.55
 
 
@@ -271,7 +271,7 @@ def test_thumbnails_are_means_of_blocks():
     blocks = [[[image[a:b, c:d].mean((0, 1)) for c, d in zip(edges, edges[1:])] for a, b in zip(edges, edges[1:])]
               for image in images]
     apart = np.sqrt(((np.array(blocks)[0] - np.array(blocks)[1]) ** 2).mean())
-    points = scores.thumbnails(images)
+    points = metrics.thumbnails(images)
     assert np.linalg.norm(points[0] - points[1]) == pytest.approx(apart, rel=1e-5)
 
 

@@ -1,9 +1,9 @@
-"""gantut/kernels.py: gradients of convolutions' kernels, and batch norm in one kernel, against NumPy."""
+"""gantut/fused_step.py: gradients of convolutions' kernels, and batch norm in one kernel, against NumPy."""
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from gantut.kernels import FusedBatchNorm, fast_gradients, kernel_gradient
+from gantut.fused_step import FusedBatchNorm, fast_gradients, kernel_gradient
 from gantut_datafuncs import batch_norm
 
 

@@ -12,8 +12,8 @@ from test_quiz import OPTIONS, browser, needs_browser, open_browser  # noqa: F40
 from test_sample import SIZES, config, make_checkpoint, open_sampler
 
 import gantut_sample
-from gantut.dice import random_state, sample_z
-from gantut.page import DIRECTIONS, LOOKS, directions, fold
+from gantut.export import DIRECTIONS, LOOKS, directions, fold
+from gantut.seeding import random_state, sample_z
 
 MODELS = {"colour": dict(SIZES, image_size=32, z_dim=20), "gray": dict(SIZES, c_dim=1, gf_dim=3, z_dim=3)}
 SEED = 7

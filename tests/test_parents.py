@@ -1,4 +1,4 @@
-"""gantut/parents.py: checkpoints of the two programs that the tutorial descends from, by every command that loads one.
+"""gantut/checkpoints.py: those of the two programs that the tutorial descends from, by every command that loads one.
 
 parents.json has the names and shapes of the checkpoint that bamos/dcgan-completion.tensorflow published (MIT). Those of
 the other programs are as their code makes them.
@@ -11,9 +11,8 @@ import pytest
 import tensorflow.compat.v1 as tf
 from conftest import ROOT, run_script, snapshot, the_error, two_at_a_time, write_pictures
 
-from gantut.checkpoints import model_sizes
+from gantut.checkpoints import model_sizes, parent
 from gantut.errors import UserError
-from gantut.parents import parent
 
 with open(os.path.join(ROOT, "tests", "parents.json")) as shapes_file:
     PUBLISHED = json.load(shapes_file)

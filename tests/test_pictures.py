@@ -14,11 +14,11 @@ from conftest import load_image, look_over, write_pictures
 from PIL import Image
 
 import gantut_imgfuncs
-from gantut.dice import random_state
+from gantut.batches import MAX_THREADS, Pictures
+from gantut.datasets import check_number
 from gantut.errors import UserError
-from gantut.finding import check_number
-from gantut.loading import Loader
-from gantut.pictures import MAX_THREADS, Pictures
+from gantut.image_loader import Loader
+from gantut.seeding import random_state
 from gantut_gan import dataset_files
 
 

@@ -10,8 +10,8 @@ from conftest import examine, load_image, run_script, the_error, train, two_at_a
 from PIL import Image, PngImagePlugin
 
 import gantut_gan
+from gantut.datasets import find_dataset
 from gantut.errors import UserError
-from gantut.finding import find_dataset
 from gantut.images import ENDINGS, FORMATS
 from gantut_gan import dataset_files
 
@@ -250,7 +250,7 @@ def test_what_is_no_folder_of_pictures_is_told_apart(tmp_path):
 def test_aligned_is_not_advised_where_it_is_not(tmp_path, monkeypatch):
     """As where the data has been left out of an installation."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("gantut.finding.DATA", str(tmp_path / "data"))
+    monkeypatch.setattr("gantut.datasets.DATA", str(tmp_path / "data"))
     with pytest.raises(UserError) as error:
         find_dataset("aligned")
     assert "try" not in str(error.value)

@@ -17,8 +17,8 @@ from conftest import (
     write_pictures,
 )
 
-from gantut import precision
-from gantut.precision import ARITHMETIC, processors_arithmetic, set_precision
+from gantut import session
+from gantut.session import ARITHMETIC, processors_arithmetic, set_precision
 
 HAS_IT = pytest.mark.skipif(not processors_arithmetic(), reason="this processor has no arithmetic for bfloat16")
 
@@ -41,7 +41,7 @@ def test_what_the_processor_has(tmp_path):
     ("bfloat16", None, "bfloat16", "slower than float32"), ("bfloat16", "amx_bf16", "bfloat16", ""),
     ("float32", None, "float32", "")])
 def test_what_is_taken_is_said_in_a_line(monkeypatch, capsys, asked, has, taken, said):
-    monkeypatch.setattr(precision, "processors_arithmetic", lambda: has)
+    monkeypatch.setattr(session, "processors_arithmetic", lambda: has)
     config = tf.ConfigProto()
     assert set_precision(config, asked) == taken
     assert bool(config.graph_options.rewrite_options.auto_mixed_precision_onednn_bfloat16) == (taken == "bfloat16")

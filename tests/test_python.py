@@ -15,7 +15,7 @@ from nbclient import NotebookClient
 
 from gantut.errors import UserError
 from gantut.flags import settings
-from gantut.precision import set_precision
+from gantut.session import set_precision
 from gantut_gan import DCGAN
 
 LEFT = ["0.0002", "0.002", "checkpoint", "fast", "in_place", "logs", "samples", "sixteen.png"]

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from scipy.stats import binom
 
-from gantut.quiz import chances, data_uri, make_quiz
+from gantut.export import chances, data_uri, make_quiz
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")

@@ -8,15 +8,13 @@ import pytest
 import tensorflow.compat.v1 as tf
 from conftest import ROOT, run_script, the_error, train, two_at_a_time, variables, write_pictures
 
-from gantut.augment import NUMBERS, augment, colour, cutout, translate
-from gantut.averages import ENDING, Averages, names_to_draw_with
 from gantut.devices import find_devices, on_devices
 from gantut.errors import UserError
 from gantut.flags import BEYOND
-from gantut.parts import with_parts
-from gantut.precision import processors_arithmetic
-from gantut.recipe import MODERN, choose
-from gantut.record import OF_THE_RECIPE
+from gantut.recipe import MODERN, NUMBERS, augment, choose, colour, cutout, translate, with_parts
+from gantut.run_record import OF_THE_RECIPE
+from gantut.session import processors_arithmetic
+from gantut.weights import ENDING, Averages, names_to_draw_with
 from gantut_gan import DCGAN
 
 sys.path.insert(0, os.path.join(ROOT, "benchmarks"))

@@ -29,9 +29,9 @@ from conftest import (
 )
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from gantut import health, logs
+from gantut import monitoring, outputs
 from gantut.errors import UserError
-from gantut.health import Watch
+from gantut.monitoring import Monitor
 
 BASE = ["--image_size", 8]
 PLACES = ["checkpoint", "samples", "logs"]
@@ -166,14 +166,14 @@ def test_logs_go_on_once_there_is_room_again(begun, tmp_path):
 def test_logs_that_do_not_reach_the_disk_are_missed(tmp_path):
     """TensorFlow loses some in silence, some with an error of its thread."""
     with tf.Graph().as_default() as graph:
-        writer = logs.open_writer(str(tmp_path), graph, 1)
-    assert logs.flush(writer, 1)
+        writer = outputs.open_writer(str(tmp_path), graph, 1)
+    assert outputs.flush(writer, 1)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20000, before[1]))
     try:
         for step in range(30):
             writer.add_summary(tf.Summary(value=[tf.Summary.Value(tag="x" * 20000, simple_value=1)]), step)
-        written = logs.flush(writer, 30)
+        written = outputs.flush(writer, 30)
     except Exception:
         written = False
     finally:
@@ -278,63 +278,63 @@ def test_a_divergence_stops_the_run_before_it_reaches_the_checkpoint(begun, tmp_
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_loss_that_is_not_finite_is_named(sess, value):
     with pytest.raises(UserError, match="g_loss is not finite at step 7"):
-        Watch(sess, []).check_losses(7, d_loss_fake=0.5, d_loss_real=0.5, g_loss=value)
+        Monitor(sess, []).check_losses(7, d_loss_fake=0.5, d_loss_real=0.5, g_loss=value)
 
 
 def test_a_weight_that_is_not_finite_is_named(sess):
     good, bad = tf.Variable([1.0, 2.0], name="good"), tf.Variable([1.0, np.inf], name="bad")
     sess.run(tf.global_variables_initializer())
-    Watch(sess, [good]).check_weights(7)
+    Monitor(sess, [good]).check_weights(7)
     with pytest.raises(UserError, match="bad is not finite at step 7"):
-        Watch(sess, [good, bad]).check_weights(7)
+        Monitor(sess, [good, bad]).check_weights(7)
 
 
 # warnings
 
-def feed(watch, steps, d_loss, first=1):
+def feed(monitor, steps, d_loss, first=1):
     for step in range(first, first + steps):
-        watch.check_losses(step, d_loss_fake=d_loss / 2, d_loss_real=d_loss / 2, g_loss=9.5)
+        monitor.check_losses(step, d_loss_fake=d_loss / 2, d_loss_real=d_loss / 2, g_loss=9.5)
 
 
 def test_that_d_has_won_is_said_once_with_its_numbers(sess, capsys):
-    watch = Watch(sess, [])
-    feed(watch, 199, 0.01)
-    feed(watch, 1, 1.4)  # not in a row
-    feed(watch, 199, 0.01)
+    monitor = Monitor(sess, [])
+    feed(monitor, 199, 0.01)
+    feed(monitor, 1, 1.4)  # not in a row
+    feed(monitor, 199, 0.01)
     assert capsys.readouterr().err == ""
-    feed(watch, 1, 0.01)
+    feed(monitor, 1, 0.01)
     said = capsys.readouterr().err
     assert re.fullmatch(r" \[!\] D has won: its loss has been below 0\.05 for 200 steps \(now 0\.0100, g_loss 9\.50\)"
                         r".*--df_dim.*\n", said)
-    feed(watch, 300, 0.01)
-    feed(watch, 1, 1.4)
-    feed(watch, 300, 0.01)
+    feed(monitor, 300, 0.01)
+    feed(monitor, 1, 1.4)
+    feed(monitor, 300, 0.01)
     assert capsys.readouterr().err == ""
 
 
 def test_a_collapse_is_said_once_with_its_numbers(sess, capsys):
-    watch = Watch(sess, [])
+    monitor = Monitor(sess, [])
     rng = np.random.RandomState(0)
     images = rng.uniform(-1, 1, [64, 8, 8, 3])
     collapsed = images[:1] + 0.01 * rng.uniform(-1, 1, [64, 8, 8, 3])
-    watch.check_samples(499, collapsed, images)
-    watch.check_samples(500, images[::-1], images)
+    monitor.check_samples(499, collapsed, images)
+    monitor.check_samples(500, images[::-1], images)
     assert capsys.readouterr().err == ""
-    watch.check_samples(500, collapsed, images)
+    monitor.check_samples(500, collapsed, images)
     said = capsys.readouterr().err
     assert re.fullmatch(r" \[!\] the samples have collapsed: their spread is 0\.005\d, that of the pictures 0\.5\d+;"
                         r".*--learning_rate\n", said)
-    watch.check_samples(501, collapsed, images)
+    monitor.check_samples(501, collapsed, images)
     assert capsys.readouterr().err == ""
-    assert health.COLLAPSED == (0.05, 500)
+    assert monitoring.COLLAPSED == (0.05, 500)
 
 
 NEARER = """
 import sys
-import gantut.console, gantut.health
-gantut.health.D_HAS_WON, gantut.health.COLLAPSED = (3.0, 5), (2.0, 3)
+import gantut.quiet, gantut.flags, gantut.monitoring
+gantut.monitoring.D_HAS_WON, gantut.monitoring.COLLAPSED = (3.0, 5), (2.0, 3)
 import gantut_trainer
-gantut.console.run(gantut_trainer.main)
+gantut.flags.run(gantut_trainer.main)
 """
 
 

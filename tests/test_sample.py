@@ -16,8 +16,8 @@ from scipy import stats
 
 import gantut_sample
 from gantut.checkpoints import model_sizes
-from gantut.dice import random_state
 from gantut.errors import UserError
+from gantut.seeding import random_state
 from gantut_gan import DCGAN
 from gantut_sample import Sampler
 

@@ -1,4 +1,4 @@
-"""gantut/faster.py against class DCGAN, the tutorial's: its schedule to the bit, its layers but for rounding."""
+"""gantut/fused_step.py against class DCGAN, the tutorial's: its schedule to the bit, its layers but for rounding."""
 import contextlib
 import os
 import sys
@@ -8,8 +8,8 @@ import pytest
 import tensorflow.compat.v1 as tf
 from conftest import ROOT
 
-import gantut.faster
-from gantut.faster import faster, update_both
+import gantut.fused_step
+from gantut.fused_step import faster, update_both
 from gantut_gan import DCGAN
 
 sys.path.insert(0, os.path.join(ROOT, "benchmarks"))
@@ -35,8 +35,8 @@ def trained(Model, image_size, gf_dim, threads):
 
 @pytest.mark.parametrize("image_size, gf_dim, threads", [(16, 8, 1), (32, 16, 2)])
 def test_the_same_bits_as_the_tutorials_schedule(image_size, gf_dim, threads, monkeypatch):
-    monkeypatch.setattr(gantut.faster, "fused", list)
-    monkeypatch.setattr(gantut.faster, "fast_gradients", contextlib.nullcontext)
+    monkeypatch.setattr(gantut.fused_step, "fused", list)
+    monkeypatch.setattr(gantut.fused_step, "fast_gradients", contextlib.nullcontext)
     losses, variables = trained(faster(DCGAN), image_size, gf_dim, threads)
     losses_written, variables_written = trained(DCGAN, image_size, gf_dim, threads)
     assert variables.keys() == variables_written.keys() and len(variables) > 40

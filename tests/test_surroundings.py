@@ -347,9 +347,9 @@ NOT_NUMBERS = {"gantut_complete.py": ["lam", "lr", "beta1", "beta2", "hmc_eps", 
 
 def test_numbers_that_are_none(tmp_path):
     for script, names in NOT_NUMBERS.items():
-        code = ("import sys, gantut.console, {0}\nfrom absl.testing import flagsaver\n{0}.define_flags()\n"
+        code = ("import sys, gantut.flags, {0}\nfrom absl.testing import flagsaver\n{0}.define_flags()\n"
                 "for word in sys.argv[1:]:\n    with flagsaver.flagsaver():\n        try:\n"
-                "            gantut.console.parse_flags(['x.py', '--dataset=d', word])\n"
+                "            gantut.flags.parse_flags(['x.py', '--dataset=d', word])\n"
                 "            print('took', word)\n"
                 "        except SystemExit as error:\n            print(error)\n").format(script[:-3])
         words = ["--{}={}".format(name, value) for name in names for value in ("nan", "inf")]

@@ -15,11 +15,11 @@ import pytest
 import tensorflow.compat.v1 as tf
 from conftest import free_ports, losses, start, steps_done, the_error, train, variables, wait_until, write_pictures
 
-from gantut.addresses import check_address, find_workers
 from gantut.errors import Stopped, UserError
-from gantut.precision import processors_arithmetic
-from gantut.record import MAY_CHANGE, MUST_MATCH
-from gantut.workers import NOTE, Workers
+from gantut.run_record import MAY_CHANGE, MUST_MATCH
+from gantut.session import processors_arithmetic
+from gantut.worker_discovery import check_address, find_workers
+from gantut.workers import NOTE, WorkerGroup
 
 FLAGS = ["--batch_size", 4, "--save_every", 4, "--sample_every", 5]  # 24 pictures: 3 steps for two
 
@@ -264,8 +264,8 @@ def workers(monkeypatch, flags=None, **environment):
 
 
 def test_nobody_else(monkeypatch):
-    assert workers(monkeypatch) == ([], 0)
-    assert workers(monkeypatch, SLURM_STEP_NUM_TASKS="1", SLURM_PROCID="0") == ([], 0)
+    assert workers(monkeypatch) is None
+    assert workers(monkeypatch, SLURM_STEP_NUM_TASKS="1", SLURM_PROCID="0") is None
 
 
 def test_by_flags(monkeypatch):
@@ -382,7 +382,7 @@ def test_a_port_that_is_taken_after_it_was_looked_at(monkeypatch):
         listener.bind(("127.0.0.1", int(hosts[0].split(":")[1])))
         listener.listen()
         with pytest.raises(UserError, match="worker 0 cannot listen at {}: .*another --task_index".format(hosts[0])):
-            Workers(hosts, 0, tf.ConfigProto(), 1, 1)
+            WorkerGroup(hosts, 0, tf.ConfigProto(), 1, 1)
 
 
 def test_two_workers_of_one_number(tmp_path, pictures):
@@ -434,7 +434,7 @@ class FakeSession(object):
 
 
 def worker(index, hosts=3):
-    one = object.__new__(Workers)
+    one = object.__new__(WorkerGroup)
     one.hosts, one.index, one.chief = ["h:{}".format(i) for i in range(hosts)], index, index == 0
     one.note, one.notes, one.number, one.largest = "abcd"
     one.leave = lambda _: None

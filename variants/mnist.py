@@ -21,16 +21,15 @@ from PIL import Image
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-import gantut.console  # noqa: F401  (before TensorFlow, which it keeps quiet)
+import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
 import tensorflow as tf
 
 from gantut import scripts
 from gantut.checkpoints import check_folder
 from gantut.errors import UserError, one_line, whole, write_whole
-from gantut.idx import read_idx
-from gantut.images import save_figure
-from gantut.places import place
+from gantut.images import read_idx, save_figure
+from gantut.paths import place
 from gantut.scripts import argument_parser
 
 DIGITS = place("data", "digits.npz")

@@ -1,19 +1,23 @@
 """run.json, beside the checkpoints: what a run is made with, and whether it may go on with what there is now.
 
 Since the order of the pictures and the noise depend on (seed, step) alone, run.json and the newest checkpoint are all
-it takes to go on as if the run had never stopped.
+it takes to go on as if the run had never stopped. A lock beside it: one run in a checkpoint folder at a time.
 """
+import contextlib
+import errno
 import json
 import os
 import platform
+import socket
 import sys
 
 import numpy as np
 import PIL
 import tensorflow.compat.v1 as tf
+from filelock import FileLock, Timeout
 
 from gantut.checkpoints import newest_checkpoint, step_of
-from gantut.errors import UserError, whole
+from gantut.errors import UserError, one_line, whole, writing
 
 OF_THE_MODEL = ["image_size", "c_dim", "z_dim", "gf_dim", "df_dim", "batch_size", "is_crop"]
 MUST_MATCH = OF_THE_MODEL + ["seed", "crop_size"]
@@ -25,7 +29,7 @@ def describe(dcgan, config, data, replicas):
     """What a run is made with: its flags, the versions of what computes it, its data. A dict for run.json.
 
     data: its folder, the number of its pictures, their fingerprint. init_from: the other model whose weights it has
-    begun with (gantut/beginning.py), None without one.
+    begun with (gantut/weights.py), None without one.
     ahead: by how many steps the checkpoint's number is ahead of the place in the data, after check(). checkpoints:
     those that the run has written. The flags are words, as the command line has them.
     """
@@ -133,3 +137,57 @@ def steps_ahead(before, run, done):
 
 def as_flags(values, names):
     return " ".join("--{}={}".format(name, values[name]) for name in names)
+
+
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, 524}  # the last is the kernel's, of NFS
+
+
+@contextlib.contextmanager
+def locked(checkpoint_dir):
+    """While it is entered, or until the process ends in any way, no other run may train in the folder.
+
+    Raises UserError that says who does.
+    """
+    path = os.path.join(checkpoint_dir, "run.json.lock")
+    holder = os.path.join(checkpoint_dir, "run.json.holder")
+    try:
+        os.makedirs(checkpoint_dir, exist_ok=True)
+        lock = acquire(path)
+    except Timeout:
+        raise UserError("another run trains in {}: {}; wait for it, or use another --checkpoint_dir".format(
+            checkpoint_dir, who_holds(holder))) from None
+    except OSError as error:
+        raise UserError("cannot write {}: {}".format(checkpoint_dir, error.strerror)) from None
+    try:
+        with writing(checkpoint_dir), open(holder, "w") as file:
+            file.write("process {} on {}".format(os.getpid(), socket.gethostname()))
+        yield
+    finally:
+        for name in (holder, path):  # while the lock is held, so that it is this run's
+            with contextlib.suppress(OSError):
+                os.remove(name)
+        lock.release()
+
+
+def acquire(path):
+    """Lock the file at path; where its file system has no locks a line says so."""
+    try:
+        lock = FileLock(path, fallback_to_soft=False)  # a soft one outlives a run that is killed
+    except TypeError:  # older versions of filelock have none
+        lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except (NotImplementedError, OSError) as error:
+        if getattr(error, "errno", errno.ENOSYS) not in NO_LOCKS:
+            raise
+        print(" [!] {} has no locks ({}): see to it yourself that no other run trains there".format(
+            os.path.dirname(path) or ".", one_line(error)), file=sys.stderr)
+    return lock
+
+
+def who_holds(holder):
+    try:
+        with open(holder) as file:
+            return file.read()
+    except OSError:
+        return "a process that has not said which it is"

@@ -1,19 +1,74 @@
-"""--init_from: a training begins with the weights of another model, and with nothing else of it."""
+"""Which weights G has: the moving average of its own, --ema, or those of another model to begin with, --init_from.
+
+A checkpoint holds the average beside the weights, and pictures are drawn with it. Karras et al. 2018 (arXiv
+1710.10196): the weights go round and round where D and G are even, their average stands nearer to the middle. It holds
+the moving averages of batch norm as well, which belong to the weights.
+"""
+import contextlib
 import os
 from functools import partial
 
 import tensorflow.compat.v1 as tf
 
-from gantut import record
-from gantut.averages import ENDING, names_to_draw_with
+from gantut import run_record
 from gantut.checkpoints import check_folder, newest_checkpoint, shapes_in, sizes_of, with_newest
 from gantut.errors import UserError
-from gantut.places import find_model
+from gantut.paths import find_model
+
+ENDING = "/ExponentialMovingAverage"  # what TensorFlow adds to a variable's name
+
+
+class Averages(object):
+    """The averages of some variables. decay: of the average; less at first, (1 + n) / (10 + n) after n updates."""
+
+    def __init__(self, variables, decay):
+        self.variables = variables
+        n = tf.get_variable("ema_updates", [], tf.int32, tf.zeros_initializer(), trainable=False)
+        ema = tf.train.ExponentialMovingAverage(decay, num_updates=n)
+        with tf.control_dependencies([ema.apply(variables)]):
+            self.update = n.assign_add(1)
+        self.take = tf.group(*[var.assign(ema.average(var)) for var in variables])
+        self.values = [tf.placeholder(tf.float32, var.shape) for var in variables]
+        self.give_back = tf.group(*[var.assign(value) for var, value in zip(variables, self.values)])
+
+    @contextlib.contextmanager
+    def in_place(self, sess):
+        """While it is entered, the variables have their averages' values."""
+        values = sess.run(self.variables)
+        sess.run(self.take)
+        yield
+        sess.run(self.give_back, dict(zip(self.values, values)))
+
+
+def names_to_draw_with(path, weights="auto"):
+    """What a checkpoint has for the variables of G that is not their own value: {name: name of its average}.
+
+    weights: average, latest, or auto: the average if there is one. Raises UserError if there is none, but should be.
+    """
+    names = tf.train.load_checkpoint(path).get_variable_to_shape_map()
+    averages = {name[:-len(ENDING)]: name for name in names if name.endswith(ENDING)}
+    if weights == "average" and not averages:
+        raise UserError("--weights average: {} has none: train with --ema 0.999, or leave the flag out".format(path))
+    return {} if weights == "latest" else averages
+
+
+def restore_to_draw(dcgan, checkpoint_dir, weights):
+    """After dcgan.load(): give G the weights to draw with, those that names_to_draw_with() names."""
+    with_newest(checkpoint_dir, partial(restore_averages, dcgan, weights))
+
+
+def restore_averages(dcgan, weights, path):
+    averages = names_to_draw_with(path, weights)
+    if averages:
+        variables = {var.op.name: var for var in dcgan.saver.variables}
+        tf.train.Saver({average: variables[name] for name, average in averages.items()}).restore(
+            dcgan.sess, path)
+
 
 FLAG = "init_from"
 
 
-def check(given, checkpoint_dir, dcgan):
+def check_init_from(given, checkpoint_dir, dcgan):
     """Raise UserError unless the training in checkpoint_dir can begin with the model in a folder, or has done so.
 
     given: the folder, as the flag has it. dcgan: the model to train.
@@ -24,10 +79,10 @@ def check(given, checkpoint_dir, dcgan):
         raise UserError("--init_from {} is the --checkpoint_dir of this training, which goes on from there by itself: "
                         "leave one of them out".format(given))
     if not newest_checkpoint(checkpoint_dir):
-        with_newest(folder, partial(check_one, given, dcgan), FLAG)
+        with_newest(folder, partial(check_shapes, given, dcgan), FLAG)
         return
     path = os.path.join(checkpoint_dir, "run.json")
-    before = record.read(path).get("init_from") if os.path.exists(path) else None
+    before = run_record.read(path).get("init_from") if os.path.exists(path) else None
     if not before or before["folder"] != os.path.normpath(given):
         raise UserError("{} holds a training {}, not --init_from {}: leave --init_from out to go on with it, or use "
                         "another --checkpoint_dir for a new run".format(
@@ -35,7 +90,7 @@ def check(given, checkpoint_dir, dcgan):
                             "that no run.json says to have begun with another model", given))
 
 
-def check_one(given, dcgan, path):
+def check_shapes(given, dcgan, path):
     """Raise UserError unless the checkpoint at path holds G's weights, and D's or none of D, as the model has them."""
     if not path:
         raise UserError("--init_from {}: there is no checkpoint; give the folder of a trained model".format(given))
@@ -45,9 +100,9 @@ def check_one(given, dcgan, path):
             sizes = sizes_of(path, shapes, FLAG, without_d=True)
             differ = [name for name in sizes if sizes[name] != getattr(dcgan, name)]
             if differ:
+                theirs, ours = (run_record.as_flags(values, differ) for values in (sizes, vars(dcgan)))
                 raise UserError("--init_from {}: its model was made with {}, this one with {}: train with its sizes, "
-                                "or begin with another model".format(given, *(record.as_flags(of, differ) for of in (
-                                    sizes, vars(dcgan)))))
+                                "or begin with another model".format(given, theirs, ours))
             raise UserError("--init_from {}: its {} has the shape {}, in this model {}".format(
                 path, var.op.name, shapes.get(var.op.name), var.shape.as_list()))
 
@@ -59,16 +114,16 @@ def to_take(variables, names):
     return [var for var in variables if var.op.name.startswith(tuple(prefixes))]
 
 
-def begin(given, sess, saver):
+def begin_with(given, sess, saver):
     """Give the model its first weights, those of the newest checkpoint in a folder; returns what run.json says of it.
 
     G's are those that draw: their moving average, if there is one. The training's own moving average begins with them.
     saver: the run's.
     """
-    return with_newest(find_model(given), partial(begin_with, given, sess, saver), FLAG)
+    return with_newest(find_model(given), partial(restore_first, given, sess, saver), FLAG)
 
 
-def begin_with(given, sess, saver, path):
+def restore_first(given, sess, saver, path):
     names = shapes_in(path, FLAG)
     averages = names_to_draw_with(path)
     taken = to_take(saver.model, names)

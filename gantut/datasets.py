@@ -1,4 +1,4 @@
-"""Which files are the pictures: the folder of a data set, what counts in it, whether there are enough."""
+"""Which files are the pictures of a data set: its folder, what counts in it, whether there are enough."""
 import collections
 import os
 import sys
@@ -7,7 +7,7 @@ import numpy as np
 
 from gantut.errors import UserError, printable
 from gantut.images import ENDINGS
-from gantut.places import place
+from gantut.paths import place
 
 DATA = place("data")
 SYSTEM = {"@eadir", "@recycle", "@tmp", "@__thumb", "#recycle", "#snapshot", "~snapshot", "@snapshot", "@sharesnap",

@@ -14,10 +14,9 @@ PORT = 8470  # where nothing says another one
 
 
 def find_workers(flags):
-    """Where the workers of this training are: returns (their addresses "host:port", the number of this one).
+    """Where the workers of this training are: (their addresses "host:port", the number of this one), None if alone.
 
-    By the trainer's flags, else by TF_CONFIG, else by Slurm's variables. None of them: ([], 0), this process is alone.
-    Raises UserError if they make no sense.
+    By the trainer's flags, else by TF_CONFIG, else by Slurm's variables. Raises UserError if they make no sense.
     """
     if flags.kubernetes_label:
         source, find = "--kubernetes_label", by_kubernetes
@@ -38,7 +37,9 @@ def find_workers(flags):
             raise ValueError("there is no worker {} among {}, counted from 0".format(index, len(hosts)))
     except (ValueError, RuntimeError, LookupError, TypeError, AttributeError) as error:
         raise UserError("who are the workers, by {}? {}".format(source, one_line(error))) from None
-    if index == 0 and len(hosts) > 1 and find in VARIABLES:
+    if len(hosts) < 2:
+        return None
+    if index == 0 and find in VARIABLES:
         print(" [*] {} workers, by {}; to train in this process alone: unset {}".format(
             len(hosts), source, VARIABLES[find]), flush=True)
     return hosts, index

@@ -1,4 +1,4 @@
-"""The order in which a training sees its pictures: it depends on the seed alone. Read ahead, and kept in memory."""
+"""The batches of a training, in an order that depends on the seed alone. Read ahead, and kept in memory."""
 import collections
 import contextlib
 import os
@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from gantut.dice import random_state
 from gantut.errors import UserError, printable
+from gantut.seeding import random_state
 
 MAX_THREADS = 8  # of those that decode: each has a batch in hand, and Python gives more of them no more speed
 

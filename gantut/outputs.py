@@ -1,4 +1,7 @@
-"""TensorBoard's event files, and whether what was written to them has arrived."""
+"""What a run writes: TensorBoard's event files, checkpoints, samples.
+
+No training ends for a curve or a sample that cannot be written; checkpoints must not be lost.
+"""
 import contextlib
 import os
 import tempfile
@@ -7,6 +10,8 @@ import uuid
 
 import tensorflow.compat.v1 as tf
 
+from gantut import run_record
+from gantut.checkpoints import Saver
 from gantut.errors import one_line, say, writing
 
 
@@ -132,3 +137,61 @@ def report_thread(args):
     """Print what ended a thread, unless it is the writer's: that is raised again where the writer is called."""
     if args.thread.name != "EventLoggerThread":
         threading.__excepthook__(args)
+
+
+class RunSaver(Saver):
+    """Part 4's saver in a training: weights that are not finite are not written, and run.json says what is.
+
+    saved: the step of the newest checkpoint, saved or loaded, which is not written again.
+    """
+
+    def __init__(self, max_to_keep, model, run):
+        super().__init__(max_to_keep, model)
+        self.run, self.saved = run, None
+
+    def save(self, sess, path, global_step):
+        run = self.run
+        if global_step == self.saved:
+            return
+        run.monitor.check_weights(global_step)
+        folder, name = os.path.split(path)
+        with writing(folder):
+            run_record.add_checkpoint(folder, run.record, "{}-{}".format(name, global_step))
+            super().save(sess, path, global_step)
+        self.saved = global_step
+        run.writer.flush(global_step)
+
+
+@contextlib.contextmanager
+def optional(what):
+    """What fails in here, in writing something, is said and ends nothing."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        say("cannot write {}: {}; the training goes on without".format(what, one_line(error)[:300]))
+
+
+class SampleFolder(object):
+    """The folder of the sample pictures. imgfuncs: Part 3's functions, which write them."""
+
+    def __init__(self, folder, imgfuncs):
+        self.folder, self.imgfuncs = folder, imgfuncs
+        self.failed = False
+        with writing(folder):
+            os.makedirs(folder, exist_ok=True)
+
+    def save(self, samples, size, name):
+        """Write the samples into the file called name; returns whether it is there. What fails is said once."""
+        path = os.path.join(self.folder, name)
+        try:
+            if not os.path.isdir(self.folder):
+                os.makedirs(self.folder)
+                say("{} had gone, and is made anew".format(self.folder))
+            self.imgfuncs.save_images(samples, size, path)
+        except OSError as error:
+            if not self.failed:
+                say("cannot write {}: {}; the training goes on without".format(path, one_line(error)))
+            self.failed = True
+            return False
+        self.failed = False
+        return True

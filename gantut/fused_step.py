@@ -1,0 +1,331 @@
+"""--fast: Part 4's updates in fewer passes of the networks, with faster kernels, the same but for rounding.
+
+All that is computed is the class's own: its losses, its networks, its layers. What of it has been changed takes effect
+here as well, or is refused by name. What step() asks of the session is found out by watching it once.
+"""
+import copy
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from gantut.errors import UserError
+from gantut.graph import again, ancestors
+
+REFUSED = "; train without --fast"
+
+
+def faster(DCGAN, losses_every=1):
+    """A DCGAN with the faster step."""
+    return own_step(DCGAN, True, 2, losses_every)
+
+
+def own_step(DCGAN, fast, g_updates=2, losses_every=1):
+    """A DCGAN with a step of its own: a fast one, or one with fewer updates of G; with neither, the class itself.
+
+    g_updates: how many updates of G at most. losses_every: steps between two looks at the losses. Raises UserError if
+    the class has no step() that could be taken for it.
+    """
+    if not fast and g_updates == 2:
+        return DCGAN
+    check_class(DCGAN)
+    asked = dict(fast=fast, g_updates=g_updates, losses_every=losses_every)
+
+    class OwnStepDCGAN(DCGAN):
+        parts = asked
+        g_updates = None
+
+        def step(self, d_optim, g_optim, batch_images, batch_z, counter):
+            """What DCGAN.step() does, which is watched once; returns the losses, nan where they are not looked at."""
+            if self.g_updates is None:
+                self.g_updates = min(count_g_updates(super().step, self, d_optim, g_optim), g_updates)
+                self.d_update, self.d_summaries = d_optim, [self.d_sum]
+                if fast:
+                    self.d_update, judged = update_both(self, d_optim, g_optim)
+                    if self.g_updates == 1:
+                        self.d_summaries += [again(self.g_sum, [self.D_, self.D_logits_], judged)]
+            noise = {self.z: batch_z, self.is_training: True}
+            left = self.g_updates - 1 if fast else self.g_updates
+
+            # update D network; if it is to be fast, then G network, on the same images of G
+            self.update([self.d_update], self.d_summaries, {self.images: batch_images, **noise}, counter)
+            for _ in range(left):
+                self.update([g_optim], [self.g_sum], noise, counter)
+
+            if counter % losses_every:
+                return float("nan"), float("nan"), float("nan")
+            return self.sess.run([self.d_loss_fake, self.d_loss_real, self.g_loss],
+                                 {self.images: batch_images, self.z: batch_z, self.is_training: False})
+
+        def update(self, optims, summaries, feed_dict, counter):
+            """Run updates, and write their summaries if it is the step for it."""
+            summaries = summaries if self.writer.wants(counter) else []
+            for summary_str in self.sess.run([*optims, *summaries], feed_dict)[len(optims):]:
+                self.writer.add_summary(summary_str, counter)
+
+    class FastDCGAN(OwnStepDCGAN):
+        def build_model(self):
+            """Build the graph twice: as written, for the variables' first values, and with faster kernels."""
+            with tf.name_scope("as_written"):
+                super().build_model()
+            for bns in batch_norms(self):
+                bns[:] = fused(bns)
+            with tf.variable_scope(tf.get_variable_scope(), reuse=True), fast_gradients():
+                super().build_model()
+
+    return FastDCGAN if fast else OwnStepDCGAN
+
+
+def check_class(DCGAN):
+    """Raise UserError unless the class trains with a run, which shares batches out, and has its step done."""
+    if not hasattr(DCGAN, "step"):
+        raise UserError("this class DCGAN trains in its own train() on one device of one process, as the text has it: "
+                        "leave out the flags for more, or use the project's gantut_gan.py")
+
+
+def batch_norms(dcgan):
+    """The lists of D's and G's batch norms."""
+    try:
+        return dcgan.d_bns, dcgan.g_bns
+    except AttributeError as error:
+        raise UserError("--fast takes the batch norms from the lists d_bns and g_bns ({}){}".format(
+            error, REFUSED)) from None
+
+
+def update_both(dcgan, d_optim, g_optim):
+    """Returns an op: d_optim, the update of D, and then g_optim, one of G; and what D says of G's images in the latter.
+
+    These are Part 4's update of D and its first one of G, with the same numbers: G draws its images once and not
+    twice, which saves a tenth of a step. D judges them anew when it is updated, and the moving averages of G take the
+    second of their two steps.
+    """
+    if not (hasattr(d_optim, "update") and hasattr(g_optim, "update")):
+        raise UserError("--fast knows the updates that run.AdamOptimizer makes, not {} and {}{}".format(
+            d_optim.name, g_optim.name, REFUSED))
+    check_generator(dcgan)
+    with tf.name_scope("fast"):
+        with tf.control_dependencies([d_optim.update]), fast_gradients():
+            judged = dcgan.discriminator(dcgan.G, reuse=True)
+        old = [dcgan.D_, dcgan.D_logits_]
+        g_loss = again(g_optim.loss, old, judged)
+        if ancestors([g_loss]) & (ancestors(old) - ancestors(judged)):
+            raise UserError("--fast: G's loss depends on more of D than D_ and D_logits_" + REFUSED)
+        update = g_optim.minimize(g_loss, var_list=g_optim.var_list)
+        return g_optim.average(tf.group(update, *[move_again(bn) for bn in in_use(dcgan.g_bns)])), judged
+
+
+def check_generator(dcgan):
+    """Raise UserError if G does anything, in one pass, that it would do twice in two."""
+    movable = [bn for bn in in_use(dcgan.g_bns) if hasattr(bn, "move")]
+    ours = {var.op.name for bn in movable for var in (bn.moving_mean, bn.moving_variance)}
+    others = [var.op.name for var in dcgan.saver.model if not var.trainable and var.op.name not in ours
+              and var.op.name.startswith("generator/")]
+    if others:
+        raise UserError("--fast moves the averages of G's batch norms by their move(), which {} has not{}".format(
+            others[0], REFUSED))
+    graph = dcgan.G.graph
+    random = [name for name in ancestors([dcgan.G]) if graph.get_operation_by_name(name).type in RANDOM]
+    if random:
+        raise UserError("--fast draws G's images once for two updates, but {} draws random numbers{}".format(
+            random[0], REFUSED))
+
+
+RANDOM = {"RandomUniform", "RandomStandardNormal", "TruncatedNormal", "RandomUniformInt", "RandomGamma",
+          "Multinomial", "StatelessRandomUniformV2", "StatelessRandomNormalV2"}
+
+
+def in_use(bns):
+    """Those batch norms that the graph has: the tutorial makes one or two more than there are layers to normalise."""
+    return [bn for bn in bns if hasattr(bn, "mean")]
+
+
+def move_again(bn):
+    """An op: the moving averages of a batch_norm take the step of its latest call once more, after it."""
+    with tf.control_dependencies([bn.mean, bn.variance]):
+        return bn.move(bn.mean, bn.variance)
+
+
+SMALL = 8  # pixels: up to here oneDNN's kernel gradients reach a half of the rate of its convolutions, and less
+
+
+class FusedBatchNorm(object):
+    """What a batch_norm does to [N, h, w, channels], in one kernel. bn: one that has been called, for its variables."""
+
+    def __init__(self, bn):
+        self.bn = bn
+
+    @property
+    def moving_mean(self):
+        return self.bn.moving_mean
+
+    @property
+    def moving_variance(self):
+        return self.bn.moving_variance
+
+    def __call__(self, x, train):
+        bn = self.bn
+        if x.shape.ndims != 4:
+            y = bn(x, train)
+            self.mean, self.variance = bn.mean, bn.variance
+            return y
+        with tf.variable_scope(bn.name, reuse=True):
+            beta, gamma = tf.get_variable("beta"), tf.get_variable("gamma")
+
+        def batch_statistics():
+            y, mean, variance, _, _, _ = tf.raw_ops.FusedBatchNormV3(
+                x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=bn.epsilon, is_training=True)
+            n = tf.cast(tf.reduce_prod(tf.shape(x)[:3]), tf.float32)
+            variance *= (n - 1) / n  # the kernel's is divided by n - 1
+            with tf.control_dependencies([self.move(mean, variance)]):
+                return tuple(tf.identity(result) for result in (y, mean, variance))
+
+        def moving_averages():
+            mean, variance = tf.identity(bn.moving_mean), tf.identity(bn.moving_variance)
+            return tf.nn.batch_normalization(x, mean, variance, beta, gamma, bn.epsilon), mean, variance
+
+        y, self.mean, self.variance = tf.cond(tf.convert_to_tensor(train), batch_statistics, moving_averages)
+        return y
+
+    def move(self, mean, variance):
+        """An op: the moving averages take a step towards a mean and a variance, [channels]."""
+        return self.bn.move(mean, variance)
+
+
+def fused(bns):
+    """The batch norms of a list, each in one kernel if that gives what a reader's batch_norm gives."""
+    tried = {}
+    for bn in bns:
+        key = type(bn), getattr(bn, "epsilon", None), getattr(bn, "momentum", None)
+        if key not in tried:
+            tried[key] = is_plain(bn)
+        yield FusedBatchNorm(bn) if tried[key] else bn
+
+
+def is_plain(bn):
+    """Whether a batch_norm does what FusedBatchNorm does: tried out on numbers, in a graph of its own."""
+    x = np.random.RandomState(0).normal(3, 2, [4, 3, 2, 5]).astype(np.float32)
+    results = []
+    try:
+        for kind in (lambda bn: bn, FusedBatchNorm):
+            with tf.Graph().as_default(), tf.Session() as sess:
+                train, written = tf.placeholder(tf.bool), copy.copy(bn)
+                y = written(tf.constant(x), train)
+                y = y if kind(written) is written else kind(written)(tf.constant(x), train)
+                for var, value in zip(tf.global_variables(), np.random.RandomState(1).uniform(0.5, 2, [9, 5])):
+                    var.load(value, sess)
+                results.append([sess.run(y, {train: True}), *sess.run(tf.global_variables()),
+                                sess.run(y, {train: False})])
+    except Exception:  # whatever a reader's code raises: it is another one
+        return False
+    written, ours = results
+    return len(written) == len(ours) == 6 and all(
+        np.allclose(a, b, rtol=1e-4, atol=1e-4) for a, b in zip(written, ours))
+
+
+def fast_gradients():
+    """A context in which to build a model: the gradients of small layers' kernels are convolutions, on a processor."""
+    ours = {"Conv2D": "Conv2DOnCPU", "Conv2DBackpropInput": "TransposedConv2DOnCPU"}
+    return tf.get_default_graph().gradient_override_map({} if tf.config.list_physical_devices("GPU") else ours)
+
+
+@tf.RegisterGradient("Conv2DOnCPU")
+def _conv2d_gradients(op, gradient):
+    """Of tf.nn.conv2d: with respect to its input and its kernel."""
+    x, kernel = op.inputs
+    how = {name: op.get_attr(name) for name in ("strides", "padding", "data_format")}
+    return (tf.raw_ops.Conv2DBackpropInput(input_sizes=tf.shape(x), filter=kernel, out_backprop=gradient, **how),
+            kernel_gradient(x, gradient, kernel, **how))
+
+
+@tf.RegisterGradient("TransposedConv2DOnCPU")
+def _conv2d_transpose_gradients(op, gradient):
+    """Of tf.nn.conv2d_transpose, in which input and output of a convolution change places."""
+    _, kernel, x = op.inputs
+    how = {name: op.get_attr(name) for name in ("strides", "padding", "data_format")}
+    return None, kernel_gradient(gradient, x, kernel, **how), tf.raw_ops.Conv2D(input=gradient, filter=kernel, **how)
+
+
+def kernel_gradient(large, small, kernel, strides, padding, data_format):
+    """The gradient of a convolution of large [N, H, W, a] to small [N, h, w, b] for its kernel [k, l, a, b].
+
+    Where small is small, it is computed as a convolution itself, which is up to four times as fast: the pictures of
+    the batch are its channels, the channels a its pictures, and small, with gaps of a stride, its kernel.
+    """
+    sizes = large.shape.as_list()[1:3] + small.shape.as_list()[1:3] + kernel.shape.as_list()[:2]
+    if None in sizes or max(sizes[2:4]) > SMALL or padding != b"SAME" or data_format != b"NHWC":
+        return tf.raw_ops.Conv2DBackpropFilter(input=large, filter_sizes=tf.shape(kernel), out_backprop=small,
+                                               strides=strides, padding=padding, data_format=data_format)
+    pads = [[0, 0]]
+    for size, smaller, k, stride in zip(sizes[:2], sizes[2:4], sizes[4:], strides[1:3]):
+        pad = max((smaller - 1) * stride + k - size, 0)
+        pads.append([pad // 2, pad - pad // 2])
+    large = tf.pad(tf.transpose(large, [3, 1, 2, 0]), [*pads, [0, 0]])  # [a, H + pad, W + pad, N]
+    small = tf.transpose(small, [1, 2, 0, 3])  # [h, w, N, b]
+    result = tf.nn.conv2d(large, small, [1, 1, 1, 1], "VALID", dilations=strides)  # [a, k, l, b], or a little larger
+    return tf.transpose(result[:, :sizes[4], :sizes[5]], [1, 2, 0, 3])
+
+
+class Watched(tf.Session):
+    """A session that notes what it is asked to run, and runs nothing: each result is the number of its run."""
+
+    def __init__(self, graph):
+        super().__init__(graph=graph)
+        self.calls = []
+
+    def run(self, fetches, feed_dict=None, options=None, run_metadata=None):
+        self.calls.append((fetches if isinstance(fetches, (list, tuple)) else [fetches], feed_dict or {}))
+        return [len(self.calls)] * len(fetches) if isinstance(fetches, (list, tuple)) else len(self.calls)
+
+
+class Noted(object):
+    """A writer that notes what it is given."""
+
+    def __init__(self):
+        self.summaries = []
+
+    def add_summary(self, summary, step):
+        self.summaries.append((summary, step))
+
+
+def count_g_updates(step, dcgan, d_optim, g_optim):
+    """How many updates of G follow the one of D in step(), a method of dcgan.
+
+    Raises UserError unless it does what the text's does: update D, update G once or more, each on the same z, with its
+    summary, then evaluate the three losses.
+    """
+    images, z, counter = object(), object(), object()
+    sess, writer = dcgan.sess, dcgan.writer
+    with Watched(dcgan.G.graph) as watched:
+        dcgan.sess, dcgan.writer = watched, Noted()
+        try:
+            returned = step(d_optim, g_optim, images, z, counter)
+            calls, summaries = watched.calls, dcgan.writer.summaries
+        except Exception as error:
+            raise changed("it raises {}: {}".format(type(error).__name__, error)) from None
+        finally:
+            dcgan.sess, dcgan.writer = sess, writer
+    noise, evaluation = {dcgan.z: z, dcgan.is_training: True}, {dcgan.z: z, dcgan.is_training: False}
+    n = sum(call[0][0] is g_optim for call in calls)
+    expected = [([d_optim, dcgan.d_sum], {dcgan.images: images, **noise})] + [([g_optim, dcgan.g_sum], noise)] * n + [
+        ([dcgan.d_loss_fake], evaluation), ([dcgan.d_loss_real], {dcgan.images: images, dcgan.is_training: False}),
+        ([dcgan.g_loss], evaluation)]
+    for i, (call, other) in enumerate(zip(calls, expected)):
+        if not same(call, other):
+            raise changed("its run {} is another than the text's".format(i + 1))
+    if len(calls) != len(expected) or n < 1:
+        raise changed("it asks for {} runs, {} of them updates of G".format(len(calls), n))
+    if summaries != [(i + 1, counter) for i in range(n + 1)] or tuple(returned) != (n + 2, n + 3, n + 4):
+        raise changed("it writes other summaries or returns other losses")
+    return n
+
+
+def same(call, other):
+    """Whether two runs of a session are of the same tensors, with the same objects fed."""
+    (fetches, feed), (other_fetches, other_feed) = call, other
+    return (len(fetches) == len(other_fetches) and all(a is b for a, b in zip(fetches, other_fetches))
+            and {x.name: id(value) for x, value in feed.items()} == {x.name: id(value) for x, value in
+                                                                     other_feed.items()})
+
+
+def changed(what):
+    return UserError("--fast has an update of its own, as --g_updates has: DCGAN.step() has been changed ({}); train "
+                     "without it".format(what))

@@ -1,0 +1,205 @@
+"""What is watched in a training: losses, weights and samples in each step, scores after an epoch, and what ends it.
+
+Numbers that are not finite end a training; a discriminator that has won, and samples that have collapsed, are said.
+Errors of TensorFlow, of memory and of the disk become one line. --judge_every: scores go to TensorBoard and a table,
+the best checkpoint aside.
+"""
+import csv
+import os
+import re
+import sys
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from gantut import run_record
+from gantut.checkpoints import newest_checkpoint
+from gantut.errors import UserError, one_line, whole
+from gantut.images import pixels
+from gantut.metrics import Judge
+from gantut.outputs import optional
+from gantut.seeding import sample_z
+
+D_HAS_WON = (0.05, 200)  # d_loss below this (1.39 = undecided) in so many steps in a row
+COLLAPSED = (0.05, 500)  # spread of the samples below this share of the pictures' spread, after so many steps
+
+
+class Monitor(object):
+    """Looks for what spoils a training. variables: those of a checkpoint."""
+
+    def __init__(self, sess, variables):
+        self.sess = sess
+        self.names = [var.op.name for var in variables]
+        self.finite = [tf.reduce_all(tf.is_finite(tf.cast(var, tf.float32))) for var in variables]
+        self.steps_won = 0
+        self.warned = set()
+
+    def check_losses(self, step, every=1, **losses):
+        """Raise UserError if a loss is not finite; warn, once, when D has won for a long time.
+
+        every: the steps from one look to the next.
+        """
+        self.check_finite(step, losses)
+        limit, steps = D_HAS_WON
+        d_loss = losses["d_loss_real"] + losses["d_loss_fake"]
+        self.steps_won = self.steps_won + every if d_loss < limit else 0
+        if self.steps_won >= steps:
+            self.warn("D has won: its loss has been below {} for {} steps (now {:.4f}, g_loss {:.2f}), so that G "
+                      "learns little; a smaller --df_dim or --learning_rate helps".format(
+                          limit, steps, d_loss, losses["g_loss"]))
+
+    def check_weights(self, step):
+        """Raise UserError if a variable that goes into the checkpoint is not finite."""
+        self.check_finite(step, dict(zip(self.names, np.where(self.sess.run(self.finite), 0, np.nan))))
+
+    def check_finite(self, step, values):
+        """Raise UserError if one of the values, a dict by name, is not finite."""
+        for name, value in values.items():
+            if not np.isfinite(value):
+                raise UserError("training has diverged: {} is not finite at step {}; the last checkpoint is from "
+                                "before. A smaller --learning_rate usually helps, or another --seed".format(name, step))
+
+    def check_samples(self, step, samples, images):
+        """Warn, once, when the samples have collapsed: they hardly differ from one another."""
+        share, steps = COLLAPSED
+        spread, wanted = (np.std(batch, axis=0).mean() for batch in (samples, images))
+        if step >= steps and spread < share * wanted:
+            self.warn("the samples have collapsed: their spread is {:.4f}, that of the pictures {:.4f}; go back to an "
+                      "earlier checkpoint, or try another --seed or a smaller --learning_rate".format(spread, wanted))
+
+    def warn(self, message):
+        kind = message.split(":")[0]
+        if kind not in self.warned:
+            self.warned.add(kind)
+            print(" [!] " + message, file=sys.stderr, flush=True)
+
+
+SMALLER = "a smaller --batch_size, --gf_dim, --df_dim or --image_size needs less"
+
+
+def what_failed(error, run):
+    """A UserError for what a training raised, or None if it is to be seen as it is. run: its Run.
+
+    What has been trained is saved first, if that can be done.
+    """
+    if isinstance(error, tf.errors.InvalidArgumentError):  # as a histogram raises of what is not finite
+        return not_finite(error, run)
+    if isinstance(error, tf.errors.OpError) and run.processes.count > 1:
+        return None  # WorkerGroup says what it means
+    if isinstance(error, (tf.errors.ResourceExhaustedError, MemoryError)) or (
+            isinstance(error, tf.errors.OpError) and "create a memory object" in str(error)):  # as oneDNN says it
+        return UserError("there is not memory enough for this training ({}): {}{}".format(
+            one_line(error)[:200], SMALLER, saved(run)))
+    if isinstance(error, OSError) and error.filename is not None:
+        return UserError("cannot write {}: {}; what was saved before is intact, mend this and run the same command to "
+                         "go on".format(error.filename, error.strerror))
+    if isinstance(error, tf.errors.OpError):
+        return UserError("TensorFlow ends the training ({}){}".format(one_line(error)[:300], saved(run)))
+    return None
+
+
+def not_finite(error, run):
+    """What a histogram's or another operation's error says of numbers that are not finite; None if it does not."""
+    histogram = re.search(r"summary histogram for: (\S+)", str(error))
+    if not run.counter:
+        return None
+    try:
+        run.monitor.check_weights(run.counter)
+        if histogram:
+            run.monitor.check_finite(run.counter, {histogram[1].rstrip(","): float("nan")})
+    except UserError as diverged:
+        return diverged
+    return None
+
+
+def saved(run):
+    """Save what has been trained, if anything has and it can be done; returns that in words."""
+    if not run.counter or run.counter <= (run.dcgan.saver.saved or 1):
+        return ""
+    try:
+        run.dcgan.save(run.config.checkpoint_dir, run.counter)
+    except Exception:  # the first error is the one to tell
+        return "; what was saved before is intact"
+    return "; the training is saved, from the middle of step {}".format(run.counter)
+
+
+COUNT = 1000  # samples, and real pictures, that are compared
+BATCH = 64
+BEST = "SWD, mean"  # the score that decides, the less the better
+
+
+class EpochJudge(object):
+    """Judges the samples of a run's model after every config.judge_every epochs; it changes nothing of the training.
+
+    sample_dir/scores.csv holds a row for each time, checkpoint_dir/best the checkpoint of the best one if
+    config.keep_best. counter: where the run begins. Raises UserError if there are too few pictures.
+    """
+
+    def __init__(self, run, counter):
+        self.run, self.config = run, run.config
+        data = run.data
+        self.judge = Judge(pixels(data.load(range(min(len(data), 2 * COUNT)))), COUNT, self.config.seed)
+        self.z = sample_z(self.config.seed, range(self.judge.count), run.dcgan.z_dim)
+        self.path = os.path.join(self.config.sample_dir, "scores.csv")
+        self.best = os.path.join(self.config.checkpoint_dir, "best")
+        self.saver = tf.train.Saver(run.dcgan.saver.variables, max_to_keep=1, save_relative_paths=True)
+        self.rows = [row for row in self.read() if int(row["step"]) <= counter]
+        self.best_score = self.read_best()
+
+    def read(self):
+        """The rows of the table, dicts of strings; none if there is none. Raises UserError if it is another's."""
+        try:
+            with open(self.path, newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file))
+            [(int(row["step"]), float(row[BEST])) for row in rows]
+            return rows
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, TypeError, KeyError, csv.Error):
+            raise UserError("{} is there, and no table of the judge's: move it, or use another --sample_dir".format(
+                self.path)) from None
+
+    def read_best(self):
+        """The score of the checkpoint in checkpoint_dir/best; infinite if there is none.
+
+        It stands beside it, as the samples and their table may go; runs of before 1.2 have it in the table alone.
+        """
+        path = os.path.join(self.best, "run.json")
+        if not newest_checkpoint(self.best):
+            return np.inf
+        best = run_record.read(path).get("score") if os.path.exists(path) else None
+        return best if best is not None else min([float(row[BEST]) for row in self.rows], default=np.inf)
+
+    def look(self, epoch, counter):
+        """After an epoch, with its number from 0: judge, if it is time."""
+        if (epoch + 1) % self.config.judge_every:
+            return
+        dcgan, sess = self.run.dcgan, self.run.sess
+        with self.run.to_draw():
+            images = [sess.run(dcgan.G, {dcgan.z: self.z[i:i + BATCH], dcgan.is_training: False})
+                      for i in range(0, len(self.z), BATCH)]
+        scores = self.judge.scores(pixels(np.concatenate(images)))
+        self.rows.append({"epoch": epoch, "step": counter, **{name: "{:.6g}".format(x) for name, x in scores.items()}})
+        self.write(scores, counter)
+        self.run.print("[Judge] " + ", ".join("{}: {:.3f}".format(*score) for score in scores.items()))
+        if self.config.keep_best and scores[BEST] < self.best_score:
+            self.keep(counter, float(scores[BEST]))
+
+    def write(self, scores, counter):
+        self.run.writer.add(tf.Summary(value=[
+            tf.Summary.Value(tag="judge/" + name, simple_value=score) for name, score in scores.items()]), counter)
+        with optional(self.path):
+            os.makedirs(self.config.sample_dir, exist_ok=True)
+            with whole(self.path) as path, open(path, "w", newline="", encoding="utf-8") as file:
+                table = csv.DictWriter(file, self.rows[-1], restval="")
+                table.writeheader()
+                table.writerows(self.rows)
+
+    def keep(self, counter, score):
+        """Save the model as checkpoint_dir/best, a checkpoint folder like the run's own, and remove the one before."""
+        with optional(self.best):
+            os.makedirs(self.best, exist_ok=True)
+            self.saver.save(self.run.sess, os.path.join(self.best, self.run.dcgan.model_name), global_step=counter)
+            run_record.write(self.best, {**self.run.record, "score": score, "checkpoints": ["{}-{}".format(
+                self.run.dcgan.model_name, counter)]})
+            self.best_score = score

@@ -1,0 +1,71 @@
+"""Where the project's own folders are, and what its scripts are called: in a clone, or installed.
+
+A clone's data/, course/, variants/ and pretrained/ are installed as the packages gantut_data and so on, the scripts as
+commands. What comes with the project is only read, when it is installed.
+"""
+import os
+import re
+import shlex
+import shutil
+import sys
+
+from gantut.errors import UserError
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+INSTALLED = os.path.isdir(os.path.join(ROOT, "gantut_data"))
+COMMANDS = {"gantut_trainer.py": "gantut-train", "gantut_sample.py": "gantut-sample",
+            "gantut_complete.py": "gantut-complete", "gantut_judge.py": "gantut-judge",
+            "data/align_faces.py": "gantut-align", "data/make_faces.py": "gantut-faces",
+            "course/start.py": "gantut-course start", "course/check.py": "gantut-course check"}
+
+
+def place(folder, *names):
+    """The path of data, course, variants or pretrained, or of something in it."""
+    return os.path.join(ROOT, "gantut_" + folder if INSTALLED else folder, *names)
+
+
+def new_data(name):
+    """Where a data set of that name is written to, and then found by it: the clone's data/, or data/ where one is."""
+    return os.path.join("data" if INSTALLED else os.path.relpath(place("data")), name)
+
+
+def find_model(checkpoint_dir):
+    """The folder of a model to read: the one called checkpoint_dir, or pretrained, which comes with the project."""
+    first, *rest = os.path.normpath(checkpoint_dir).split(os.sep)
+    ours = place(first, *rest)
+    return ours if first == "pretrained" and not os.path.isdir(checkpoint_dir) and os.path.isdir(ours) else \
+        checkpoint_dir
+
+
+def check_not_pretrained(path, flag):
+    """Raise UserError if a path to write to, a flag's, lies in the model that comes with the project."""
+    real = os.path.realpath(place("pretrained"))
+    if os.path.commonpath([os.path.realpath(path), real]) == real:
+        raise UserError("--{} {} is the model that comes with the project, which is only read: give another --{}, and "
+                        "copy the model there to go on from it".format(flag, path, flag))
+
+
+def typed():
+    """How this process was called, for a shell: the command, or Python and the script, and what was said to it."""
+    script, spec = sys.argv[0], getattr(sys.modules["__main__"], "__spec__", None)
+    name = os.path.basename(script)
+    if is_command():
+        words = [name if shutil.which(name) == script else script]
+    else:
+        words = [sys.executable, "-m", spec.name] if spec else [sys.executable, script]
+    return shlex.join(words + sys.argv[1:])
+
+
+def is_command():
+    """Whether this process is one of the installed commands."""
+    return os.path.basename(sys.argv[0]) in COMMANDS.values()
+
+
+def in_words(text):
+    """A text that names the project's scripts as a clone has them, but by what they are called here."""
+    if INSTALLED or is_command():
+        for script, command in COMMANDS.items():
+            text = text.replace("python " + script, command)
+        text = re.sub(r"python (data|variants|course)/(\w+)\.py", r"python -m gantut_\1.\2", text)
+        text = text.replace("pip install '.[", "pip install 'gantut[")
+    return text

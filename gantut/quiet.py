@@ -1,0 +1,40 @@
+"""Import this before TensorFlow, which it keeps quiet. To see TensorFlow's messages, set TF_CPP_MIN_LOG_LEVEL=0."""
+import os
+import signal
+import threading
+
+from gantut.console import reopen_closed
+
+QUIET = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "0"
+
+
+def import_tensorflow():
+    """Import TensorFlow with stderr closed: as it loads it writes there before any log level counts (2.21).
+
+    It takes seconds; Ctrl-C then ends the process without a traceback.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, signal.SIG_DFL) if is_main else None
+    stderr = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        import tensorflow  # noqa: F401
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        if handler is not None:
+            signal.signal(signal.SIGINT, handler)
+
+
+# a notebook's, or those of another project: nothing here is drawn in a window, or runs on another Keras
+os.environ.update(MPLBACKEND="agg", KERAS_BACKEND="tensorflow")
+os.environ.pop("TF_USE_LEGACY_KERAS", None)
+
+reopen_closed()
+if QUIET:
+    import_tensorflow()
+
+    import tensorflow.compat.v1 as tf
+
+    tf.logging.set_verbosity(tf.logging.FATAL)  # an error is raised as well, and becomes one line
