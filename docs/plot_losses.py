@@ -5,7 +5,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet, and before Matplotlib)
+import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
 from matplotlib.figure import Figure
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

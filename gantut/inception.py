@@ -11,6 +11,7 @@ import tempfile
 import numpy as np
 
 from gantut.errors import UserError
+from gantut.scripts import set_environment
 
 SIZE = 299  # pixels, what the network was trained on
 BATCH = 50
@@ -30,11 +31,12 @@ def features_of(images, weights):
     with tempfile.TemporaryDirectory() as folder:
         given, found = os.path.join(folder, "images.npy"), os.path.join(folder, "features.npy")
         np.save(given, images)
+        variables = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        set_environment(variables)
         process = subprocess.run([sys.executable, "-m", "gantut.inception", given, found,
                                   weights if weights == "imagenet" else os.path.abspath(weights)],
                                  cwd=os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
-                                 env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}, stdout=subprocess.DEVNULL,
-                                 stderr=subprocess.PIPE, text=True)
+                                 env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if process.returncode:
             raise UserError("--inception {}: Keras cannot load the weights ({}); give a file with them".format(
                 weights, (process.stderr.strip().splitlines() or ["no reason given"])[-1]))

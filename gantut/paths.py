@@ -56,6 +56,14 @@ def typed():
     return shlex.join(words + sys.argv[1:])
 
 
+def is_script():
+    """Whether this process was started as one of the project's scripts, not as a program that imports it."""
+    folder, name = os.path.split((getattr(sys, "argv", None) or [""])[0])
+    ours = [place(one) for one in ("data", "course", "variants")]
+    ours += [] if INSTALLED else [os.path.join(ROOT, one) for one in ("benchmarks", "docs")]
+    return name.startswith(("gantut_", "gantut-")) or os.path.realpath(folder) in map(os.path.realpath, ours)
+
+
 def is_command():
     """Whether this process is one of the installed commands."""
     return os.path.basename(sys.argv[0]) in COMMANDS.values()

@@ -1,9 +1,11 @@
-"""Import this before TensorFlow, which it keeps quiet. To see TensorFlow's messages, set TF_CPP_MIN_LOG_LEVEL=0."""
+"""What must happen before TensorFlow is imported: it is kept quiet. To see its messages, set TF_CPP_MIN_LOG_LEVEL=0."""
 import os
 import signal
 import threading
 
 from gantut.console import reopen_closed
+from gantut.paths import is_script
+from gantut.scripts import in_session, set_environment
 
 QUIET = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "0"
 
@@ -27,11 +29,9 @@ def import_tensorflow():
             signal.signal(signal.SIGINT, handler)
 
 
-# a notebook's, or those of another project: nothing here is drawn in a window, or runs on another Keras
-os.environ.update(MPLBACKEND="agg", KERAS_BACKEND="tensorflow")
-os.environ.pop("TF_USE_LEGACY_KERAS", None)
-
 reopen_closed()
+if is_script() and not in_session():  # TensorFlow reads some of it as it loads
+    set_environment(os.environ)
 if QUIET:
     import_tensorflow()
 

@@ -40,6 +40,17 @@ def begin(stopped="stopped"):
     reopen_closed()
     protect()
     leave_at_once(stopped)
+    if not in_session():
+        set_environment(os.environ)
+
+
+def set_environment(variables):
+    """What a script goes by, whatever a notebook or another project has set; a program that imports it keeps its own.
+
+    Nothing is drawn in a window, and Keras is TensorFlow's. variables: a dict, or os.environ.
+    """
+    variables.update(MPLBACKEND="agg", KERAS_BACKEND="tensorflow")
+    variables.pop("TF_USE_LEGACY_KERAS", None)
 
 
 def call(main):

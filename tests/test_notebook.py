@@ -56,6 +56,8 @@ def test_it_runs_right_after_the_wheel_is_installed(kernel, tmp_path, monkeypatc
     assert where[0].startswith(str(tmp_path / "venv")) and ROOT not in where
     training = next(ran[source] for source in ran if "progress=Progress" in source)
     assert 'value="8" max="8"' in shown(training, "text/html")[0] and len(shown(training, "image/png")) == 1
+    plots = [cell for source, cell in ran.items() if "plt.subplots" in source or "plt.imshow" in source]
+    assert len(plots) > 3 and all(shown(plot, "image/png") for plot in plots)  # inline, without a magic line
     board = next(ran[source] for source in ran if "%tensorboard" in source)
     assert "tensorboard-frame" in shown(board, "text/html")[0] and "ERROR" not in text_of(board)
     assert os.listdir(built.empty) == ["gantut_run"]

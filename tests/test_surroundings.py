@@ -227,6 +227,22 @@ ENVIRONMENTS = {
 }
 
 
+def test_importing_the_project_changes_no_environment(tmp_path):
+    """A program's Keras and its windows are its own; under the name of a script they are the script's."""
+    others = {"MPLBACKEND": "svg", "KERAS_BACKEND": "torch", "TF_USE_LEGACY_KERAS": "0"}
+    words = "print(*(os.environ.get(name) for name in {}))".format(list(others))
+    imports = "import os, gantut_gan, gantut_trainer, gantut_sample, gantut_complete, gantut_judge\n"
+    (tmp_path / "program.py").write_text(imports + words)
+    (tmp_path / "gantut_readers.py").write_text("import os, gantut.quiet\n" + words)
+
+    def run(name):
+        return subprocess.run([sys.executable, name], cwd=tmp_path, capture_output=True, text=True,
+                              env={**os.environ, **others, "PYTHONPATH": ROOT}).stdout.split()
+
+    assert run("program.py") == ["svg", "torch", "0"]
+    assert run("gantut_readers.py") == ["agg", "tensorflow", "None"]
+
+
 def test_environments_of_others(tmp_path):
     """Trained on pictures whose names are in other scripts, one of which cannot be read and is named."""
     write_pictures(tmp_path / "данные", n=16)

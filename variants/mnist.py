@@ -15,15 +15,14 @@ import sys
 import zipfile
 import zlib
 
-import numpy as np
-from matplotlib.figure import Figure
-from PIL import Image
-
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
+import numpy as np
 import tensorflow as tf
+from matplotlib.figure import Figure
+from PIL import Image
 
 from gantut import scripts
 from gantut.checkpoints import check_folder
