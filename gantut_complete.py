@@ -42,9 +42,9 @@ from gantut.flags import define, forget, run
 from gantut.image_loader import Loader
 from gantut.images import grid_size, pixels, save_figure, save_film, to_uint8
 from gantut.paths import find_model
+from gantut.sampler import load_model
 from gantut.seeding import file_number, random_state
-from gantut.session import session_config, set_precision
-from gantut.weights import restore_to_draw
+from gantut.session import session_config
 from gantut_gan import DCGAN, dataset_files
 from gantut_imgfuncs import inverse_transform, merge
 
@@ -290,14 +290,9 @@ def main():
     names = [stem(path, root).replace(os.sep, "_") for path in files]  # noise depends on this alone, on no other file
     files_names = result_names(picture_names(files, root))
     try_to_write(FLAGS.out_dir, files_names, files + mask_paths)
-    config = session_config(FLAGS.threads)
-    set_precision(config, FLAGS.precision)
 
-    with tf.Session(config=config) as sess:
-        dcgan = DCGAN(sess, lam=FLAGS.lam, **sizes)
-        completion = Completion(dcgan)
-        dcgan.load(FLAGS.checkpoint_dir)
-        restore_to_draw(dcgan, FLAGS.checkpoint_dir, FLAGS.weights)
+    with tf.Session(config=session_config(FLAGS.threads, FLAGS.precision)) as sess:
+        completion = Completion(load_model(DCGAN, sess, FLAGS.checkpoint_dir, FLAGS.weights, lam=FLAGS.lam))
         at_once = max(FLAGS.batch_size // FLAGS.restarts, 1)
         films, losses = zip(*(complete(completion, pictures[i:i + at_once], masks[i:i + at_once],
                                        names[i:i + at_once], FLAGS) for i in range(0, len(files), at_once)))

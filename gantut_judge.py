@@ -25,10 +25,10 @@ from gantut.images import pixels, read, reason
 from gantut.inception import check_weights, features_of
 from gantut.metrics import MOST, Judge, frechet, kid, precision_recall
 from gantut.paths import find_model
+from gantut.sampler import Sampler, load_model
 from gantut.seeding import random_state
-from gantut.session import session_config, set_precision
-from gantut_gan import dataset_files
-from gantut_sample import Sampler
+from gantut.session import session_config
+from gantut_gan import DCGAN, dataset_files
 
 flags = tf.app.flags
 FLAGS = flags.FLAGS
@@ -75,10 +75,9 @@ def check_out(path):
 
 def draw(count):
     """Pictures of the model, uint8 [count, size, size, c_dim]."""
-    config = session_config(FLAGS.threads)
-    set_precision(config, FLAGS.precision)
+    config = session_config(FLAGS.threads, FLAGS.precision)
     with tf.Graph().as_default(), tf.Session(config=config) as sess:
-        sampler = Sampler(sess, FLAGS.checkpoint_dir, FLAGS.seed, FLAGS.weights)
+        sampler = Sampler(load_model(DCGAN, sess, FLAGS.checkpoint_dir, FLAGS.weights), FLAGS.seed)
         return pixels(sampler.draw_all(sampler.noise(range(count))))
 
 

@@ -11,25 +11,24 @@ import os
 import re
 import sys
 
-import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
+import gantut.quiet  # before TensorFlow, which it keeps quiet
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 from scipy.special import ndtr, ndtri
 from tqdm import tqdm
 
+import gantut.sampler
 import gantut_imgfuncs
-from gantut.checkpoints import model_sizes
 from gantut.datasets import check_number, find_dataset, list_pictures
 from gantut.errors import UserError, check_outside, check_writable, printable, write_whole, writing
 from gantut.export import FORMATS, export_network, make_page, make_quiz
 from gantut.flags import define, forget, run
 from gantut.image_loader import Loader
 from gantut.images import grid_size, pixels, read, reason, save_film
-from gantut.paths import find_model
-from gantut.seeding import random_state, sample_z
-from gantut.session import session_config, set_precision
-from gantut.weights import restore_to_draw
+from gantut.sampler import BATCH, load_model
+from gantut.seeding import random_state
+from gantut.session import session_config
 from gantut_gan import DCGAN, SUPPORTED_EXTENSIONS, dataset_files
 from gantut_imgfuncs import merge, save_images
 
@@ -37,7 +36,6 @@ flags = tf.app.flags
 FLAGS = flags.FLAGS
 
 COPIED = 10  # seconds between the times of files that were copied together, in whatever order
-BATCH = 64  # samples, or training pictures, that are in memory at once
 
 
 def define_flags():
@@ -76,41 +74,9 @@ def define_flags():
         f["a"] and f["b"] and f["c"]), "--mode arithmetic needs --a, --b and --c, for example --a 1,5,9 --b 2,3 --c 4")
 
 
-class Sampler(object):
-    """The generator of the newest checkpoint in a folder, with batch norm in evaluation mode, and its noise."""
-
-    def __init__(self, sess, checkpoint_dir, seed, weights="auto"):
-        checkpoint_dir = find_model(checkpoint_dir)
-        self.sizes = model_sizes(checkpoint_dir)
-        self.dcgan = DCGAN(sess, **self.sizes)
-        self.dcgan.load(checkpoint_dir)
-        restore_to_draw(self.dcgan, checkpoint_dir, weights)
-        self.seed = seed
-
-    def noise(self, numbers):
-        """The z of samples by number: [len(numbers), z_dim] in [-1, 1], each from (seed, number) alone."""
-        return sample_z(self.seed, numbers, self.dcgan.z_dim)
-
-    def draw(self, z):
-        """Draw z [N, z_dim]: yields the images in batches, float32 [up to 64, size, size, c_dim] in [-1, 1]."""
-        dcgan = self.dcgan
-        for i in tqdm(range(0, len(z), BATCH), "drawing", disable=len(z) <= BATCH or None, leave=False):
-            yield dcgan.sess.run(dcgan.G, {dcgan.z: z[i:i + BATCH], dcgan.is_training: False})
-
-    def draw_all(self, z):
-        """Draw z [N, z_dim]: images [N, size, size, c_dim] in [-1, 1]."""
-        return np.concatenate(list(self.draw(z)))
-
-    def numbers(self):
-        """The model's numbers, arrays by the names of its variables."""
-        variables = self.dcgan.sess.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES)
-        return dict(zip([var.op.name for var in variables], self.dcgan.sess.run(variables)))
-
-    def frames(self, z):
-        """Draw z [frames, N, z_dim]: the frames of a film, uint8 [frames, h, w, c_dim], each a sheet of N images."""
-        pictures = np.concatenate([pixels(images) for images in self.draw(z.reshape([-1, z.shape[2]]))])
-        return [np.uint8(merge(frame, grid_size(z.shape[1])))
-                for frame in pictures.reshape(z.shape[:2] + pictures.shape[1:])]
+def Sampler(sess, checkpoint_dir, seed, weights="auto"):
+    """What draws with the newest checkpoint in a folder: gantut/sampler.py says what it can."""
+    return gantut.sampler.Sampler(load_model(DCGAN, sess, checkpoint_dir, weights), seed)
 
 
 def grid(sampler, config):
@@ -199,9 +165,16 @@ def walk(sampler, config):
         z = closed_walk(*(sampler.noise(range(first, first + config.count)) for first in (0, config.count)), frames)
     else:
         z = dimension_walk(sampler.noise(range(config.count)), frames)
-    film = sampler.frames(z)
+    film = draw_frames(sampler, z)
     with writing(config.out):
         save_film(film, config.out, config.seconds or 0.05)
+
+
+def draw_frames(sampler, z):
+    """Draw z [frames, N, z_dim]: the frames of a film, uint8 [frames, h, w, c_dim], each a sheet of N images."""
+    pictures = np.concatenate([pixels(images) for images in sampler.draw(z.reshape([-1, z.shape[2]]))])
+    return [np.uint8(merge(frame, grid_size(z.shape[1])))
+            for frame in pictures.reshape(z.shape[:2] + pictures.shape[1:])]
 
 
 def closed_walk(a, b, frames):
@@ -329,7 +302,7 @@ def quiz(sampler, config):
 
 def export(sampler, config):
     """The generator or the discriminator for other runtimes: gantut/export.py says what it takes and returns."""
-    export_network(DCGAN, sampler.sizes, sampler.numbers(), config.network, config.format, config.out)
+    export_network(DCGAN, sampler.sizes(), sampler.numbers(), config.network, config.format, config.out)
 
 
 def page(sampler, config):
@@ -367,9 +340,7 @@ def main():
     if mode is film:  # needs no model
         film(FLAGS)
     else:
-        config = session_config(FLAGS.threads)
-        set_precision(config, FLAGS.precision)
-        with tf.Session(config=config) as sess:
+        with tf.Session(config=session_config(FLAGS.threads, FLAGS.precision)) as sess:
             mode(Sampler(sess, FLAGS.checkpoint_dir, FLAGS.seed, FLAGS.weights), FLAGS)
     print("wrote {}".format(FLAGS.out))
 

@@ -28,8 +28,8 @@ import gantut_imgfuncs  # noqa: E402
 from gantut.checkpoints import model_sizes  # noqa: E402
 from gantut.completion import make_mask  # noqa: E402
 from gantut.image_loader import Loader  # noqa: E402
+from gantut.sampler import Sampler, load_model  # noqa: E402
 from gantut.seeding import random_state  # noqa: E402
-from gantut.weights import restore_to_draw  # noqa: E402
 from gantut_complete import Completion, complete, join, strip  # noqa: E402
 from gantut_gan import DCGAN, dataset_files  # noqa: E402
 
@@ -40,8 +40,7 @@ def best_of_random(completion, pictures, masks, lowres_weight, count):
     """For each picture, the one of count random samples with the least contextual loss; all draw from the same z."""
     dcgan = completion.dcgan
     z = random_state(1, "random samples").uniform(-1, 1, [count, dcgan.z_dim])
-    samples = np.concatenate([dcgan.sess.run(dcgan.G, {dcgan.z: z[i:i + 100], dcgan.is_training: False})
-                              for i in range(0, count, 100)])
+    samples = Sampler(dcgan, 1).draw_all(z)
     size, low = dcgan.image_size, dcgan.lowres_size
     fills = []
     for picture, mask in zip(pictures, masks):
@@ -85,17 +84,13 @@ def main():
     parser.add_argument("--out_dir", default="completion_benchmark", help="for the results and pictures")
     args = parser.parse_args()
     os.makedirs(args.out_dir, exist_ok=True)
-    sizes = model_sizes(args.checkpoint_dir)
-    size = sizes["image_size"]
+    size = model_sizes(args.checkpoint_dir)["image_size"]
     pictures = np.array([draw_face(2, i, size) for i in range(args.count)]) / 127.5 - 1
     faces = dataset_files(os.path.join(ROOT, "data", "aligned"))
     mean = Loader(gantut_imgfuncs, size, is_crop=True).load_all(faces).mean(axis=0)
     results = {}
     with tf.Session() as sess:
-        dcgan = DCGAN(sess, **sizes)
-        completion = Completion(dcgan)
-        dcgan.load(args.checkpoint_dir)
-        restore_to_draw(dcgan, args.checkpoint_dir, "auto")
+        completion = Completion(load_model(DCGAN, sess, args.checkpoint_dir))
         print("| mask | completion | mean face | best of {} samples |\n|---|---|---|---|".format(args.n_iter))
         for kind in MASKS:
             masks = np.array([make_mask(kind, size, random_state(1, "mask", i)) for i in range(args.count)])

@@ -36,7 +36,7 @@ from gantut.image_loader import Loader  # noqa: E402
 from gantut.images import grid_size, pixels  # noqa: E402
 from gantut.metrics import Judge  # noqa: E402
 from gantut.paths import place  # noqa: E402
-from gantut.weights import restore_to_draw  # noqa: E402
+from gantut.sampler import Sampler, load_model  # noqa: E402
 from gantut_gan import DCGAN, dataset_files  # noqa: E402
 
 BEGINNINGS, AUGMENT, MIRROR = ("from nothing", "from the model"), ("", " + augment"), ("", " + mirror")
@@ -63,18 +63,15 @@ def flags_of(recipe, init_from):
 def ask(folder, parts, name):
     """D's mean logits of each part of the pictures and of 1,000 samples, and the samples; writes a grid of them."""
     with tf.Graph().as_default(), tf.Session() as sess:
-        dcgan = DCGAN(sess, **model_sizes(folder))
-        dcgan.load(folder)
-        restore_to_draw(dcgan, folder, "auto")
-        z = np.random.RandomState(1).uniform(-1, 1, [1000, dcgan.z_dim])
-
-        def run(fetch, feed, values):
-            return np.concatenate([sess.run(fetch, {feed: part, dcgan.is_training: False})
-                                   for part in np.array_split(values, 10)])
-
-        samples = run(dcgan.G, dcgan.z, z)
+        dcgan = load_model(DCGAN, sess, folder)
+        samples = Sampler(dcgan, 1).draw_all(np.random.RandomState(1).uniform(-1, 1, [1000, dcgan.z_dim]))
         gantut_imgfuncs.save_images(samples[:64], grid_size(64), name + ".png")
-        return [float(run(dcgan.D_logits, dcgan.images, images).mean()) for images in (*parts, samples)], samples
+
+        def logits(images):
+            return np.concatenate([sess.run(dcgan.D_logits, {dcgan.images: part, dcgan.is_training: False})
+                                   for part in np.array_split(images, 10)])
+
+        return [float(logits(images).mean()) for images in (*parts, samples)], samples
 
 
 def curve(folder):

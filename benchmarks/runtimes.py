@@ -48,9 +48,10 @@ def session(work, threads):
 
     import tensorflow.compat.v1 as tf
 
-    from gantut_sample import Sampler
+    from gantut.sampler import Sampler, load_model
+    from gantut_gan import DCGAN
     config = tf.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads)
-    return Sampler(tf.Session(config=config), work, 1).draw_all
+    return Sampler(load_model(DCGAN, tf.Session(config=config), work), 1).draw_all
 
 
 def saved_model(work, threads):

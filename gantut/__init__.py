@@ -25,6 +25,7 @@ run
   checkpoints       which is the newest, what is in it, the saver that looks before it restores
   run_record        run.json: what a run is made with, whether it may go on, and that it is the only one
   weights           the moving average of G's weights; another model's weights to begin with
+  sampler           draws with the G of a model, or of a checkpoint
   flags             the flags beyond Part 5's, their defaults, and how a script runs with them
   outputs           event files, checkpoints and samples
   monitoring        what is watched in a training, the scores after an epoch, what ended it

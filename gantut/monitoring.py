@@ -18,7 +18,7 @@ from gantut.errors import UserError, one_line, whole
 from gantut.images import pixels
 from gantut.metrics import Judge
 from gantut.outputs import optional
-from gantut.seeding import sample_z
+from gantut.sampler import Sampler
 
 D_HAS_WON = (0.05, 200)  # d_loss below this (1.39 = undecided) in so many steps in a row
 COLLAPSED = (0.05, 500)  # spread of the samples below this share of the pictures' spread, after so many steps
@@ -124,7 +124,6 @@ def saved(run):
 
 
 COUNT = 1000  # samples, and real pictures, that are compared
-BATCH = 64
 BEST = "SWD, mean"  # the score that decides, the less the better
 
 
@@ -139,7 +138,8 @@ class EpochJudge(object):
         self.run, self.config = run, run.config
         data = run.data
         self.judge = Judge(pixels(data.load(range(min(len(data), 2 * COUNT)))), COUNT, self.config.seed)
-        self.z = sample_z(self.config.seed, range(self.judge.count), run.dcgan.z_dim)
+        self.sampler = Sampler(run.dcgan, self.config.seed)
+        self.z = self.sampler.noise(range(self.judge.count))
         self.path = os.path.join(self.config.sample_dir, "scores.csv")
         self.best = os.path.join(self.config.checkpoint_dir, "best")
         self.saver = tf.train.Saver(run.dcgan.saver.variables, max_to_keep=1, save_relative_paths=True)
@@ -174,11 +174,9 @@ class EpochJudge(object):
         """After an epoch, with its number from 0: judge, if it is time."""
         if (epoch + 1) % self.config.judge_every:
             return
-        dcgan, sess = self.run.dcgan, self.run.sess
         with self.run.to_draw():
-            images = [sess.run(dcgan.G, {dcgan.z: self.z[i:i + BATCH], dcgan.is_training: False})
-                      for i in range(0, len(self.z), BATCH)]
-        scores = self.judge.scores(pixels(np.concatenate(images)))
+            images = self.sampler.draw_all(self.z, show=False)
+        scores = self.judge.scores(pixels(images))
         self.rows.append({"epoch": epoch, "step": counter, **{name: "{:.6g}".format(x) for name, x in scores.items()}})
         self.write(scores, counter)
         self.run.print("[Judge] " + ", ".join("{}: {:.3f}".format(*score) for score in scores.items()))

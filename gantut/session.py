@@ -13,12 +13,16 @@ from tensorflow.core.protobuf import rewriter_config_pb2
 ARITHMETIC = ("amx_bf16", "avx512_bf16")  # what processors call it
 
 
-def session_config(threads=0):
+def session_config(threads=0, precision=None):
     """The tf.ConfigProto of a session on one device: one operation at a time, on `threads` of the cores (0: all).
 
     Two operations at a time would share the cores: a step as written takes 0.97 of the time (benchmarks/README.md).
+    precision: the flag --precision, if it is set now.
     """
-    return tf.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=1)
+    config = tf.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=1)
+    if precision:
+        set_precision(config, precision)
+    return config
 
 
 def set_precision(config, precision):

@@ -94,7 +94,7 @@ def test_every_mode_of_the_sampler_on_a_full_disk(tmp_path, sampler):  # noqa: F
             assert snapshot(folder) == before, mode
         for form, name in [("saved_model", "model"), ("onnx", "export.onnx"), ("tflite", "export.tflite")]:
             with pytest.raises(UserError, match="cannot write"):
-                export_network(DCGAN, sampler.sizes, sampler.numbers(), "G", form, str(folder / name))
+                export_network(DCGAN, sampler.sizes(), sampler.numbers(), "G", form, str(folder / name))
             assert snapshot(folder) == before and "model" not in os.listdir(folder), form
 
 
