@@ -91,7 +91,7 @@ class BareRun(object):
         from gantut.workers import AdamOptimizer, SingleProcess
         self.dcgan, self.summaries, self.counter = dcgan, summaries, 0
         moving = [var for var in dcgan.saver.model if not var.trainable]
-        self.optimizers = [AdamOptimizer(processes or SingleProcess(), moving, {}, 0.0002, beta1=0.5) for _ in range(2)]
+        self.optimizers = [AdamOptimizer(processes or SingleProcess(), moving, 0.0002, beta1=0.5) for _ in range(2)]
         self.d_optim = self.optimizers[0].minimize(dcgan.d_loss, var_list=dcgan.d_vars)
         self.g_optim = self.optimizers[1].minimize(dcgan.g_loss, var_list=dcgan.g_vars)
         dcgan.g_sum = tf.summary.merge([dcgan.z_sum, dcgan.d__sum, dcgan.G_sum, dcgan.d_loss_fake_sum,

@@ -225,7 +225,10 @@ class Saver(tf.train.Saver):
 
     max_to_keep: how many of the newest checkpoints stay. model: those variables that a checkpoint must hold, all if
     not given; the others, Adam's and averages, may be absent, as they are from the checkpoints of 2017.
+    of_a_run: whether a training has made it.
     """
+
+    of_a_run = False
 
     def __init__(self, max_to_keep=1, model=None):
         self.variables = tf.global_variables()

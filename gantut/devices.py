@@ -67,17 +67,21 @@ def on_each(devices, network, x, bns, train):
 
 @contextlib.contextmanager
 def not_moving(bns):
-    """While it is entered, the moving averages do not follow what one device alone has seen."""
+    """A context in which the moving averages do not follow what one device alone has seen."""
+    if not all(hasattr(bn, "move") for bn in bns):
+        raise UserError("several devices move the averages of batch norm by its move(), which this batch_norm has "
+                        "not: train on one, or add it as gantut_datafuncs.py has it")
+    before = [vars(bn).get("move") for bn in bns]
     for bn in bns:
-        if not hasattr(bn, "move"):
-            raise UserError("several devices move the averages of batch norm by its move(), which this batch_norm has "
-                            "not: train on one, or add it as gantut_datafuncs.py has it")
         bn.move = lambda mean, variance: tf.no_op()
     try:
         yield
     finally:
-        for bn in bns:
-            del bn.move
+        for bn, move in zip(bns, before):
+            if move is None:
+                del bn.move
+            else:
+                bn.move = move
 
 
 def move_to_mean(bn, of_devices, train):

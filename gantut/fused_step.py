@@ -98,19 +98,21 @@ def update_both(dcgan, d_optim, g_optim):
     twice, which saves a tenth of a step. D judges them anew when it is updated, and the moving averages of G take the
     second of their two steps.
     """
-    if not (hasattr(d_optim, "update") and hasattr(g_optim, "update")):
+    d_made, g_made = (getattr(optim, "made", None) for optim in (d_optim, g_optim))
+    if not (d_made and g_made):
         raise UserError("--fast knows the updates that run.AdamOptimizer makes, not {} and {}{}".format(
             d_optim.name, g_optim.name, REFUSED))
     check_generator(dcgan)
     with tf.name_scope("fast"):
-        with tf.control_dependencies([d_optim.update]), fast_gradients():
+        with tf.control_dependencies([d_made.alone]), fast_gradients():
             judged = dcgan.discriminator(dcgan.G, reuse=True)
         old = [dcgan.D_, dcgan.D_logits_]
-        g_loss = again(g_optim.loss, old, judged)
+        g_loss = again(g_made.loss, old, judged)
         if ancestors([g_loss]) & (ancestors(old) - ancestors(judged)):
             raise UserError("--fast: G's loss depends on more of D than D_ and D_logits_" + REFUSED)
-        update = g_optim.minimize(g_loss, var_list=g_optim.var_list)
-        return g_optim.average(tf.group(update, *[move_again(bn) for bn in in_use(dcgan.g_bns)])), judged
+        update = g_made.optimizer.minimize_alone(g_loss, g_made.var_list)
+        moves = [move_again(bn) for bn in in_use(dcgan.g_bns)]
+        return g_made.optimizer.average(tf.group(update, *moves)), judged
 
 
 def check_generator(dcgan):
@@ -135,7 +137,7 @@ RANDOM = {"RandomUniform", "RandomStandardNormal", "TruncatedNormal", "RandomUni
 
 def in_use(bns):
     """Those batch norms that the graph has: the tutorial makes one or two more than there are layers to normalise."""
-    return [bn for bn in bns if hasattr(bn, "mean")]
+    return [bn for bn in bns if getattr(bn, "mean", None) is not None]
 
 
 def move_again(bn):
@@ -152,6 +154,7 @@ class FusedBatchNorm(object):
 
     def __init__(self, bn):
         self.bn = bn
+        self.mean = self.variance = None  # of the latest call
 
     @property
     def moving_mean(self):

@@ -145,6 +145,8 @@ class RunSaver(Saver):
     saved: the step of the newest checkpoint, saved or loaded, which is not written again.
     """
 
+    of_a_run = True
+
     def __init__(self, max_to_keep, model, run):
         super().__init__(max_to_keep, model)
         self.run, self.saved = run, None

@@ -38,7 +38,7 @@ class Run(object):
 
     def __init__(self, dcgan, config, imgfuncs):
         self.dcgan, self.sess, self.imgfuncs = dcgan, dcgan.sess, imgfuncs
-        if isinstance(dcgan.saver, RunSaver):
+        if dcgan.saver.of_a_run:
             raise UserError("this DCGAN has been trained in this graph: to go on, make another one in a tf.Graph() and "
                             "a tf.Session() of its own, which loads the checkpoint")
         self.config = settings(config, dcgan)
@@ -48,11 +48,15 @@ class Run(object):
             dcgan.checkpoint_dir, dcgan.save = None, lambda checkpoint_dir, step: None
         self.model = dcgan.saver.variables  # those that a checkpoint must hold
         self.moving = [var for var in self.model if not var.trainable]
-        self.optimizers, self.monitor, self.writer, self.epoch_judge = [], None, None, None
-        self.counter = None  # the step that comes next
+        self.exits = contextlib.ExitStack()
+        self.optimizers, self.record = [], None
+        self.loader = self.data = self.batches = None  # of the pictures
+        self.batch = {}  # the pictures of this step, by their paths
+        self.step_size = self.batch_idxs = None  # pictures a step, steps an epoch
+        self.monitor = self.writer = self.samples = self.epoch_judge = self.stop = self.progress = None
+        self.counter = self.done = None  # the number of the step that comes next; steps before it, in the data
 
     def __enter__(self):
-        self.exits = contextlib.ExitStack()
         self.exits.enter_context(self.sess.as_default())
         self.exits.callback(np.random.set_state, np.random.get_state())
         return self
@@ -106,7 +110,6 @@ class Run(object):
         config = self.config
         self.data = Pictures(files[:self.record["data"]["pictures"]], self.loader, config, self.step_size,
                              self.processes.rows(self.dcgan.batch_size))
-        self.batch = {}  # the pictures of this step, by their paths
 
         def get_image(image_path, image_size, is_crop=True):
             if (image_size, is_crop) != (self.dcgan.image_size, self.dcgan.is_crop):
@@ -116,9 +119,10 @@ class Run(object):
 
     def AdamOptimizer(self, learning_rate, **kwargs):
         """Part 4's tf.train.AdamOptimizer, by which several processes update one model; D's by d_learning_rate."""
-        rates = {id(self.dcgan.d_loss): self.config.d_learning_rate}
-        self.optimizers.append(AdamOptimizer(self.processes, self.moving, rates, learning_rate, **kwargs))
-        return self.optimizers[-1]
+        optimizer = AdamOptimizer(self.processes, self.moving, learning_rate, d_loss=self.dcgan.d_loss,
+                                  d_learning_rate=self.config.d_learning_rate, **kwargs)
+        self.optimizers.append(optimizer)
+        return optimizer
 
     def FileWriter(self, logs_dir, graph):
         """Part 4's tf.summary.FileWriter: it writes each config.summary_every steps, and ends no training."""

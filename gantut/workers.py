@@ -3,6 +3,7 @@
 Each of several is a tf.train.Server, and averages with the others by the collective operations of TensorFlow's runtime.
 That runtime trusts whoever can reach its port: docs/cluster.md.
 """
+import collections
 import contextlib
 import json
 import os
@@ -68,30 +69,38 @@ class SingleProcess(object):
         """Wait until all have come to the end."""
 
 
+Update = collections.namedtuple("Update", "optimizer alone loss var_list")  # alone: the op without the mean
+
+
 class AdamOptimizer(tf.train.AdamOptimizer):
     """Part 4's Adam on gradients averaged over the processes; each is computed where its layer was.
 
     moving: the variables that an update moves besides, the averages of batch norm, which become the processes' mean.
-    rates: the learning rate, if another than the optimizer's, by the id() of a loss. updates: what minimize() has
-    returned; each op has .loss and .var_list, and .minimize, which makes an update of another loss, without the mean.
+    d_learning_rate: the learning rate where d_loss is minimized, if it is not 0. updates: an Update for each op that
+    minimize() has returned, which has it as .made.
     """
 
-    def __init__(self, processes, moving, rates, learning_rate, **kwargs):
+    def __init__(self, processes, moving, learning_rate, d_loss=None, d_learning_rate=0, **kwargs):
         super().__init__(learning_rate, **kwargs)
-        self.processes, self.moving, self.rates, self.updates = processes, moving, rates, []
+        self.processes, self.moving, self.updates = processes, moving, []
+        self.d_loss, self.d_learning_rate = d_loss, d_learning_rate
 
     def compute_gradients(self, *args, **kwargs):
         kwargs["colocate_gradients_with_ops"] = True
         return [(self.processes.average(grad), var) for grad, var in super().compute_gradients(*args, **kwargs)]
 
     def minimize(self, loss, var_list=None, **kwargs):
-        self._lr = self.rates.get(id(loss)) or self._lr
+        if loss is self.d_loss and self.d_learning_rate:
+            self._lr = self.d_learning_rate
         update = super().minimize(loss, var_list=var_list, **kwargs)
-        op = self.processes.average_moving(update, self.moving)
-        op.update, op.minimize, op.average = update, super().minimize, self.average
-        op.loss, op.var_list = loss, var_list or tf.trainable_variables()
-        self.updates.append(op)
+        op = self.average(update)
+        op.made = Update(self, update, loss, var_list or tf.trainable_variables())
+        self.updates.append(op.made)
         return op
+
+    def minimize_alone(self, loss, var_list):
+        """An op: what minimize() makes, but for the mean of the moving averages."""
+        return super().minimize(loss, var_list=var_list)
 
     def average(self, update):
         """An op: an update, after which the moving averages become the processes' mean."""

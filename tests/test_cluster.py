@@ -14,12 +14,13 @@ from conftest import ROOT, free_ports, write_pictures
 
 import gantut_imgfuncs
 from gantut.batches import Pictures
-from gantut.devices import find_devices
+from gantut.devices import find_devices, not_moving
 from gantut.errors import UserError
 from gantut.fused_step import update_both
 from gantut.image_loader import Loader
 from gantut.seeding import random_state
 from gantut.workers import SingleProcess, WorkerGroup
+from gantut_datafuncs import batch_norm
 from gantut_gan import dataset_files
 
 SCRIPT = os.path.join(ROOT, "tests", "cluster_checks.py")
@@ -86,6 +87,16 @@ def test_two_devices_are_two_workers(two):
     moving = ("d_bn", "g_bn")  # whose averages include the biases' wandering, and what follows from it
     assert_close(in_mode("statistics", devices, without=zero + moving),
                  in_mode("statistics", two[0], without=zero + moving))
+
+
+def test_batch_norms_move_again_after_an_error():
+    plain, changed = batch_norm(name="plain"), batch_norm(name="changed")
+    changed.move = own = lambda mean, variance: None
+    for bns, error in ([plain, changed], KeyError), ([plain, object()], UserError):
+        with pytest.raises(error), not_moving(bns):
+            assert changed.move is not own
+            raise KeyError
+    assert "move" not in vars(plain) and changed.move is own
 
 
 def test_moving_averages_move_to_the_mean_over_the_devices():
