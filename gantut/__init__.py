@@ -23,10 +23,10 @@ cluster
 run
   session           the session's configuration, and bfloat16
   checkpoints       which is the newest, what is in it, the saver that looks before it restores
+  flags             the flags beyond Part 5's, their defaults, and how a script runs with them
   run_record        run.json: what a run is made with, whether it may go on, and that it is the only one
   weights           the moving average of G's weights; another model's weights to begin with
   sampler           draws with the G of a model, or of a checkpoint
-  flags             the flags beyond Part 5's, their defaults, and how a script runs with them
   outputs           event files, checkpoints and samples
   monitoring        what is watched in a training, the scores after an epoch, what ended it
   run               what DCGAN.train() hands its statements: it brings the modules above together

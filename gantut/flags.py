@@ -26,7 +26,17 @@ COUNT = dict(lower_bound=0, upper_bound=2**31 - 1)  # TensorFlow's integers
 FILTERS = dict(lower_bound=1, upper_bound=2**14)  # more fit no memory
 LARGEST = {"image_size": 2**12}  # of the scripts' own flags; others may be as large as TensorFlow's integers
 PATHS = ["dataset", "checkpoint_dir", "init_from", "sample_dir", "logs_dir", "out_dir", "out", "mask"]
-BEYOND = {  # name: (default, description, bounds)
+RECIPE = {  # what later papers changed, gantut/recipe.py: name: (default, which is the text's, description, bounds)
+    "ema": (0.0, "Decay of the moving average of G's weights, which draws the pictures; 0 = none [0]",
+            dict(lower_bound=0, upper_bound=0.999999)),
+    "augment": (False, "Let D see the pictures changed by chance: colour, translation, cutout [False]", {}),
+    "mirror": (False, "Learn each picture or its mirror image, by chance, anew in each epoch [False]", {}),
+    "r1": (0.0, "Weight of the penalty on D's slope at real pictures, for example 1; 0 = none [0]",
+           dict(lower_bound=0)),
+    "d_learning_rate": (0.0, "Learning rate of D alone; 0 = the same as G's [0]", dict(lower_bound=0)),
+    "g_updates": (2, "Updates of G for each of D, 1 or the text's 2 [2]", dict(lower_bound=1, upper_bound=2)),
+}
+BEYOND = {  # all of them: name: (default, description, bounds)
     # what the tutorial hard-codes
     "logs_dir": ("logs", "Directory name to save the logs for TensorBoard [logs]", {}),
     "is_crop": (False, "Take the centre of every picture and scale it to the model's size [False]", {}),
@@ -54,14 +64,7 @@ BEYOND = {  # name: (default, description, bounds)
     # what later papers changed: gantut/recipe.py
     "recipe": ("text", "text, or modern: --ema 0.999, which docs/quality.md chose; other parts beside it [text]",
                dict(enum_values=["text", "modern"])),
-    "ema": (0.0, "Decay of the moving average of G's weights, which draws the pictures; 0 = none [0]",
-            dict(lower_bound=0, upper_bound=0.999999)),
-    "augment": (False, "Let D see the pictures changed by chance: colour, translation, cutout [False]", {}),
-    "mirror": (False, "Learn each picture or its mirror image, by chance, anew in each epoch [False]", {}),
-    "r1": (0.0, "Weight of the penalty on D's slope at real pictures, for example 1; 0 = none [0]",
-           dict(lower_bound=0)),
-    "d_learning_rate": (0.0, "Learning rate of D alone; 0 = the same as G's [0]", dict(lower_bound=0)),
-    "g_updates": (2, "Updates of G for each of D, 1 or the text's 2 [2]", dict(lower_bound=1, upper_bound=2)),
+    **RECIPE,
     # another model's weights: gantut/weights.py
     "init_from": ("", "Begin with the weights of the model in this folder, its moving average if it has one", {}),
     # several devices, several machines: docs/cluster.md
@@ -90,11 +93,17 @@ RULES = [  # Part 5's flags: what is allowed, in words
 ]
 OF_PYTHON = dict(processes=SingleProcess(), devices=1, progress=None)
 OF_DCGAN = ["image_size", "batch_size", "is_crop", "c_dim", "z_dim", "gf_dim", "df_dim"]
-OF_THE_STEP = ["fast", "losses_every", "ema", "augment", "r1", "g_updates"]  # made by gantut/recipe.py
+OF_THE_RUN = ["mirror", "d_learning_rate", "init_from"]  # a run does them
+OF_THE_STEP = ["fast", "losses_every", *(name for name in RECIPE if name not in OF_THE_RUN)]  # gantut/recipe.py does
 OF_THE_COMMAND = ["recipe", "precision", "threads", "num_gpus", "num_devices", "worker_hosts", "task_index",
                   "kubernetes_label", "num_workers", "start_timeout", "worker_timeout", "scale_learning_rate"]
 KINDS = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string,
          list: flags.DEFINE_list}
+
+
+def asked_for(values, names):
+    """Those of the flags, or of a namespace of some, that are not as the text has it."""
+    return [name for name in names if getattr(values, name, None) not in (None, BEYOND[name][0])]
 
 
 def forget():
@@ -266,7 +275,9 @@ def settings(config, dcgan, **more):
     found.update({name: os.path.expanduser(found[name]) for name in PATHS if isinstance(found.get(name), str)})
     if found["train_size"] < float("inf"):
         found["train_size"] = int(found["train_size"])  # a float flag, which must be able to be infinite
-    return Settings(**{**found, "dataset": find_dataset(found["dataset"])})
+    if not more:  # else the command has looked for it
+        found["dataset"] = find_dataset(found["dataset"])
+    return Settings(**found)
 
 
 def check_values(values):

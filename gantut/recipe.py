@@ -14,13 +14,15 @@ What later papers changed in the recipe, beside the text's (docs/quality.md comp
 --g_updates  one update of G for each of D, not the text's two
 """
 import contextlib
+from types import SimpleNamespace
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 from gantut.devices import on_devices
-from gantut.flags import BEYOND, OF_THE_STEP, settings
+from gantut.flags import BEYOND, OF_THE_STEP, asked_for, settings
 from gantut.fused_step import check_class, own_step
+from gantut.graph import again
 from gantut.seeding import random_state
 from gantut.weights import Averages
 
@@ -31,7 +33,7 @@ def with_parts(DCGAN, config, devices=(), workers=None):
     devices: the names of several. workers: what find_workers() has found. Raises UserError if the class cannot be
     trained so.
     """
-    if workers or any(getattr(config, name, None) for name in ("mirror", "init_from")):  # its train() needs a run
+    if workers or asked_for(config, ["mirror", "init_from"]):  # its train() needs a run
         check_class(DCGAN)
     parts = {name: getattr(config, name, BEYOND[name][0]) for name in OF_THE_STEP}
     Model = own_step(DCGAN, parts["fast"], parts["g_updates"], parts["losses_every"])
@@ -56,10 +58,10 @@ def choose(flags):
 def with_recipe(DCGAN, parts):
     """A DCGAN that trains with the parts of the recipe, by their flags' names; without any, itself.
 
-    --mirror, --d_learning_rate and --g_updates are no business of this class: gantut/batches.py, gantut/run.py and
+    --mirror, --d_learning_rate and --g_updates are not this class's: gantut/batches.py, gantut/run.py and
     gantut/fused_step.py do them.
     """
-    if not (parts["ema"] or parts["augment"] or parts["r1"]):
+    if not asked_for(SimpleNamespace(**parts), ["ema", "augment", "r1"]):
         return DCGAN
     check_class(DCGAN)
 
@@ -69,18 +71,22 @@ def with_recipe(DCGAN, parts):
         def build_model(self):
             if parts["augment"]:
                 nothing = np.zeros([1, 2, NUMBERS], np.float32)
-                self.dice = tf.placeholder_with_default(nothing, [None, 2, NUMBERS], "dice")
+                self.augment_numbers = tf.placeholder_with_default(nothing, [None, 2, NUMBERS], "augment_numbers")
             super().build_model()
             if parts["r1"]:
-                (slope,) = tf.gradients(self.D_logits, self.images)
-                self.d_loss += parts["r1"] / 2 * tf.reduce_mean(tf.reduce_sum(slope**2, [1, 2, 3]))  # their equation 9
+                (gradient,) = tf.gradients(self.D_logits, self.images)
+                without = self.d_loss
+                self.d_loss += parts["r1"] / 2 * tf.reduce_mean(tf.reduce_sum(gradient**2, [1, 2, 3]))  # equation 9
+                for name, summary in list(vars(self).items()):
+                    if name.endswith("_sum"):  # TensorBoard shows the penalty too
+                        setattr(self, name, again(summary, [without], [self.d_loss]))
             if parts["ema"]:
                 self.averages = Averages([var for var in self.saver.variables if var.op.name.startswith("generator/")],
                                          parts["ema"])
 
         def discriminator(self, image, reuse=False):
             if parts["augment"]:
-                numbers = self.dice[:, int(reuse)]  # one row for the real pictures, one for G's
+                numbers = self.augment_numbers[:, int(reuse)]  # one row for the real pictures, one for G's
                 image = tf.cond(self.is_training, lambda: augment(image, numbers), lambda: image)
             return super().discriminator(image, reuse)
 
@@ -95,7 +101,7 @@ def with_recipe(DCGAN, parts):
                 processes = self.config.processes
                 numbers = random_state(self.config.seed, "augment", counter).uniform(
                     -1, 1, [processes.count * self.batch_size, 2, NUMBERS])
-                self.sess = FeedingMore(sess, {self.dice: numbers[processes.rows(self.batch_size)]})
+                self.sess = FeedingMore(sess, {self.augment_numbers: numbers[processes.rows(self.batch_size)]})
             try:
                 losses = super().step(d_optim, g_optim, batch_images, batch_z, counter)
             finally:

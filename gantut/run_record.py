@@ -18,11 +18,11 @@ from filelock import FileLock, Timeout
 
 from gantut.checkpoints import newest_checkpoint, step_of
 from gantut.errors import UserError, one_line, whole, writing
+from gantut.flags import RECIPE
 
 OF_THE_MODEL = ["image_size", "c_dim", "z_dim", "gf_dim", "df_dim", "batch_size", "is_crop"]
 MUST_MATCH = OF_THE_MODEL + ["seed", "crop_size"]
-OF_THE_RECIPE = ["ema", "augment", "mirror", "r1", "d_learning_rate", "g_updates"]
-MAY_CHANGE = ["learning_rate", "beta1", "epoch", "threads", "precision", "fast", "skip_bad_images"] + OF_THE_RECIPE
+MAY_CHANGE = ["learning_rate", "beta1", "epoch", "threads", "precision", "fast", "skip_bad_images", *RECIPE]
 
 
 def describe(dcgan, config, data, replicas):

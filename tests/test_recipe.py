@@ -10,9 +10,8 @@ from conftest import ROOT, run_script, the_error, train, two_at_a_time, variable
 
 from gantut.devices import find_devices, on_devices
 from gantut.errors import UserError
-from gantut.flags import BEYOND
+from gantut.flags import RECIPE
 from gantut.recipe import MODERN, NUMBERS, augment, choose, colour, cutout, translate, with_parts
-from gantut.run_record import OF_THE_RECIPE
 from gantut.session import processors_arithmetic
 from gantut.weights import ENDING, Averages, names_to_draw_with
 from gantut_gan import DCGAN
@@ -121,8 +120,10 @@ def test_r1_against_finite_differences(sess):
     up, down = (sess.run(dcgan.D_logits, {dcgan.images: image + sign * steps, dcgan.is_training: False})
                 for sign in (1, -1))
     slope = (up - down)[:, 0].astype(np.float64) / 2e-3
-    plain, penalised = sess.run([dcgan.d_loss_real + dcgan.d_loss_fake, dcgan.d_loss],
-                                {dcgan.images: image, dcgan.z: z, dcgan.is_training: False})
+    plain, penalised, shown = sess.run([dcgan.d_loss_real + dcgan.d_loss_fake, dcgan.d_loss, dcgan.d_loss_sum],
+                                       {dcgan.images: image, dcgan.z: z, dcgan.is_training: False})
+    (curve,) = tf.Summary.FromString(shown).value
+    assert (curve.tag, curve.simple_value) == ("d_loss", penalised)
     assert (slope**2).sum() > 0.01
     np.testing.assert_allclose(penalised - plain, 3.0 / 2 * (slope**2).sum(), rtol=0.01)
 
@@ -142,7 +143,7 @@ def test_a_class_that_knows_no_run_is_refused_what_a_run_does(part):
 def test_modern_leaves_what_is_given_by_itself(given):
     class Flags(dict):
         recipe = "modern"
-    text = {name: BEYOND[name][0] for name in OF_THE_RECIPE}
+    text = {name: default for name, (default, _, _) in RECIPE.items()}
     flags = Flags({name: SimpleNamespace(value=value, present=name in given) for name, value in text.items()})
     choose(flags)
     assert {name: flag.value for name, flag in flags.items()} == {**text, **MODERN, **dict.fromkeys(given, 0.0)}
@@ -169,7 +170,7 @@ def test_d_sees_the_same_pictures_on_two_devices():
                 Model = with_parts(Seen, SimpleNamespace(augment=True))
                 dcgan = Model(sess, image_size=8, batch_size=6, z_dim=8, gf_dim=4, df_dim=4)
                 sess.run(tf.global_variables_initializer())
-                feed = {dcgan.images: images, dcgan.dice: numbers, dcgan.is_training: True}
+                feed = {dcgan.images: images, dcgan.augment_numbers: numbers, dcgan.is_training: True}
                 changed.append(sess.run(dcgan.seen, feed))
                 logits.append(sess.run(dcgan.D_logits, {**feed, dcgan.is_training: False}))
     np.testing.assert_array_equal(changed[0], changed[1])
