@@ -77,7 +77,7 @@ def define_flags():
     flags.DEFINE_integer("batch_size", 64, "How many z are computed at once [64]", lower_bound=1)
 
 
-class Completion(object):
+class Completion:
     """The losses of completion and their gradient with respect to z, each picture's own: [N] and [N, z_dim].
 
     loss = contextual + lam * perceptual (Yeh et al., equations 4 to 6). Contextual: sum of the absolute differences

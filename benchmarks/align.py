@@ -16,17 +16,15 @@ import sys
 import tempfile
 import time
 
+from machine import ROOT
+
+import align_faces
+import make_faces
 import numpy as np
 from PIL import Image
 from skimage import data
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path[:0] = [ROOT, os.path.join(ROOT, "data")]
-
-import align_faces  # noqa: E402
-import make_faces  # noqa: E402
-
-from gantut_imgfuncs import merge  # noqa: E402
+from gantut_imgfuncs import merge
 
 PLACES = align_faces.template_places(align_faces.TEMPLATE)
 ASTRONAUT = np.array([[203.5, 101], [246.7, 103.3], [202.5, 139.5], [245.5, 141]]) - [100, 20]  # marked by hand

@@ -14,13 +14,10 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from machine import describe, table
+
 import numpy as np
-
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path[:0] = [ROOT, os.path.dirname(os.path.abspath(__file__))]
-
-from machine import describe, table  # noqa: E402
-from step import BareRun, ask, start  # noqa: E402
+from step import BareRun, ask, start
 
 CONTENDERS = {"one core": [[0]], "two cores": [[0, 1]], "two workers": [[0], [1]], "two strangers": [[0], [1]],
               "three workers": [[0], [1], [0]]}  # the cores of each process

@@ -10,28 +10,26 @@ with lowres everything: there the error is that of the whole picture. Last, what
 import argparse
 import json
 import os
-import sys
 import time
 from types import SimpleNamespace
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path[:0] = [ROOT, os.path.join(ROOT, "data")]
+from machine import ROOT
 
-import gantut.quiet  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
+import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
-import imageio.v3 as iio  # noqa: E402
-import numpy as np  # noqa: E402
-import tensorflow.compat.v1 as tf  # noqa: E402
-from make_faces import draw_face  # noqa: E402
+import imageio.v3 as iio
+import numpy as np
+import tensorflow.compat.v1 as tf
+from make_faces import draw_face
 
-import gantut_imgfuncs  # noqa: E402
-from gantut.checkpoints import model_sizes  # noqa: E402
-from gantut.completion import make_mask  # noqa: E402
-from gantut.image_loader import Loader  # noqa: E402
-from gantut.sampler import Sampler, load_model  # noqa: E402
-from gantut.seeding import random_state  # noqa: E402
-from gantut_complete import Completion, complete, join, strip  # noqa: E402
-from gantut_gan import DCGAN, dataset_files  # noqa: E402
+import gantut_imgfuncs
+from gantut.checkpoints import model_sizes
+from gantut.completion import make_mask
+from gantut.image_loader import Loader
+from gantut.sampler import Sampler, load_model
+from gantut.seeding import random_state
+from gantut_complete import Completion, complete, join, strip
+from gantut_gan import DCGAN, dataset_files
 
 MASKS = ["center", "left", "random", "grid", "lowres", "full"]
 

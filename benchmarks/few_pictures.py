@@ -17,27 +17,24 @@ import itertools
 import json
 import os
 import shutil
-import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path[:0] = [ROOT]
+import machine
 
-import gantut.quiet  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
+import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
-import machine  # noqa: E402
-import numpy as np  # noqa: E402
-import recipes  # noqa: E402
-import tensorflow.compat.v1 as tf  # noqa: E402
+import numpy as np
+import recipes
+import tensorflow.compat.v1 as tf
 
-import gantut_imgfuncs  # noqa: E402
-from gantut.checkpoints import model_sizes  # noqa: E402
-from gantut.datasets import list_pictures  # noqa: E402
-from gantut.image_loader import Loader  # noqa: E402
-from gantut.images import grid_size, pixels  # noqa: E402
-from gantut.metrics import Judge  # noqa: E402
-from gantut.paths import place  # noqa: E402
-from gantut.sampler import Sampler, load_model  # noqa: E402
-from gantut_gan import DCGAN, dataset_files  # noqa: E402
+import gantut_imgfuncs
+from gantut.checkpoints import model_sizes
+from gantut.datasets import list_pictures
+from gantut.image_loader import Loader
+from gantut.images import grid_size, pixels
+from gantut.metrics import Judge
+from gantut.paths import place
+from gantut.sampler import Sampler, load_model
+from gantut_gan import DCGAN, dataset_files
 
 BEGINNINGS, AUGMENT, MIRROR = ("from nothing", "from the model"), ("", " + augment"), ("", " + mirror")
 RECIPES = list(map("".join, itertools.product(BEGINNINGS, AUGMENT, MIRROR)))

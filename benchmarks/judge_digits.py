@@ -16,24 +16,23 @@ import subprocess
 import sys
 import tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+import machine
+from machine import ROOT
+
+import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
+
+import judge_faces
+import mnist
+import numpy as np
+from PIL import Image
+from tensorflow import keras
+from tensorflow.keras import layers
+
+from gantut.errors import UserError
+from gantut.metrics import frechet
+from gantut.scripts import argument_parser
+
 VARIANTS = os.path.join(ROOT, "variants")
-sys.path[:0] = [ROOT, VARIANTS]
-
-import gantut.quiet  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
-
-import judge_faces  # noqa: E402
-import machine  # noqa: E402
-import mnist  # noqa: E402
-import numpy as np  # noqa: E402
-from PIL import Image  # noqa: E402
-from tensorflow import keras  # noqa: E402
-from tensorflow.keras import layers  # noqa: E402
-
-from gantut.errors import UserError  # noqa: E402
-from gantut.metrics import frechet  # noqa: E402
-from gantut.scripts import argument_parser  # noqa: E402
-
 GENERATORS = {"mnist_gan": "checkpoints/checkpoint", "mnist_dcgan": "checkpoints/checkpoint",
               "keras_gan": "generator.keras", "keras_dcgan": "generator.keras", "gantut_trainer": "checkpoint"}
 

@@ -14,19 +14,18 @@ import subprocess
 import sys
 import tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path[:0] = [ROOT, os.path.join(ROOT, "data")]
+import machine
+from machine import ROOT
 
-import gantut.quiet  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
+import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
-import machine  # noqa: E402
-import make_faces  # noqa: E402
-import numpy as np  # noqa: E402
-from PIL import Image  # noqa: E402
-from tensorflow import keras  # noqa: E402
-from tensorflow.keras import layers  # noqa: E402
+import make_faces
+import numpy as np
+from PIL import Image
+from tensorflow import keras
+from tensorflow.keras import layers
 
-from gantut.metrics import frechet  # noqa: E402
+from gantut.metrics import frechet
 
 LEARNT, HELD_OUT = slice(0, 1600), slice(1600, 2000)
 TRAITS = {

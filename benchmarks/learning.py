@@ -14,16 +14,15 @@ import subprocess
 import sys
 import tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path[:0] = [ROOT, os.path.join(ROOT, "variants")]
+import machine
+from machine import ROOT
 
-import gantut.quiet  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
+import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
-import judge_digits  # noqa: E402
-import judge_faces  # noqa: E402
-import machine  # noqa: E402
-import mnist  # noqa: E402
-import numpy as np  # noqa: E402
+import judge_digits
+import judge_faces
+import mnist
+import numpy as np
 
 SIZE = 32
 

@@ -16,18 +16,17 @@ import subprocess
 import sys
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path[:0] = [ROOT, os.path.join(ROOT, "variants")]
+import machine
+from machine import ROOT
 
-import gantut.quiet  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
+import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
-import judge_digits  # noqa: E402
-import machine  # noqa: E402
-import mnist  # noqa: E402
-from tensorflow import keras  # noqa: E402
+import judge_digits
+import mnist
+from tensorflow import keras
 
-from gantut import scripts  # noqa: E402
-from gantut.errors import UserError, write_whole  # noqa: E402
+from gantut import scripts
+from gantut.errors import UserError, write_whole
 
 RUNS = {  # the lesson, and its flags; each as long as its text has it
     "keras_gan": ("keras_gan", []),

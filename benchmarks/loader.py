@@ -23,11 +23,9 @@ from importlib.util import find_spec
 from types import SimpleNamespace
 
 import machine
+
 import numpy as np
 from PIL import Image
-
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path[:0] = [ROOT, os.path.join(ROOT, "data")]
 
 BATCH = 64
 FACES = 100

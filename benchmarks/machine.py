@@ -1,7 +1,12 @@
-"""What the benchmarks share: the machine they ran on, and how they print."""
+"""What the benchmarks share: the machine they ran on, how they print, and that they find the project. Import it first.
+"""
 import os
 import platform
+import sys
 from importlib import metadata
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [ROOT, *(os.path.join(ROOT, folder) for folder in ("data", "variants"))]
 
 
 def describe():

@@ -8,7 +8,7 @@ G's images serve D's update and the first one of G, and the three losses take on
 import contextlib
 
 
-class Torch(object):
+class Torch:
     """PyTorch, eager or with torch.compile; channels_last and bfloat16 (autocast) as its users set them."""
 
     def __init__(self, image_size=64, z_dim=100, gf_dim=64, df_dim=64, compiled=False, shared=True, channels_last=True,
@@ -88,7 +88,7 @@ class Torch(object):
         self.discriminator.train(mode)
 
 
-class Keras(object):
+class Keras:
     """Keras 3 models; each update and each evaluation is a tf.function; mixed_bfloat16 as its users set it."""
 
     def __init__(self, image_size=64, z_dim=100, gf_dim=64, df_dim=64, shared=True, bfloat16=False):

@@ -18,9 +18,10 @@ import sys
 import tempfile
 
 import machine
+from machine import ROOT
+
 import numpy as np
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 AVERAGE = ["--ema", "0.999"]
 RECIPES = {
     "as written": [],

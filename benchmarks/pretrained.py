@@ -6,16 +6,14 @@ The folder is one for all commands. It holds no run.json, so that a training in 
 """
 import argparse
 import os
-import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, ROOT)
+import machine  # noqa: F401  (by which the project is found)
 
-import gantut.quiet  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
+import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
-import tensorflow.compat.v1 as tf  # noqa: E402
+import tensorflow.compat.v1 as tf
 
-from gantut.checkpoints import newest_checkpoint, step_of  # noqa: E402
+from gantut.checkpoints import newest_checkpoint, step_of
 
 
 def main():

@@ -8,24 +8,19 @@ more than the step takes. --trace writes files for chrome://tracing or ui.perfet
 """
 import argparse
 import collections
-import os
-import sys
+
+from machine import table
+
+import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
 import numpy as np
+import tensorflow.compat.v1 as tf
+from step import BareRun, lrelu
+from tensorflow.python.client import timeline
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path[:0] = [ROOT, os.path.dirname(os.path.abspath(__file__))]
-
-import gantut.quiet  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
-
-import tensorflow.compat.v1 as tf  # noqa: E402
-from machine import table  # noqa: E402
-from step import BareRun, lrelu  # noqa: E402
-from tensorflow.python.client import timeline  # noqa: E402
-
-import gantut_gan  # noqa: E402
-from gantut.fused_step import faster  # noqa: E402
-from gantut.session import session_config, set_precision  # noqa: E402
+import gantut_gan
+from gantut.fused_step import faster
+from gantut.session import session_config, set_precision
 
 KINDS = {"Conv2DBackpropFilter": "gradients of kernels", "Conv2DBackpropInput": "transposed convolutions and gradients",
          "Conv2D": "convolutions", "MatMul": "matrix products", "BatchNorm": "batch norm in one kernel",
@@ -33,7 +28,7 @@ KINDS = {"Conv2DBackpropFilter": "gradients of kernels", "Conv2DBackpropInput": 
 CONTENDERS = {"text": "the tutorial's text", "written": "as written", "ours": "--fast", "ours16": "--fast, bfloat16"}
 
 
-class Traced(object):
+class Traced:
     """A session that keeps the trace of every run."""
 
     def __init__(self, sess):

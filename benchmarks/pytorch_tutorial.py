@@ -10,22 +10,20 @@ row like a training's. The state after the last epoch is in the folder: stop it,
 import argparse
 import csv
 import os
-import sys
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, ROOT)
+import machine  # noqa: F401  (by which the project is found)
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from torch import nn  # noqa: E402
+import numpy as np
+import torch
+from torch import nn
 
-import gantut_imgfuncs  # noqa: E402
-from gantut.datasets import find_dataset, list_pictures  # noqa: E402
-from gantut.image_loader import Loader  # noqa: E402
-from gantut.images import pixels  # noqa: E402
-from gantut.metrics import Judge  # noqa: E402
-from gantut.seeding import random_state  # noqa: E402
+import gantut_imgfuncs
+from gantut.datasets import find_dataset, list_pictures
+from gantut.image_loader import Loader
+from gantut.images import pixels
+from gantut.metrics import Judge
+from gantut.seeding import random_state
 
 COUNT = 1000  # samples, and real pictures, that are compared
 
@@ -51,7 +49,7 @@ def first_values(layer):
         nn.init.normal_(layer.weight, 1, 0.02)
 
 
-class Training(object):
+class Training:
     """images: [N, size, size, 3] in [-1, 1]."""
 
     def __init__(self, images, args):

@@ -15,15 +15,14 @@ import subprocess
 import sys
 import tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path[:0] = [ROOT]
+import machine
+from machine import ROOT
 
-import gantut.quiet  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
+import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
-import judge_faces  # noqa: E402
-import learning  # noqa: E402
-import machine  # noqa: E402
-import numpy as np  # noqa: E402
+import judge_faces
+import learning
+import numpy as np
 
 RECIPES = {  # each keeps the average beside the weights, which changes no bit of them
     "the text's": [],

@@ -19,16 +19,13 @@ import sys
 import tempfile
 import time
 
+from machine import describe, table, version
+
 import numpy as np
+from sample import make_model
+from scale import run
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path[:0] = [ROOT, os.path.dirname(os.path.abspath(__file__))]
-
-from machine import describe, table, version  # noqa: E402
-from sample import make_model  # noqa: E402
-from scale import run  # noqa: E402
-
-from gantut.seeding import sample_z  # noqa: E402
+from gantut.seeding import sample_z
 
 EXPORTS = {"saved_model": "export", "onnx": "export.onnx", "tflite": "export.tflite", "page": "page.html"}
 PAGE = """

@@ -15,8 +15,9 @@ import sys
 import tempfile
 import time
 
-import numpy as np
 from machine import describe, table
+
+import numpy as np
 from scale import make_pictures, run, train
 
 BATCH = 64  # as in gantut_sample.py

@@ -22,15 +22,12 @@ import threading
 import time
 from types import SimpleNamespace
 
+from machine import ROOT, describe, table
+
 import imageio.v3 as iio
 import numpy as np
-
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.append(os.path.join(ROOT, "data"))
-
-from machine import describe, table  # noqa: E402
-from make_faces import draw_face  # noqa: E402
-from step import work as gflop_of  # noqa: E402
+from make_faces import draw_face
+from step import work as gflop_of
 
 FULL = ({"image_size": 64, "batch_size": 64, "gf_dim": 64},  # what stays, and to what each is changed
         {"image_size": [16, 32, 64, 128, 256], "batch_size": [1, 16, 64, 256], "gf_dim": [16, 32, 64, 128]})

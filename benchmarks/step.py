@@ -10,17 +10,13 @@ bfloat16, and are compared with this project in bfloat16. What is not installed 
 import argparse
 import importlib.util
 import json
-import os
 import subprocess
 import sys
 import time
 
+from machine import describe, table
+
 import numpy as np
-
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path[:0] = [ROOT, os.path.dirname(os.path.abspath(__file__))]
-
-from machine import describe, table  # noqa: E402
 
 CONTENDERS = {
     "ours": "--fast", "tenth": "--fast --losses_every 10", "written": "this project, as written",
@@ -79,7 +75,7 @@ def lrelu(x, leak=0.2, name="lrelu"):
         return f1 * x + f2 * abs(x)
 
 
-class BareRun(object):
+class BareRun:
     """Makes of a model whose graph is built one that step() can train, without what would keep a training.
 
     summaries: whether they are computed.

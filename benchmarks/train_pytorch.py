@@ -6,20 +6,18 @@ Writes samples of the last weights. In a process of its own, as TensorFlow and P
 """
 import argparse
 import os
-import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, ROOT)
+import machine  # noqa: F401  (by which the project is found)
 
-import numpy as np  # noqa: E402
-import other_frameworks  # noqa: E402
-import torch  # noqa: E402
-from PIL import Image  # noqa: E402
+import numpy as np
+import other_frameworks
+import torch
+from PIL import Image
 
-import gantut_imgfuncs  # noqa: E402
-from gantut.datasets import find_dataset, list_pictures  # noqa: E402
-from gantut.image_loader import Loader  # noqa: E402
-from gantut.images import pixels  # noqa: E402
+import gantut_imgfuncs
+from gantut.datasets import find_dataset, list_pictures
+from gantut.image_loader import Loader
+from gantut.images import pixels
 
 
 def main():

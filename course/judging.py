@@ -31,7 +31,7 @@ def check_of(step):
     return getattr(importlib.import_module("." + module, __package__), name)
 
 
-class Readers(object):
+class Readers:
     """Finds the reader's files for Python's import: in the reader's folder, never the project's of the same names."""
 
     folder = None

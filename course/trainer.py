@@ -65,7 +65,7 @@ def the_trainer(place):
         return script, FLAGS + (SMALL if "gf_dim" in file.read() else SMALL[:2]), folder  # the text's has no --gf_dim
 
 
-class Training(object):
+class Training:
     """A script at work in a place. path: a folder in which Python looks for modules as well."""
 
     def __init__(self, script, known, path, flags, place):

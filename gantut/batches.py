@@ -14,7 +14,7 @@ from gantut.seeding import random_state
 MAX_THREADS = 8  # of those that decode: each has a batch in hand, and Python gives more of them no more speed
 
 
-class Pictures(object):
+class Pictures:
     """The pictures of a training.
 
     files: their paths, shuffled. loader: a Loader. config: the trainer's flags. step_size: pictures a step. rows: which

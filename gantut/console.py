@@ -34,7 +34,7 @@ def protect():
               file=sys.stderr if name == "stdout" else sys.stdout)
 
 
-class Stream(object):
+class Stream:
     """A text stream whose errors end nothing. name: stdout or stderr. failed: whether there has been one."""
 
     failed = False
@@ -69,7 +69,7 @@ def in_notebook():
     return "ipykernel" in sys.modules
 
 
-class ProgressBar(object):
+class ProgressBar:
     """How far a training is: on a terminal a bar with images/s and the time left, elsewhere the tutorial's lines."""
 
     def __init__(self, done, total, batch_size):
@@ -102,7 +102,7 @@ class ProgressBar(object):
         self.bar.close()
 
 
-class InPlace(object):
+class InPlace:
     """ProgressBar of a notebook: a bar with the losses and the time left, a line and a picture, each in its place."""
 
     def __init__(self, done, total, batch_size):

@@ -149,7 +149,7 @@ def move_again(bn):
 SMALL = 8  # pixels: up to here oneDNN's kernel gradients reach a half of the rate of its convolutions, and less
 
 
-class FusedBatchNorm(object):
+class FusedBatchNorm:
     """What a batch_norm does to [N, h, w, channels], in one kernel. bn: one that has been called, for its variables."""
 
     def __init__(self, bn):
@@ -279,7 +279,7 @@ class Watched(tf.Session):
         return [len(self.calls)] * len(fetches) if isinstance(fetches, (list, tuple)) else len(self.calls)
 
 
-class Noted(object):
+class Noted:
     """A writer that notes what it is given."""
 
     def __init__(self):

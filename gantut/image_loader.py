@@ -24,7 +24,7 @@ ONE_LARGE = threading.Lock()
 Examined = collections.namedtuple("Examined", "size crc broken misfit", defaults=[None, None])
 
 
-class Loader(object):
+class Loader:
     """Reads pictures as one model wants them.
 
     imgfuncs: Part 3's functions, which read, crop and scale each. image_size: width and height in pixels.

@@ -133,7 +133,7 @@ FEWEST = 32  # pictures of each kind: with fewer the scores are those of chance
 MOST = 20_000  # pictures of the data in which the nearest is looked for
 
 
-class Judge(object):
+class Judge:
     """What the pictures in data, an array [N, size, size, channels] in 0..255, say of others.
 
     The data is divided at random: one half of what is looked at is what the samples are compared with, the other is

@@ -24,7 +24,7 @@ D_HAS_WON = (0.05, 200)  # d_loss below this (1.39 = undecided) in so many steps
 COLLAPSED = (0.05, 500)  # spread of the samples below this share of the pictures' spread, after so many steps
 
 
-class Monitor(object):
+class Monitor:
     """Looks for what spoils a training. variables: those of a checkpoint."""
 
     def __init__(self, sess, variables):
@@ -127,7 +127,7 @@ COUNT = 1000  # samples, and real pictures, that are compared
 BEST = "SWD, mean"  # the score that decides, the less the better
 
 
-class EpochJudge(object):
+class EpochJudge:
     """Judges the samples of a run's model after every config.judge_every epochs; it changes nothing of the training.
 
     sample_dir/scores.csv holds a row for each time, checkpoint_dir/best the checkpoint of the best one if

@@ -15,7 +15,7 @@ from gantut.checkpoints import Saver
 from gantut.errors import one_line, say, writing
 
 
-class FileWriter(object):
+class FileWriter:
     """Part 4's tf.summary.FileWriter for a training, which does not end for a curve.
 
     What cannot be written is missed, with a line; where writing is possible again a new file goes on. every: steps
@@ -173,7 +173,7 @@ def optional(what):
         say("cannot write {}: {}; the training goes on without".format(what, one_line(error)[:300]))
 
 
-class SampleFolder(object):
+class SampleFolder:
     """The folder of the sample pictures. imgfuncs: Part 3's functions, which write them."""
 
     def __init__(self, folder, imgfuncs):

@@ -117,7 +117,7 @@ def with_recipe(DCGAN, parts):
     return RecipeDCGAN
 
 
-class FeedingMore(object):
+class FeedingMore:
     """A session that feeds something more in each run."""
 
     def __init__(self, sess, more):

@@ -28,7 +28,7 @@ from gantut.weights import begin_with, check_init_from
 from gantut.workers import AdamOptimizer
 
 
-class Run(object):
+class Run:
     """The training of a DCGAN by flags or a plain namespace. imgfuncs: Part 3's functions.
 
     Its methods raise UserError for what the user can mend, and Stopped when a signal ended the training, and it was

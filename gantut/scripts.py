@@ -119,7 +119,7 @@ def leave(words, signum, _):
     os._exit(128 + signum)
 
 
-class Stop(object):
+class Stop:
     """While it is entered, a signal only sets .signum, and the work stops when its step is done.
 
     A second one ends the process at once. A thread reads the signals from Python's wakeup pipe, since the main thread

@@ -18,7 +18,7 @@ from gantut.paths import find_model
 ENDING = "/ExponentialMovingAverage"  # what TensorFlow adds to a variable's name
 
 
-class Averages(object):
+class Averages:
     """The averages of some variables. decay: of the average; less at first, (1 + n) / (10 + n) after n updates."""
 
     def __init__(self, variables, decay):

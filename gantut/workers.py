@@ -28,7 +28,7 @@ def join(workers, flags, config):
     return WorkerGroup(*workers, config, flags.start_timeout, flags.worker_timeout)
 
 
-class SingleProcess(object):
+class SingleProcess:
     """A training of one process: what it says counts, and it has nothing to wait for."""
 
     count = 1  # of the processes
@@ -114,7 +114,7 @@ NOTE = 4096  # bytes of the longest note that a worker tells the others
 MAY_DIFFER = ["threads", "skip_bad_images"]  # from worker to worker
 
 
-class WorkerGroup(object):
+class WorkerGroup:
     """The processes of one training, seen from this one. Worker 0, the chief, alone reads and writes what is kept.
 
     hosts: the address "host:port" of each. index: this one's number. config: the tf.ConfigProto for server and session.

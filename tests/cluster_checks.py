@@ -3,16 +3,12 @@
 Trains a small model for some steps by its moving averages, and from the same start by its batches' statistics, and
 leaves what every variable then is in OUT_DIR/INDEX.npz.
 """
-import os
 import sys
 from types import SimpleNamespace
 
-import conftest
+import conftest  # noqa: F401  (by which benchmarks/ is found)
 import numpy as np
 import tensorflow.compat.v1 as tf
-
-sys.path.insert(0, os.path.join(conftest.ROOT, "benchmarks"))
-
 from step import BareRun
 
 from gantut.devices import find_devices, on_devices

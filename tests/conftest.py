@@ -14,6 +14,7 @@ import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
+sys.path += [os.path.join(ROOT, folder) for folder in ("benchmarks", "data", "variants")]
 
 import gantut.quiet  # noqa: E402, F401  (before TensorFlow, which it keeps quiet)
 

@@ -43,7 +43,7 @@ def can_fork(environment):
     return {name for name in {*STARTED, *environment} if STARTED.get(name) != environment.get(name)} <= AFTER_LOADING
 
 
-class Process(object):
+class Process:
     """A script's process, with the methods of subprocess.Popen. argv: the script's path and its arguments.
 
     stdout, stderr: open files.

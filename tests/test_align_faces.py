@@ -5,20 +5,16 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from types import SimpleNamespace
 
+import align_faces
+import make_faces
 import numpy as np
 import pytest
 from conftest import ROOT, run_script, script_command, snapshot, the_error, train, two_at_a_time, write_pictures
 from PIL import Image
 from scipy import ndimage
-
-sys.path.insert(0, os.path.join(ROOT, "data"))
-
-import align_faces
-import make_faces
 
 skdata = pytest.importorskip("skimage.data")
 PLACES = align_faces.template_places(align_faces.TEMPLATE)

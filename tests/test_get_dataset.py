@@ -13,14 +13,11 @@ import tarfile
 import urllib.error
 import zipfile
 
+import get_dataset
 import numpy as np
 import pytest
-from conftest import ROOT, run_script, script_command, snapshot, the_error, two_at_a_time, wait_until
+from conftest import run_script, script_command, snapshot, the_error, two_at_a_time, wait_until
 from PIL import Image
-
-sys.path.insert(0, os.path.join(ROOT, "data"))
-
-import get_dataset
 
 from gantut.images import check_decodes, read
 from gantut_gan import dataset_files

@@ -5,15 +5,12 @@ import re
 import subprocess
 import sys
 
+import judge_digits
+import mnist
 import numpy as np
 import pytest
 import scipy.linalg
 from conftest import ROOT, run_script, the_error
-
-sys.path.insert(0, os.path.join(ROOT, "benchmarks"))
-
-import judge_digits
-import mnist
 
 from gantut.errors import UserError
 

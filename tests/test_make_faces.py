@@ -4,16 +4,14 @@ import os
 import subprocess
 import sys
 
+import make_faces
 import numpy as np
 import pytest
+from conftest import ROOT
 from PIL import Image
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SCRIPT = os.path.join(ROOT, 'data', 'make_faces.py')
 ALIGNED = os.path.join(ROOT, 'data', 'aligned')
-sys.path.insert(0, os.path.dirname(SCRIPT))
-
-import make_faces  # noqa: E402
 
 
 def run(*args):

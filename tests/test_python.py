@@ -70,7 +70,7 @@ def test_a_model_is_not_lost_because_it_was_not_loaded(tmp_path):
     assert "DCGAN.model-7.index" in os.listdir(tmp_path / "checkpoint")
 
 
-class Unbuilt(object):
+class Unbuilt:
     """What settings() asks of a DCGAN."""
     image_size, batch_size, is_crop, c_dim, z_dim, gf_dim, df_dim = 16, 8, False, 3, 8, 4, 4
     sess = SimpleNamespace(_config=None)

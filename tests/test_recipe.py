@@ -1,12 +1,11 @@
 """gantut/recipe.py and its neighbours: the parts of the recipe against NumPy, and trainings with all of them."""
-import os
-import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import ROOT, run_script, the_error, train, two_at_a_time, variables, write_pictures
+from conftest import run_script, the_error, train, two_at_a_time, variables, write_pictures
+from step import BareRun
 
 from gantut.devices import find_devices, on_devices
 from gantut.errors import UserError
@@ -15,10 +14,6 @@ from gantut.recipe import MODERN, NUMBERS, augment, choose, colour, cutout, tran
 from gantut.session import processors_arithmetic
 from gantut.weights import ENDING, Averages, names_to_draw_with
 from gantut_gan import DCGAN
-
-sys.path.insert(0, os.path.join(ROOT, "benchmarks"))
-
-from step import BareRun
 
 RNG = np.random.RandomState(1)
 IMAGES = RNG.uniform(-1, 1, [5, 16, 16, 3]).astype(np.float32)

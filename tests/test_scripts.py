@@ -9,8 +9,6 @@ from conftest import ROOT, run_script, two_at_a_time, write_pictures
 
 from gantut.scripts import argument_parser
 
-sys.path.insert(0, os.path.join(ROOT, "benchmarks"))
-
 ANY_ORDER = {  # what is typed, in a folder with three pictures; what is there then
     "data/get_dataset.py": (["celeba", "--archive", "pictures", "out", "--crop", 8, "--size", 8], "out/source.txt"),
     "data/get_dataset.py ": (["--crop", 8, "celeba", "--size", 8, "out", "--archive", "pictures"], "out/source.txt"),

@@ -1,20 +1,14 @@
 """gantut/fused_step.py against class DCGAN, the tutorial's: its schedule to the bit, its layers but for rounding."""
 import contextlib
-import os
-import sys
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import ROOT
+from step import BareRun
 
 import gantut.fused_step
 from gantut.fused_step import faster, update_both
 from gantut_gan import DCGAN
-
-sys.path.insert(0, os.path.join(ROOT, "benchmarks"))
-
-from step import BareRun
 
 STEPS = 20
 

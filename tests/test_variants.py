@@ -8,20 +8,17 @@ import subprocess
 import sys
 
 import imageio.v3 as iio
+import mnist
+import mnist_dcgan
+import mnist_gan
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 from conftest import ROOT, run_script, script_command, two_at_a_time
 
+from gantut.errors import UserError
+
 VARIANTS = os.path.join(ROOT, "variants")
-sys.path.insert(0, VARIANTS)
-
-import mnist  # noqa: E402
-import mnist_dcgan  # noqa: E402
-import mnist_gan  # noqa: E402
-
-from gantut.errors import UserError  # noqa: E402
-
 RESTORE = """
 import sys
 sys.path.insert(0, sys.argv[1])

@@ -4,6 +4,9 @@ import os
 import subprocess
 import sys
 
+import align_faces
+import make_faces
+import mnist
 import numpy as np
 import pytest
 from conftest import ROOT, run_script, snapshot, the_error, write_pictures
@@ -17,12 +20,6 @@ from gantut.errors import UserError, all_whole, whole, write_whole
 from gantut.export import export_network
 from gantut.images import save_figure, save_film
 from gantut_gan import DCGAN
-
-sys.path += [os.path.join(ROOT, "data"), os.path.join(ROOT, "variants")]
-
-import align_faces
-import make_faces
-import mnist
 
 NOISE = np.random.RandomState(0).uniform(size=(1, 64, 64, 3))
 

@@ -24,7 +24,7 @@ from gantut.workers import NOTE, WorkerGroup
 FLAGS = ["--batch_size", 4, "--save_every", 4, "--sample_every", 5]  # 24 pictures: 3 steps for two
 
 
-class Team(object):
+class Team:
     """Some workers, each a process with a folder of its own: folder/0, folder/1, ..."""
 
     def __init__(self, folder, n, pictures):
@@ -419,7 +419,7 @@ def test_workers_that_the_environment_names_are_said(monkeypatch, capsys):
 
 # what they tell each other, without processes
 
-class FakeSession(object):
+class FakeSession:
     """Answers as if there were workers whose notes, or numbers, are these."""
 
     def __init__(self, others):
