@@ -1,4 +1,4 @@
-"""Installs the front rooms and the machinery: pip install .  (with [test] what the tests need, with [gpu] CUDA)"""
+"""Installs the tutorial's files and the package behind them: pip install .  [test]: what tests need, [gpu]: CUDA."""
 import os
 import runpy
 from glob import glob
@@ -15,11 +15,40 @@ def files(folder, pattern="**"):
 # a clone's folder data is installed as the package gantut_data, and so on
 FOLDERS = [name for name in ("data", "course", "variants", "pretrained") if os.path.isdir(name)]
 
+EXTRAS = {
+    "export": ["tf2onnx>=1.17,<2"],
+    "faces": ["mtcnn==1.0.0", "scikit-learn>=1.4,<2"],
+    "kubernetes": ["kubernetes>=29"],
+}
+TEST = [requirement for extra in EXTRAS.values() for requirement in extra]
+TEST += ["pytest>=8,<10", "pytest-xdist>=3.5,<4", "ruff", "setuptools>=65", "wheel", "scikit-image>=0.22,<1",
+         "selenium>=4.20,<5", "nbclient>=0.10,<1", "ipykernel>=6.29,<8", "onnxruntime>=1.20,<2",
+         "ai-edge-litert>=2.0,<3"]
+
+with open("README.md", encoding="utf-8") as readme:
+    README = readme.read()
+
 setup(
     name="gantut",
     version=runpy.run_path(os.path.join("gantut", "__init__.py"))["__version__"],
     description="The tutorial 'Generative Adversarial Network (GAN) in TensorFlow', running on today's TensorFlow",
+    long_description=README,
+    long_description_content_type="text/markdown",
+    author="gantut developers",
     license="MIT",
+    project_urls={"Tutorial": "https://mlnotebook.github.io/post/GAN1/"},
+    keywords=["gan", "dcgan", "generative adversarial network", "tensorflow", "tutorial", "image completion"],
+    classifiers=[
+        "Development Status :: 5 - Production/Stable",
+        "Environment :: Console",
+        "Intended Audience :: Education",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        *("Programming Language :: Python :: 3.{}".format(minor) for minor in (10, 11, 12, 13)),
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Image Processing",
+    ],
     python_requires=">=3.10,<3.14",
     py_modules=sorted(name[:-3] for name in glob("gantut_*.py")),
     packages=["gantut", *("gantut_" + name for name in FOLDERS)],
@@ -46,16 +75,7 @@ setup(
         "pillow>=10.1,<14",
         "tqdm>=4.60,<5",
         "matplotlib>=3.8,<4",
-        "filelock>=3.12,<4",
+        "filelock>=3.12,<5",
     ],
-    extras_require={
-        "test": ["pytest>=8,<10", "setuptools>=65", "wheel", "scikit-image>=0.22,<1", "selenium>=4.20,<5", "ruff",
-                 "mtcnn==1.0.0", "scikit-learn>=1.4,<2", "pytest-xdist>=3.5,<4", "kubernetes>=29", "nbclient>=0.10,<1",
-                 "ipykernel>=6.29,<8", "tf2onnx>=1.17,<2", "onnxruntime>=1.20,<2", "ai-edge-litert>=2.0,<3"],
-        "export": ["tf2onnx>=1.17,<2"],
-        "variants": ["matplotlib>=3.8,<4"],
-        "faces": ["mtcnn==1.0.0", "scikit-learn>=1.4,<2"],
-        "kubernetes": ["kubernetes>=29"],
-        "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
-    },
+    extras_require={**EXTRAS, "test": TEST, "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"]},
 )
