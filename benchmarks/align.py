@@ -8,7 +8,6 @@ shows no face. With --like_lfw they are 250 x 250, with a face in the middle, 70
 degrees. Then runs data/align_faces.py on them, as a process, and looks at its memory four times a second. --script
 takes another version of it.
 """
-import argparse
 import csv
 import os
 import subprocess
@@ -24,6 +23,7 @@ import numpy as np
 from PIL import Image
 from skimage import data
 
+from gantut.scripts import argument_parser, call
 from gantut_imgfuncs import merge
 
 PLACES = align_faces.template_places(align_faces.TEMPLATE)
@@ -103,7 +103,7 @@ def resident(parent):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser = argument_parser((__doc__ or "").split("\n")[0])
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--like_lfw", action="store_true", help="pictures as LFW has them")
@@ -149,4 +149,4 @@ def contact_sheet(raw, out, names):
 
 
 if __name__ == "__main__":
-    main()
+    call(main)

@@ -19,6 +19,8 @@ from machine import describe, table
 import numpy as np
 from step import BareRun, ask, start
 
+from gantut.scripts import argument_parser, call
+
 CONTENDERS = {"one core": [[0]], "two cores": [[0, 1]], "two workers": [[0], [1]], "two strangers": [[0], [1]],
               "three workers": [[0], [1], [0]]}  # the cores of each process
 WORDS = {"one core": "1 process, 1 core", "two cores": "1 process, 2 cores", "two workers": "2 workers, 1 core each",
@@ -80,7 +82,7 @@ def step_of_all(processes):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser = argument_parser((__doc__ or "").split("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--image_size", type=int, default=64)
     parser.add_argument("--gf_dim", type=int, default=64, help="filters of both networks")
@@ -129,4 +131,4 @@ def report(args, found, d, g):
 
 
 if __name__ == "__main__":
-    main()
+    call(main)

@@ -7,7 +7,6 @@ absolute error inside the hole (0..255) of: the completion; the mean of data/ali
 samples as the completion took iterations, chosen by the same contextual loss. With mask full nothing is missing and
 with lowres everything: there the error is that of the whole picture. Last, what an iteration costs.
 """
-import argparse
 import json
 import os
 import time
@@ -27,6 +26,7 @@ from gantut.checkpoints import model_sizes
 from gantut.completion import make_mask
 from gantut.image_loader import Loader
 from gantut.sampler import Sampler, load_model
+from gantut.scripts import argument_parser, call
 from gantut.seeding import random_state
 from gantut_complete import Completion, complete, join, strip
 from gantut_gan import DCGAN, dataset_files
@@ -75,7 +75,7 @@ def iteration_cost(completion, pictures, masks, config, rounds=5, n=10):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--checkpoint_dir", default="checkpoint")
     parser.add_argument("--count", type=int, default=16, help="how many faces")
     parser.add_argument("--n_iter", type=int, default=1000)
@@ -112,4 +112,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    call(main)

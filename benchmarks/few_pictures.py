@@ -11,7 +11,6 @@ of the first than of the second it has memorised. "time" is the fraction after w
 twenty times, is what the same recipe from nothing ends with. --out gets the models, the pictures and few.json. Stop
 it, and go on: what few.json holds is not done again, a training goes on where it stopped.
 """
-import argparse
 import csv
 import itertools
 import json
@@ -34,6 +33,7 @@ from gantut.images import grid_size, pixels
 from gantut.metrics import Judge
 from gantut.paths import place
 from gantut.sampler import Sampler, load_model
+from gantut.scripts import argument_parser, call
 from gantut_gan import DCGAN, dataset_files
 
 BEGINNINGS, AUGMENT, MIRROR = ("from nothing", "from the model"), ("", " + augment"), ("", " + mirror")
@@ -78,7 +78,7 @@ def curve(folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     lfw = place("pretrained", "lfw")
     parser.add_argument("--out", default="few_pictures", help="folder for the models, the pictures and few.json")
     parser.add_argument("--data", default=place("data", "portraits"))
@@ -141,4 +141,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    call(main)

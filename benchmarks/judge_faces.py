@@ -7,7 +7,6 @@ data/make_faces.py knows what it has drawn. A small convolutional network learns
 distance to the 400 in the features before its last layer, and how often each trait occurs among samples and among data.
 The first rows are 1,000 of the faces it has learnt from, and uniform noise.
 """
-import argparse
 import json
 import os
 import subprocess
@@ -26,6 +25,7 @@ from tensorflow import keras
 from tensorflow.keras import layers
 
 from gantut.metrics import frechet
+from gantut.scripts import argument_parser, call
 
 LEARNT, HELD_OUT = slice(0, 1600), slice(1600, 2000)
 TRAITS = {
@@ -96,7 +96,7 @@ def draw(checkpoint_dir, count, seed=1, *flags):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--checkpoint_dir", nargs="+", default=["checkpoint"])
     parser.add_argument("--count", type=int, default=1000, help="samples of each model [1000]")
     parser.add_argument("--size", type=int, default=64, help="pixels, as the models draw [64]")
@@ -122,4 +122,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    call(main)

@@ -7,7 +7,6 @@ Trains the trainer's model, small, on the 1,500 training digits and on 2,000 dra
 1,000 samples of each run. The judges are those of judge_digits.py and judge_faces.py: a Fréchet distance, which is to
 be small, in the features of a classifier of the same real pictures.
 """
-import argparse
 import json
 import os
 import subprocess
@@ -23,6 +22,8 @@ import judge_digits
 import judge_faces
 import mnist
 import numpy as np
+
+from gantut.scripts import argument_parser, call
 
 SIZE = 32
 
@@ -68,7 +69,7 @@ CONTENDERS = {"float32": (train, ["--precision", "float32"]), "bfloat16": (train
 
 
 def main():
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser = argument_parser((__doc__ or "").split("\n")[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epoch", type=int, default=16, help="as the trainer's [16: 368 and 496 steps]")
     parser.add_argument("--batch_size", default="64")
@@ -103,4 +104,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    call(main)

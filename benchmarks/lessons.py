@@ -8,7 +8,6 @@ is the tutorial's class, trained by gantut_trainer.py on MNIST's training digits
 keeps what the judge has said: a training that stands there is not done again. Stop it, and go on: of a stopped
 training the trainer's goes on, a lesson's begins anew. The table is of all that are done.
 """
-import argparse
 import json
 import os
 import signal
@@ -27,6 +26,7 @@ from tensorflow import keras
 
 from gantut import scripts
 from gantut.errors import UserError, write_whole
+from gantut.scripts import argument_parser
 
 RUNS = {  # the lesson, and its flags; each as long as its text has it
     "keras_gan": ("keras_gan", []),
@@ -97,7 +97,7 @@ def show(results):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--data", required=True, help="as the lessons' --data: mnist, or its file")
     parser.add_argument("--folder", required=True, help="for the trainings and their figures, and to go on from")
     parser.add_argument("--runs", nargs="+", default=list(RUNS), choices=RUNS)

@@ -27,6 +27,9 @@ import machine
 import numpy as np
 from PIL import Image
 
+from gantut.errors import UserError
+from gantut.scripts import argument_parser, call
+
 BATCH = 64
 FACES = 100
 PARTS = ["cold", "cached", "waiting", "start"]
@@ -198,7 +201,7 @@ def measure(folder, *what):
     command = [sys.executable, os.path.abspath(__file__), "--measure", json.dumps([folder, *what])]
     process = subprocess.run(command, capture_output=True, text=True)
     if process.returncode:
-        sys.exit("{} failed:\n{}".format(what, process.stderr[-2000:]))
+        raise UserError("{} failed: {}".format(what, process.stderr[-2000:]))
     return json.loads(process.stdout.splitlines()[-1])
 
 
@@ -238,7 +241,7 @@ def link_many(folder, count):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser = argument_parser((__doc__ or "").split("\n")[0])
     parser.add_argument("--count", type=int, default=20000, help="pictures [20000]")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each [5]")
     parser.add_argument("--steps", type=int, default=8, help="training steps [8]")
@@ -279,4 +282,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    call(main)

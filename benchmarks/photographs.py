@@ -8,7 +8,6 @@ all alike; each then trains the steps that take --minutes, judged at some twenty
 samples and 1,000 pictures). The tables: the last score and the best one, and the minutes until --score was reached.
 Everything is kept in --folder: stop it, and go on.
 """
-import argparse
 import csv
 import json
 import os
@@ -21,6 +20,8 @@ import machine
 from machine import ROOT
 
 import numpy as np
+
+from gantut.scripts import argument_parser, call
 
 AVERAGE = ["--ema", "0.999"]
 RECIPES = {
@@ -103,7 +104,7 @@ def report(args, results):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--dataset", required=True, help="folder of aligned photographs")
     parser.add_argument("--folder", required=True, help="for the trainings and the figures")
     parser.add_argument("--size", type=int, default=32, help="of the pictures [32]")
@@ -142,4 +143,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    call(main)

@@ -4,7 +4,6 @@
 
 The folder is one for all commands. It holds no run.json, so that a training in it starts with Adam anew.
 """
-import argparse
 import os
 
 import machine  # noqa: F401  (by which the project is found)
@@ -14,10 +13,11 @@ import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 import tensorflow.compat.v1 as tf
 
 from gantut.checkpoints import newest_checkpoint, step_of
+from gantut.scripts import argument_parser, call
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--checkpoint_dir", default="checkpoint")
     parser.add_argument("--out", default="pretrained", help="folder to write, which must not be there")
     args = parser.parse_args()
@@ -36,4 +36,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    call(main)

@@ -6,7 +6,6 @@ in both precisions.
 Prints the milliseconds of each kind of kernel in one step. Kernels run side by side on several cores, so they add up to
 more than the step takes. --trace writes files for chrome://tracing or ui.perfetto.dev.
 """
-import argparse
 import collections
 
 from machine import table
@@ -20,6 +19,7 @@ from tensorflow.python.client import timeline
 
 import gantut_gan
 from gantut.fused_step import faster
+from gantut.scripts import argument_parser, call
 from gantut.session import session_config, set_precision
 
 KINDS = {"Conv2DBackpropFilter": "gradients of kernels", "Conv2DBackpropInput": "transposed convolutions and gradients",
@@ -72,7 +72,7 @@ def profile(name, args):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser = argument_parser((__doc__ or "").split("\n")[0])
     parser.add_argument("--image_size", type=int, default=64)
     parser.add_argument("--gf_dim", type=int, default=64, help="filters of both networks")
     parser.add_argument("--batch_size", type=int, default=64)
@@ -85,4 +85,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    call(main)

@@ -7,7 +7,6 @@ beta1 0.5, one update of each network a step (pytorch.org/tutorials/beginner/dcg
 and autocast, as its users set them on such a processor. After every --judge_every epochs the folder's scores.csv gets a
 row like a training's. The state after the last epoch is in the folder: stop it, and go on.
 """
-import argparse
 import csv
 import os
 import time
@@ -23,6 +22,7 @@ from gantut.datasets import find_dataset, list_pictures
 from gantut.image_loader import Loader
 from gantut.images import pixels
 from gantut.metrics import Judge
+from gantut.scripts import argument_parser, call
 from gantut.seeding import random_state
 
 COUNT = 1000  # samples, and real pictures, that are compared
@@ -125,7 +125,7 @@ class Training:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--folder", required=True, help="for the state and scores.csv")
     parser.add_argument("--precision", default="bfloat16", choices=["float32", "bfloat16"])
@@ -148,4 +148,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    call(main)

@@ -7,7 +7,6 @@ and with their moving average, and judges as learning.py does. First the seconds
 epoch each; the text's recipe then takes --epoch epochs, the others as many as fit into its time. What the JSON file
 holds already is not done again: stop it, and go on.
 """
-import argparse
 import json
 import os
 import re
@@ -23,6 +22,8 @@ import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 import judge_faces
 import learning
 import numpy as np
+
+from gantut.scripts import argument_parser, call
 
 RECIPES = {  # each keeps the average beside the weights, which changes no bit of them
     "the text's": [],
@@ -70,7 +71,7 @@ def judged(size, folder, flags, judge):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epoch", type=int, default=20, help="of the text's recipe [20: 920 and 1,240 steps]")
     parser.add_argument("--data", nargs="+", default=list(DATA), choices=DATA)
@@ -117,4 +118,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    call(main)

@@ -9,7 +9,6 @@ something where nothing else runs, as their pools wait for one another. The page
 browser, with WebAssembly and with WebGL, which a processor computes where there is no graphics card. Needs
 pip install '.[test]', chromium and chromedriver.
 """
-import argparse
 import atexit
 import json
 import multiprocessing
@@ -25,6 +24,8 @@ import numpy as np
 from sample import make_model
 from scale import run
 
+from gantut.errors import UserError
+from gantut.scripts import argument_parser, call
 from gantut.seeding import sample_z
 
 EXPORTS = {"saved_model": "export", "onnx": "export.onnx", "tflite": "export.tflite", "page": "page.html"}
@@ -89,7 +90,7 @@ def page(work, backend):
     while driver.execute_script("return busy"):
         time.sleep(0.1)
     if driver.execute_script("return tf.getBackend()") != backend:
-        sys.exit("error: no {} in this Chromium".format(backend))
+        raise UserError("no {} in this Chromium".format(backend))
     return lambda n, seconds: driver.execute_async_script(PAGE, n, seconds)
 
 
@@ -151,7 +152,7 @@ def measure_all(work, args):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--checkpoint_dir", help="a trained model, in place of one made here")
     parser.add_argument("--image_size", type=int, default=64, help="of the model made here")
     parser.add_argument("--gf_dim", type=int, default=32, help="of the model made here")
@@ -170,7 +171,7 @@ def main():
             _, _, note = run("gantut_sample.py", {**flags, "checkpoint_dir": work, "out": os.path.join(work, out)},
                              args.limit)
             if note:
-                sys.exit("error: the export: {}".format(note))
+                raise UserError("the export: {}".format(note))
         sizes = {form: size(os.path.join(work, out)) for form, out in EXPORTS.items()}
         found = measure_all(work, args)
     table(["pictures/s", *("{} a call".format(n) for n in args.batches)],
@@ -185,4 +186,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    call(main)

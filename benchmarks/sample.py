@@ -7,7 +7,6 @@ times. All times are those at which the image files were written: the rate is th
 of 64; the first image's latency is from the start of the process, and the whole batch is drawn before it. The disk's
 cache is warm. Memory is the most that was resident.
 """
-import argparse
 import json
 import os
 import shutil
@@ -20,6 +19,9 @@ from machine import describe, table
 import numpy as np
 from scale import make_pictures, run, train
 
+from gantut.errors import UserError
+from gantut.scripts import argument_parser, call
+
 BATCH = 64  # as in gantut_sample.py
 
 
@@ -30,7 +32,7 @@ def make_model(work, args):
     _, _, note = train(work, dataset, args.limit, image_size=args.image_size, batch_size=4, gf_dim=args.gf_dim,
                        df_dim=args.gf_dim, threads=args.threads)
     if note:
-        sys.exit("error: the training of a model failed: {}".format(note))
+        raise UserError("the training of a model failed: {}".format(note))
     return os.path.join(work, "checkpoint_dir")
 
 
@@ -43,7 +45,7 @@ def draw(checkpoint_dir, work, args):
                                                "threads": args.threads, "checkpoint_dir": checkpoint_dir}, args.limit)
     seconds = time.time() - started
     if note:
-        sys.exit("error: drawing the images: {}".format(note))
+        raise UserError("drawing the images: {}".format(note))
     first, warm, last = (os.path.getmtime(os.path.join(out, "image_{:05d}.png".format(i)))
                          for i in (0, BATCH - 1, args.count - 1))
     return {"images/s": (args.count - BATCH) / (last - warm), "first image, s": first - started,
@@ -51,7 +53,7 @@ def draw(checkpoint_dir, work, args):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--checkpoint_dir", help="a trained model, in place of one made here")
     parser.add_argument("--image_size", type=int, default=64, help="of the model made here")
     parser.add_argument("--gf_dim", type=int, default=64, help="of the model made here")
@@ -78,4 +80,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    call(main)

@@ -9,7 +9,6 @@ is the time from the start of the process to its first progress line, with a tin
 just before. One size is changed at a time; df_dim is as gf_dim. GFLOP are those of the convolutions and products in a
 step. The files lie under TMPDIR and are removed at the end.
 """
-import argparse
 import json
 import os
 import re
@@ -28,6 +27,8 @@ import imageio.v3 as iio
 import numpy as np
 from make_faces import draw_face
 from step import work as gflop_of
+
+from gantut.scripts import argument_parser, call
 
 FULL = ({"image_size": 64, "batch_size": 64, "gf_dim": 64},  # what stays, and to what each is changed
         {"image_size": [16, 32, 64, 128, 256], "batch_size": [1, 16, 64, 256], "gf_dim": [16, 32, 64, 128]})
@@ -129,7 +130,7 @@ def show(rows, names):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--steps", type=int, default=6, help="of each run, 3 or more")
     parser.add_argument("--limit", type=float, default=300, help="seconds for each run")
     parser.add_argument("--files", type=int, nargs="*", default=[1000, 10000, 100000, 200000], help="of the start-up")
@@ -152,4 +153,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    call(main)

@@ -18,6 +18,8 @@ from machine import describe, table
 
 import numpy as np
 
+from gantut.scripts import argument_parser, call
+
 CONTENDERS = {
     "ours": "--fast", "tenth": "--fast --losses_every 10", "written": "this project, as written",
     "text": "the tutorial's text, its lrelu", "plain": "--fast without summaries", "torch": "PyTorch, channels_last",
@@ -154,7 +156,7 @@ def work(args):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argument_parser((__doc__ or "").split("\n")[0])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--image_size", type=int, default=64)
     parser.add_argument("--gf_dim", type=int, default=64, help="filters of both networks")
@@ -206,4 +208,4 @@ def report(args, seconds):
 
 
 if __name__ == "__main__":
-    main()
+    call(main)

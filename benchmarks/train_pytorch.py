@@ -4,7 +4,6 @@
 
 Writes samples of the last weights. In a process of its own, as TensorFlow and PyTorch do not always bear each other.
 """
-import argparse
 import os
 
 import machine  # noqa: F401  (by which the project is found)
@@ -18,10 +17,11 @@ import gantut_imgfuncs
 from gantut.datasets import find_dataset, list_pictures
 from gantut.image_loader import Loader
 from gantut.images import pixels
+from gantut.scripts import argument_parser, call
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--out", required=True, help="folder for the samples")
     parser.add_argument("--count", type=int, default=1000, help="of samples [1000]")
@@ -50,4 +50,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    call(main)

@@ -32,7 +32,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from gantut.errors import UserError, check_outside, printable, whole
+from gantut.errors import UserError, check_outside, whole
 from gantut.images import ENDINGS, check_decodes, read, read_idx, reason, to_uint8
 from gantut.paths import in_words, new_data
 from gantut.scripts import argument_parser, run
@@ -80,10 +80,6 @@ PUBLISHED = {  # SHA-256 or MD5 of a file: the set, and which of its versions
 }
 
 
-def fail(message):
-    sys.exit(printable(f"error: {message}"))
-
-
 def warn(message):
     print(f"warning: {message}", file=sys.stderr)
 
@@ -93,10 +89,13 @@ def reading(path):
     """Turn whatever a damaged file makes its readers raise into one line."""
     try:
         yield
+    except UserError:
+        raise
     except Exception as error:
         if getattr(error, "errno", None):
-            fail(f"cannot read {path}: {error.strerror}")
-        fail(f"{path} is damaged, or something else ({reason(error)}): delete it and get it again")
+            raise UserError(f"cannot read {path}: {error.strerror}") from None
+        raise UserError(f"{path} is damaged, or something else ({reason(error)}): delete it and get it "
+                        "again") from None
 
 
 def download(name):
@@ -128,13 +127,13 @@ def get(name):
     by_hand = f"with a browser get {one.by_hand}, then: "
     by_hand += in_words(f"python data/get_dataset.py {name} --archive {one.archive}")
     if name in ("celeba", "congress"):
-        fail(f"{name} ({one.licence}) is not downloaded by this program: {by_hand}")
+        raise UserError(f"{name} ({one.licence}) is not downloaded by this program: {by_hand}")
     try:
         return download(name)
     except ImportError as error:
-        fail(in_words(f"{name} needs {error.name}: pip install '.[faces]'"))
+        raise UserError(in_words(f"{name} needs {error.name}: pip install '.[faces]'")) from None
     except Exception as error:  # whatever the network or the libraries' checks raise
-        fail(f"cannot download {name}: {reason(error)}; try later, or {by_hand}")
+        raise UserError(f"cannot download {name}: {reason(error)}; try later, or {by_hand}") from None
 
 
 def check_file(path):
@@ -150,9 +149,10 @@ def check_file(path):
     if known:
         return known[0]
     if not head:
-        fail(f"{path} is empty: delete it and get it again")
+        raise UserError(f"{path} is empty: delete it and get it again")
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype", b"<html")):
-        fail(f"{path} is a web page: open it in a browser to see what it asks for, delete it and get the file again")
+        raise UserError(f"{path} is a web page: open it in a browser to see what it asks for, delete it and get the "
+                        "file again")
     if head.startswith(b"PK"):
         with zipfile.ZipFile(path) as archive:
             bad = archive.testzip()
@@ -261,8 +261,8 @@ def check_names(name, path, names):
 
 
 def wrong_set(name, path, other, why=""):
-    fail(f"{path} is of {other}{why}, not of {name}: " + in_words(f"python data/get_dataset.py {other} --archive ...")
-         + " takes it")
+    raise UserError(f"{path} is of {other}{why}, not of {name}: "
+                    + in_words(f"python data/get_dataset.py {other} --archive ...") + " takes it")
 
 
 def which_lfw(known, path):
@@ -276,21 +276,21 @@ def which_lfw(known, path):
 def check_output(out, source):
     """Stop unless OUT is new, empty, or was begun from this source, the first lines of MARKER."""
     if os.path.exists(out) and not os.path.isdir(out):
-        fail(f"{out} exists and is not a folder")
+        raise UserError(f"{out} exists and is not a folder")
     names = sorted(set(os.listdir(out)) - {PART}) if os.path.isdir(out) else []
     if not names:
         return
     if MARKER not in names:
-        fail(f"{out} holds other files ({names[0]}): give an empty or a new folder")
+        raise UserError(f"{out} holds other files ({names[0]}): give an empty or a new folder")
     with open(os.path.join(out, MARKER), errors="replace") as file:
         found = file.read()
     as_pngs = source.replace(AS_THEY_ARE, CROPPED.format(0, 0))
     if as_pngs != source and found.startswith(as_pngs):
-        fail(f"{out} was made of PNGs, by an earlier version, and the files are now kept as they are: train on it as "
-             "it is, or delete it, or give another folder")
+        raise UserError(f"{out} was made of PNGs, by an earlier version, and the files are now kept as they are: train "
+                        "on it as it is, or delete it, or give another folder")
     if not found.startswith(source):
-        fail(f"{out} was not made from {', '.join(source.splitlines())} (see {MARKER} there): delete it, or give "
-             "another folder")
+        raise UserError(f"{out} was not made from {', '.join(source.splitlines())} (see {MARKER} there): delete it, or "
+                        "give another folder")
 
 
 def save(out, name, data):
@@ -301,7 +301,8 @@ def save(out, name, data):
         with whole(path, os.path.join(out, PART)) as part, open(part, "wb") as file:
             file.write(data)
     except OSError as error:
-        fail(f"cannot write {path}: {error.strerror}; what is there is whole, mend this and run the same command")
+        raise UserError(f"cannot write {path}: {error.strerror}; what is there is whole, mend this and run the same "
+                        "command") from None
 
 
 def png(picture, crop, size):
@@ -343,7 +344,7 @@ def make(name, out, archive, crop, size):
     try:
         check_outside(out, path, "out")
     except UserError:
-        fail(f"{out} lies in {path}, which is only read: give another folder")
+        raise UserError(f"{out} lies in {path}, which is only read: give another folder") from None
     for file in idx_files(path).values() if os.path.isdir(path) else [path]:
         with reading(file):
             known = check_file(file)
@@ -353,7 +354,7 @@ def make(name, out, archive, crop, size):
     with reading(path):
         names = [found for found, _ in find()]
     if not names:
-        fail(f"no pictures of {name} in {path}")
+        raise UserError(f"no pictures of {name} in {path}")
     if "mnist" not in name:
         check_names(name, path, names)
     if len(names) < SETS[name].count:
@@ -370,8 +371,10 @@ def make(name, out, archive, crop, size):
     with reading(path):
         done, bad = write(tqdm(pictures, name, len(names), disable=None, unit=" pictures"), out, source)
     if bad:
-        (warn if done else fail)(f"{len(bad):,} of {len(names):,} pictures in {path} cannot be used, "
-                                 f"the first: {bad[0]}")
+        wrong = f"{len(bad):,} of {len(names):,} pictures in {path} cannot be used, the first: {bad[0]}"
+        if not done:
+            raise UserError(wrong)
+        warn(wrong)
     return len(done), which
 
 

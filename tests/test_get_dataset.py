@@ -20,6 +20,7 @@ from conftest import run_script, script_command, snapshot, the_error, two_at_a_t
 from PIL import Image
 
 from gantut.images import check_decodes, read
+from gantut.scripts import call
 from gantut_gan import dataset_files
 
 SCRIPT = "data/get_dataset.py"
@@ -35,7 +36,7 @@ def run(monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", [SCRIPT, *map(str, args)])
         error = None
         try:
-            get_dataset.main()
+            call(get_dataset.main)
         except SystemExit as end:
             error = end.code
             assert isinstance(error, str) and error.startswith("error: ") and "\n" not in error, error

@@ -167,10 +167,7 @@ def flags(doc, unit, default, beta1=None):
         parser.add_argument("--beta1", type=fraction, default=beta1, help=f"momentum term of both Adams [{beta1}]")
     args = parser.parse_args()
     args.data, args.out_dir = os.path.expanduser(args.data), os.path.expanduser(args.out_dir)
-    try:
-        check_folder(args.out_dir, "out_dir")
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    check_folder(args.out_dir, "out_dir")
     try:
         os.makedirs(args.out_dir, exist_ok=True)
     except OSError as error:
