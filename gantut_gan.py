@@ -204,7 +204,7 @@ class DCGAN(object):
             counter = run.begin()  # 1, or where the model was saved
 
             for epoch in run.epochs(xrange(config.epoch)):  # those that are left
-                data = run.order(epoch)  # shuffled anew
+                data = run.order(epoch)  # shuffled again
                 batch_idxs = min(len(data), config.train_size) // self.batch_size
 
                 for idx in run.idxs(xrange(0, batch_idxs)):  # those that are left; NumPy's numbers are the step's

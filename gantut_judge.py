@@ -50,7 +50,7 @@ def define_flags():
 
 
 def load(loader, files, number):
-    """Read some of the files, by chance: uint8 [up to number, size, size, c_dim]."""
+    """Read some of the files, at random: uint8 [up to number, size, size, c_dim]."""
     if len(files) > number:
         files = [files[i] for i in np.sort(random_state(FLAGS.seed, "files").permutation(len(files))[:number])]
     return np.concatenate([pixels(loader.load_all(files[i:i + BATCH])) for i in range(0, len(files), BATCH)])

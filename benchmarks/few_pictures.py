@@ -42,7 +42,7 @@ BEST = "SWD, mean"
 
 
 def divide(source, folder, held_out):
-    """Copy the pictures into folder/learnt and folder/held_out, by chance, but always alike."""
+    """Copy the pictures into folder/learnt and folder/held_out, at random, but always alike."""
     files = dataset_files(source)
     order = np.random.RandomState(1).permutation(len(files))
     for name, numbers in (("held_out", order[:held_out]), ("learnt", order[held_out:])):

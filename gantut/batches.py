@@ -19,8 +19,8 @@ class Pictures:
 
     files: their paths, shuffled. loader: a Loader. config: the trainer's flags. step_size: pictures a step. rows: which
     of them this process takes, a slice. The first of the files, as many as config.cache_mb MiB hold, stay in memory as
-    the loader reads them; the others are read anew for each batch. If Part 3's functions draw random numbers of
-    NumPy's, each is read anew when its step has come, so that it has the numbers of that step.
+    the loader reads them; the others are read again for each batch. If Part 3's functions draw random numbers of
+    NumPy's, each is read when its step has come, so that it has the numbers of that step.
     With config.mirror a batch holds each picture or its mirror image.
     """
 

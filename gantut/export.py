@@ -181,7 +181,7 @@ def directions(matrix, bias, rng):
     u, s, _ = svds(results, k=count, v0=np.ones(min(results.shape), np.float32))
     components = u[:, np.argsort(-s)] * np.sqrt(LOOKS)  # of variance 1, and orthogonal
     found = components.T @ z / LOOKS
-    return found * np.sign(found.sum(axis=1, keepdims=True))  # the sign is the solver's whim
+    return found * np.sign(found.sum(axis=1, keepdims=True))  # the sign is arbitrary
 
 
 def encode(array, dtype):

@@ -117,7 +117,7 @@ class Finder:
         return sure, "" if sure else "confidence {:.3f}".format(max(face.confidence for face in large))
 
     def look_again(self, picture, face):
-        """The face with its points found anew where it stands upright: mtcnn misplaces those of a turned head.
+        """The face with its points found again where it stands upright: mtcnn misplaces those of a turned head.
 
         Its last network alone is asked, as it is known where the face is.
         """

@@ -29,9 +29,9 @@ PATHS = ["dataset", "checkpoint_dir", "init_from", "sample_dir", "logs_dir", "ou
 RECIPE = {  # what later papers changed, gantut/recipe.py: name: (default, which is the text's, description, bounds)
     "ema": (0.0, "Decay of the moving average of G's weights, which draws the pictures; 0 = none [0]",
             dict(lower_bound=0, upper_bound=0.999999)),
-    "augment": (False, "Let D see the pictures changed by chance: colour, translation, cutout [False]", {}),
-    "mirror": (False, "Learn each picture or its mirror image, by chance, anew in each epoch [False]", {}),
-    "r1": (0.0, "Weight of the penalty on D's slope at real pictures, for example 1; 0 = none [0]",
+    "augment": (False, "Let D see the pictures changed at random: colour, translation, cutout [False]", {}),
+    "mirror": (False, "Learn each picture or its mirror image, at random, again in each epoch [False]", {}),
+    "r1": (0.0, "Weight of the penalty on D's gradient at real pictures, for example 1; 0 = none [0]",
            dict(lower_bound=0)),
     "d_learning_rate": (0.0, "Learning rate of D alone; 0 = the same as G's [0]", dict(lower_bound=0)),
     "g_updates": (2, "Updates of G for each of D, 1 or the text's 2 [2]", dict(lower_bound=1, upper_bound=2)),
@@ -56,7 +56,7 @@ BEYOND = {  # all of them: name: (default, description, bounds)
     "precision": ("float32", "float32, bfloat16, or auto: what the processor is fastest in [float32]",
                   dict(enum_values=["float32", "bfloat16", "auto"])),
     "threads": (0, "CPU threads for each operation; 0 = all cores [0]", COUNT),
-    "cache_mb": (1024, "Memory for decoded pictures, in MiB; 0 = decode them anew [1024]", COUNT),
+    "cache_mb": (1024, "Memory for decoded pictures, in MiB; 0 = decode them again [1024]", COUNT),
     # what is not as written: gantut/fused_step.py
     "fast": (False, "Fewer passes, faster kernels, --precision auto: the same numbers but for rounding [False]",
              {}),

@@ -95,7 +95,7 @@ def update_both(dcgan, d_optim, g_optim):
     """Returns an op: d_optim, the update of D, and then g_optim, one of G; and what D says of G's images in the latter.
 
     These are Part 4's update of D and its first one of G, with the same numbers: G draws its images once and not
-    twice, which saves a tenth of a step. D judges them anew when it is updated, and the moving averages of G take the
+    twice, which saves a tenth of a step. D judges them again when it is updated, and the moving averages of G take the
     second of their two steps.
     """
     d_made, g_made = (getattr(optim, "made", None) for optim in (d_optim, g_optim))

@@ -26,7 +26,7 @@ def check_weights(weights):
 def features_of(images, weights):
     """Features of images [N, size, size, 1 or 3] in 0..255: float32 [N, 2048]. weights: a file, or imagenet.
 
-    Raises UserError if the weights cannot be had.
+    Raises UserError if Keras cannot load the weights.
     """
     with tempfile.TemporaryDirectory() as folder:
         given, found = os.path.join(folder, "images.npy"), os.path.join(folder, "features.npy")

@@ -144,7 +144,7 @@ NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, 524}  #
 
 @contextlib.contextmanager
 def locked(checkpoint_dir):
-    """While it is entered, or until the process ends in any way, no other run may train in the folder.
+    """A context in which, or until the process ends in any way, no other run may train in the folder.
 
     Raises UserError that says who does.
     """

@@ -96,7 +96,7 @@ def leave_at_once(words="stopped"):
 
 @contextlib.contextmanager
 def blocked():
-    """While it is entered, a process that is started does not get these signals, until it calls unblock()."""
+    """A context in which a process that is started does not get these signals, until it calls unblock()."""
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     yield
@@ -120,7 +120,7 @@ def leave(words, signum, _):
 
 
 class Stop:
-    """While it is entered, a signal only sets .signum, and the work stops when its step is done.
+    """A context manager: inside, a signal only sets .signum, and the work stops when its step is done.
 
     A second one ends the process at once. A thread reads the signals from Python's wakeup pipe, since the main thread
     cannot while TensorFlow computes. message: what is said of the first one.
