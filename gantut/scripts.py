@@ -99,8 +99,10 @@ def blocked():
     """A context in which a process that is started does not get these signals, until it calls unblock()."""
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    yield
-    unblock()
+    try:
+        yield
+    finally:
+        unblock()
 
 
 def unblock():
