@@ -126,7 +126,7 @@ def small_values(sess):
 def check_names(call, expected, scope):
     found = {var.op.name for var in tf.global_variables()}
     for name in sorted(expected - found):
-        raise Wrong("{} has no variable {}{}".format(call, name, "; is it in tf.variable_scope(\"{}\")?".format(scope)
+        raise Wrong("{} has no variable {}{}".format(call, name, '; is it in tf.variable_scope("{}")?'.format(scope)
                                                      if not any(one.startswith(scope) for one in found) else ""))
     extra = sorted(found - expected)
     need(not extra, "{} has variables that the text does not have, for example {}".format(call, extra and extra[0]))

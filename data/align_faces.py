@@ -39,10 +39,10 @@ from gantut.images import ENDINGS, read, reason, to_uint8  # noqa: E402
 from gantut.paths import in_words, typed  # noqa: E402
 from gantut.scripts import Stop, argument_parser, blocked, run, unblock  # noqa: E402
 
-TEMPLATE = '.28,.15 .72,.15 .31,.635 .70,.635'  # left eye, right eye, mouth's corners in the tutorial's Figure 2
-POINTS = ['left_eye', 'right_eye', 'mouth_left', 'mouth_right']
-COLUMNS = ['file', 'output', 'reason', 'confidence', 'box_x', 'box_y', 'box_width', 'box_height',
-           *[point + axis for point in POINTS for axis in ('_x', '_y')], 'version']
+TEMPLATE = ".28,.15 .72,.15 .31,.635 .70,.635"  # left eye, right eye, mouth's corners in the tutorial's Figure 2
+POINTS = ["left_eye", "right_eye", "mouth_left", "mouth_right"]
+COLUMNS = ["file", "output", "reason", "confidence", "box_x", "box_y", "box_width", "box_height",
+           *[point + axis for point in POINTS for axis in ("_x", "_y")], "version"]
 MAX_PIXELS = 100_000_000  # cameras make more than gantut_imgfuncs allows; a bomb claims more still
 
 
@@ -55,8 +55,8 @@ def start_worker(args):
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     unblock()
     threading.Thread(target=end_with_parent, daemon=True).start()
-    os.environ.update(TF_NUM_INTRAOP_THREADS='1', TF_NUM_INTEROP_THREADS='1')  # a worker fills a core by itself
-    if work.mode == 'face':
+    os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")  # a worker fills a core by itself
+    if work.mode == "face":
         work.find = Finder(work.look_size, work.min_face, work.min_confidence, work.all_faces)
 
 
@@ -74,20 +74,20 @@ def one_picture(file, name):
     try:
         crops = crops_of(to_uint8(read(os.path.join(work.raw, file))))
     except Exception as error:  # whatever a broken or a strange picture makes Pillow, SciPy and mtcnn raise
-        return [{'file': file, 'reason': reason(error)}]
+        return [{"file": file, "reason": reason(error)}]
     if isinstance(crops, str):
-        return [{'file': file, 'reason': crops, 'version': seen}]
+        return [{"file": file, "reason": crops, "version": seen}]
     rows = []
     for i, (crop, numbers) in enumerate(crops, 1):
-        output = write(crop, f'{name}.face{i}' if work.all_faces else name)
-        rows.append({**dict(zip(COLUMNS, [file, output, '', *numbers])), 'version': seen})
+        output = write(crop, f"{name}.face{i}" if work.all_faces else name)
+        rows.append({**dict(zip(COLUMNS, [file, output, "", *numbers])), "version": seen})
     return rows
 
 
 def crops_of(picture):
     """The crops of a picture, each with its face's numbers for the table, or in words why there is none."""
-    if work.mode != 'face':
-        return [({'crop': centre_square, 'pad': padded}[work.mode](picture, work.size), [])]
+    if work.mode != "face":
+        return [({"crop": centre_square, "pad": padded}[work.mode](picture, work.size), [])]
     faces, why_not = work.find(picture)
     return [(cut(picture, *similarity(face.points, work.places), work.size),
              [round(face.confidence, 4), *(round(float(x), 2) for x in (*face.box, *face.points.ravel()))])
@@ -99,17 +99,17 @@ def version(file, raw):
     try:
         status = os.stat(os.path.join(raw, file))
     except OSError:
-        return ''
-    return f'{status.st_size} {status.st_mtime_ns}'
+        return ""
+    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def write(crop, name):
     """Write a crop into OUT, whole or not at all; returns the file's name."""
-    name = f'{name}.{work.format}'
+    name = f"{name}.{work.format}"
     path = os.path.join(work.out, name)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with whole(path) as part:
-        Image.fromarray(crop).save(part, {'png': 'PNG', 'jpg': 'JPEG'}[work.format], quality=95)
+        Image.fromarray(crop).save(part, {"png": "PNG", "jpg": "JPEG"}[work.format], quality=95)
     return name
 
 
@@ -117,17 +117,17 @@ def pictures_in(raw):
     """The picture files in a folder and its subfolders, sorted: [(path below raw, name for its crop), ...]."""
     files = [os.path.relpath(path, raw) for path in list_pictures(raw, [ending[1:] for ending in ENDINGS])]
     stems = collections.Counter(os.path.splitext(file)[0].lower() for file in files)
-    names = [stem if stems[stem.lower()] == 1 else stem + ending.replace('.', '_')
+    names = [stem if stems[stem.lower()] == 1 else stem + ending.replace(".", "_")
              for stem, ending in map(os.path.splitext, files)]
     return list(zip(files, each_once(names, lambda name: [name])))
 
 
 def still_to_do(jobs, rows, all_faces):
     """The jobs without the pictures of the rows; numbered where one of their crops has the name already."""
-    done = {row['file'] for row in rows}
+    done = {row["file"] for row in rows}
     todo = [job for job in jobs if job[0] not in done]
-    taken = [os.path.splitext(row['output'])[0] for row in rows if row['output']]
-    taken = [re.sub(r'\.face\d+$', '', name) for name in taken] if all_faces else taken
+    taken = [os.path.splitext(row["output"])[0] for row in rows if row["output"]]
+    taken = [re.sub(r"\.face\d+$", "", name) for name in taken] if all_faces else taken
     return [(file, name) for (file, _), name in zip(todo, each_once([name for _, name in todo], lambda name: [name],
                                                                    taken))]
 
@@ -140,45 +140,45 @@ def done_before(path):
     """
     if not os.path.exists(path):
         return []
-    with open(path, newline='', encoding='utf-8-sig', errors='surrogateescape') as file:
+    with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
         text = file.read()
     if not text:
         return []
-    table = csv.DictReader(io.StringIO(text, newline=''), delimiter=max(',;\t', key=text.partition('\n')[0].count))
+    table = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=text.partition("\n")[0].count))
     try:
         rows = list(table)
     except csv.Error:
         rows = []
-    if not {'file', 'output', 'reason'} <= set(table.fieldnames or ()):
-        raise UserError(f'{path} is not as this script writes it, perhaps saved by another program: move it away, and '
-                        'the same command does every picture again')
-    return [row for row in rows if row['file'] != rows[-1]['file']]
+    if not {"file", "output", "reason"} <= set(table.fieldnames or ()):
+        raise UserError(f"{path} is not as this script writes it, perhaps saved by another program: move it away, and "
+                        "the same command does every picture again")
+    return [row for row in rows if row["file"] != rows[-1]["file"]]
 
 
 def open_table(path, rows):
     """Write the table anew with these rows; returns the open file and the writer for more."""
-    with whole(path) as part, open(part, 'w', newline='', encoding='utf-8', errors='surrogateescape') as table:
-        writer = csv.DictWriter(table, COLUMNS, extrasaction='ignore')
+    with whole(path) as part, open(part, "w", newline="", encoding="utf-8", errors="surrogateescape") as table:
+        writer = csv.DictWriter(table, COLUMNS, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
-    table = open(path, 'a', newline='', encoding='utf-8', errors='surrogateescape')
+    table = open(path, "a", newline="", encoding="utf-8", errors="surrogateescape")
     return table, csv.DictWriter(table, COLUMNS)
 
 
 def check_not_others(args, jobs):
     """Exit if OUT holds pictures, but not this script's, of the names of crops."""
-    names = {name.split('/')[0] for _, name in jobs}
-    if not os.path.exists(os.path.join(args.out, 'alignment.json')):
+    names = {name.split("/")[0] for _, name in jobs}
+    if not os.path.exists(os.path.join(args.out, "alignment.json")):
         for path in sorted(os.listdir(args.out)):
-            if path in names or re.sub(r'(\.face\d+)?\.(png|jpg)$', '', path) in names:
-                raise UserError(f'{args.out} holds {path}, which this script has not made: give an empty or a new OUT')
+            if path in names or re.sub(r"(\.face\d+)?\.(png|jpg)$", "", path) in names:
+                raise UserError(f"{args.out} holds {path}, which this script has not made: give an empty or a new OUT")
 
 
 def check_settings(path, args):
     """Exit if OUT was made with other flags; otherwise note these. Two kinds of crops in one folder help nobody."""
-    wanted = {name: getattr(args, name) for name in ('mode', 'size', 'template', 'margin', 'all_faces', 'min_face',
-                                                     'min_confidence', 'look_size', 'format')}
-    wanted['raw'] = os.path.realpath(args.raw)
+    wanted = {name: getattr(args, name) for name in ("mode", "size", "template", "margin", "all_faces", "min_face",
+                                                     "min_confidence", "look_size", "format")}
+    wanted["raw"] = os.path.realpath(args.raw)
     try:
         with open(path) as file:
             made = json.load(file)
@@ -187,7 +187,7 @@ def check_settings(path, args):
         return
     except ValueError:
         made = {}
-    other = [f'{name} {made.get(name)}, not {value}' for name, value in wanted.items() if made.get(name) != value]
+    other = [f"{name} {made.get(name)}, not {value}" for name, value in wanted.items() if made.get(name) != value]
     if other:
         raise UserError(f'{args.out} was made with {"; ".join(other)}: give another OUT, or the same flags to go on')
 
@@ -211,18 +211,18 @@ def align(args):
         raise UserError(f'no pictures in {args.raw}: files that end in {" ".join(ENDINGS)} count, in subfolders too')
     os.makedirs(args.out, exist_ok=True)
     check_not_others(args, jobs)
-    check_settings(os.path.join(args.out, 'alignment.json'), args)
-    csv_path = os.path.join(args.out, 'alignment.csv')
+    check_settings(os.path.join(args.out, "alignment.json"), args)
+    csv_path = os.path.join(args.out, "alignment.csv")
     files = {file for file, _ in jobs}
-    rows = [row for row in done_before(csv_path) if (os.path.exists(os.path.join(args.out, row['output']))
-            if row['output'] else row['file'] not in files or row.get('version') == version(row['file'], args.raw))]
+    rows = [row for row in done_before(csv_path) if (os.path.exists(os.path.join(args.out, row["output"]))
+            if row["output"] else row["file"] not in files or row.get("version") == version(row["file"], args.raw))]
     todo = still_to_do(jobs, rows, args.all_faces)
-    context = multiprocessing.get_context('spawn')  # TensorFlow does not survive a fork
+    context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
     with blocked():
         resource_tracker.ensure_running()  # a process of multiprocessing's, which should outlive the workers
     table, writer = open_table(csv_path, rows)
     with table, Stop() as stop, ProcessPoolExecutor(args.workers, context, start_worker, (args,)) as pool, \
-            tqdm(initial=len(jobs) - len(todo), total=len(jobs), unit=' pictures', disable=None) as bar:
+            tqdm(initial=len(jobs) - len(todo), total=len(jobs), unit=" pictures", disable=None) as bar:
         try:
             for answer in in_order(pool, todo, 4 * args.workers):
                 writer.writerows(answer)
@@ -244,43 +244,43 @@ def why_died(pool):
     """What is known of a worker's death, which breaks the pool."""
     codes = [process.exitcode for process in (pool._processes or {}).values()]
     if -signal.SIGKILL in codes:
-        return ('a worker was killed, as the system does where memory runs out (1 GB each): try fewer --workers; the '
-                'same command goes on')
-    return f'a worker has died (exit codes {codes}); the same command goes on'
+        return ("a worker was killed, as the system does where memory runs out (1 GB each): try fewer --workers; the "
+                "same command goes on")
+    return f"a worker has died (exit codes {codes}); the same command goes on"
 
 
 def report(args, rows, total):
     """Print what came out."""
-    crops = sum(bool(row.get('output')) for row in rows)
-    without = [row for row in rows if not row.get('output')]
+    crops = sum(bool(row.get("output")) for row in rows)
+    without = [row for row in rows if not row.get("output")]
     print(f'{len({row["file"] for row in rows})} of {total} pictures done: {crops} crops in {args.out}, '
           f'{len(without)} pictures without (why: {os.path.join(args.out, "alignment.csv")})')
 
 
 def parse():
     """The flags, checked; args.places are the template's, [4, 2], margin included."""
-    parser = argument_parser((__doc__ or '').split('\n\n')[0])
-    parser.add_argument('raw', type=os.path.expanduser, help='the folder of photos; subfolders too')
-    parser.add_argument('out', type=os.path.expanduser, help='the folder for the crops')
-    parser.add_argument('--size', type=int, default=64, help='pixels a side of a crop (default: 64)')
-    parser.add_argument('--mode', choices=['face', 'crop', 'pad'], default='face',
-                        help='face: find and align faces; crop: the centre square of each picture; pad: each whole '
-                             'picture, on black (default: face)')
-    parser.add_argument('--template', default=TEMPLATE, metavar='"X,Y X,Y X,Y X,Y"',
+    parser = argument_parser((__doc__ or "").split("\n\n")[0])
+    parser.add_argument("raw", type=os.path.expanduser, help="the folder of photos; subfolders too")
+    parser.add_argument("out", type=os.path.expanduser, help="the folder for the crops")
+    parser.add_argument("--size", type=int, default=64, help="pixels a side of a crop (default: 64)")
+    parser.add_argument("--mode", choices=["face", "crop", "pad"], default="face",
+                        help="face: find and align faces; crop: the centre square of each picture; pad: each whole "
+                             "picture, on black (default: face)")
+    parser.add_argument("--template", default=TEMPLATE, metavar='"X,Y X,Y X,Y X,Y"',
                         help=f'left eye, right eye, mouth corners as fractions of the crop (default: "{TEMPLATE}")')
-    parser.add_argument('--margin', type=float, default=0., help='more of the picture on each side, as a fraction of '
-                                                                 'the template: 0.25 shows hair and chin (default: 0)')
-    parser.add_argument('--all_faces', action='store_true', help='every face of a picture, not just the largest')
-    parser.add_argument('--min_face', type=float, default=40, help='width in pixels of the smallest face to take '
-                                                                   '(default: 40)')
-    parser.add_argument('--min_confidence', type=float, default=.9, help='0 to 1: how sure mtcnn must be '
-                                                                         '(default: 0.9)')
-    parser.add_argument('--look_size', type=int, default=640,
-                        help='larger pictures are scaled down to this to look for faces; one of less than '
-                             f'{SMALLEST} pixels there is not found (default: 640)')
-    parser.add_argument('--format', choices=['png', 'jpg'], default='png', help='(default: png)')
-    parser.add_argument('--workers', type=int, default=os.cpu_count(),
-                        help='processes, of about 1 GB each (default: the number of cores)')
+    parser.add_argument("--margin", type=float, default=0., help="more of the picture on each side, as a fraction of "
+                                                                 "the template: 0.25 shows hair and chin (default: 0)")
+    parser.add_argument("--all_faces", action="store_true", help="every face of a picture, not just the largest")
+    parser.add_argument("--min_face", type=float, default=40, help="width in pixels of the smallest face to take "
+                                                                   "(default: 40)")
+    parser.add_argument("--min_confidence", type=float, default=.9, help="0 to 1: how sure mtcnn must be "
+                                                                         "(default: 0.9)")
+    parser.add_argument("--look_size", type=int, default=640,
+                        help="larger pictures are scaled down to this to look for faces; one of less than "
+                             f"{SMALLEST} pixels there is not found (default: 640)")
+    parser.add_argument("--format", choices=["png", "jpg"], default="png", help="(default: png)")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(),
+                        help="processes, of about 1 GB each (default: the number of cores)")
     args = parser.parse_args()
     check(args, parser.error)
     return args
@@ -290,16 +290,16 @@ def check(args, error):
     """Call error(message) if a flag makes no sense; set args.places."""
     raw, out = (os.path.realpath(folder) + os.sep for folder in (args.raw, args.out))
     if not os.path.isdir(args.raw):
-        error(f'{args.raw} is no folder')
+        error(f"{args.raw} is no folder")
     if out.startswith(raw) or raw.startswith(out):
-        error(f'OUT must not lie in RAW, nor RAW in OUT: {args.out}, {args.raw}')
-    for name, least in (('size', 8), ('workers', 1), ('min_face', 0), ('look_size', SMALLEST)):
+        error(f"OUT must not lie in RAW, nor RAW in OUT: {args.out}, {args.raw}")
+    for name, least in (("size", 8), ("workers", 1), ("min_face", 0), ("look_size", SMALLEST)):
         if not getattr(args, name) >= least:
-            error(f'--{name} must be {least} or more')
+            error(f"--{name} must be {least} or more")
     if not 0 <= args.min_confidence <= 1:
-        error('--min_confidence must be between 0 and 1')
+        error("--min_confidence must be between 0 and 1")
     if not 0 <= args.margin < 10:
-        error('--margin must be between 0 and 10')
+        error("--margin must be between 0 and 10")
     try:
         template = template_places(args.template)
     except ValueError:
@@ -307,7 +307,7 @@ def check(args, error):
     if template.shape != (4, 2) or not np.isfinite(template).all() or len(np.unique(template, axis=0)) < 4:
         error(f'--template must be four different places "x,y x,y x,y x,y", not "{args.template}"')
     args.places = (template + args.margin) / (1 + 2 * args.margin)
-    if args.mode == 'face' and importlib.util.find_spec('mtcnn') is None:
+    if args.mode == "face" and importlib.util.find_spec("mtcnn") is None:
         error(in_words("finding faces needs mtcnn: pip install '.[faces]', or take the pictures as they are with "
                        "--mode crop"))
 
@@ -317,16 +317,16 @@ def main():
     try:
         signum = align(args)
     except OSError as error:
-        raise UserError(f'cannot write to {args.out}: {error.strerror or error}; the same command goes on') from None
+        raise UserError(f"cannot write to {args.out}: {error.strerror or error}; the same command goes on") from None
     if signum:
-        print(f'stopped; to go on: {typed()}', file=sys.stderr)
+        print(f"stopped; to go on: {typed()}", file=sys.stderr)
         sys.exit(128 + signum)
 
 
 def command():
     """What gantut-align calls."""
-    run(main, 'stopped; the same command goes on')
+    run(main, "stopped; the same command goes on")
 
 
-if __name__ == '__main__':
+if __name__ == "__main__":
     command()

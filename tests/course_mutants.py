@@ -11,7 +11,7 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FILES = {"imgfuncs": "gantut_imgfuncs.py", "datafuncs": "gantut_datafuncs.py", "gan": "gantut_gan.py"}
-BN = 'self.mean, self.variance = tf.cond(tf.convert_to_tensor(train), batch_statistics, moving_averages)'
+BN = "self.mean, self.variance = tf.cond(tf.convert_to_tensor(train), batch_statistics, moving_averages)"
 AVERAGES = "return tf.identity(self.moving_mean), tf.identity(self.moving_variance)"
 D_TRAINING = [('name="d_h{}_conv"), self.is_training)'.format(i), 'name="d_h{}_conv"), tf.constant(True))'.format(i))
               for i in (1, 2, 3)]
@@ -75,9 +75,9 @@ MUTANTS = [  # mistake, file, what is replaced by what, the step that must find 
      "epsilon is ignored"),
     ("another epsilon", "datafuncs", [("epsilon=1e-5", "epsilon=1e-3")], "batch_norm", "epsilon is 0.001"),
     ("momentum ignored", "datafuncs", [("* (1 - self.momentum)", "* 0.1")], "batch_norm", "momentum is ignored"),
-    ("local variables", "datafuncs", [("moving_mean\", channels,", "moving_mean\", channels, collections=["
+    ("local variables", "datafuncs", [('moving_mean", channels,', 'moving_mean", channels, collections=['
                                        "tf.GraphKeys.LOCAL_VARIABLES],")], "batch_norm", "is a local variable"),
-    ("variables of no collection", "datafuncs", [("moving_mean\", channels,", "moving_mean\", channels, collections=[],")],
+    ("variables of no collection", "datafuncs", [('moving_mean", channels,', 'moving_mean", channels, collections=[],')],
      "batch_norm", "no variable bn/moving_mean"),
     ("variables elsewhere", "datafuncs", [("with tf.variable_scope(self.name):", "with tf.variable_scope(self.name + "
                                            "'_variables'):")], "batch_norm", "no variable bn/gamma"),

@@ -18,7 +18,7 @@ def variable_shapes(image_size, c_dim, gf_dim, df_dim, z_dim):
     shapes = {}
 
     def add(scope, **variables):
-        shapes.update({f'{scope}/{name}': shape for name, shape in variables.items()})
+        shapes.update({f"{scope}/{name}": shape for name, shape in variables.items()})
 
     def add_batch_norm(scope, width):
         add(scope, beta=(width,), gamma=(width,), moving_mean=(width,), moving_variance=(width,))
@@ -28,19 +28,19 @@ def variable_shapes(image_size, c_dim, gf_dim, df_dim, z_dim):
     while size < image_size:
         widths.append(gf_dim * max(depth_mul, 1))
         size, depth_mul = size * 2, depth_mul // 2
-    add('generator/g_h0_lin', Matrix=(z_dim, widths[0] * 4 * 4), bias=(widths[0] * 4 * 4,))
+    add("generator/g_h0_lin", Matrix=(z_dim, widths[0] * 4 * 4), bias=(widths[0] * 4 * 4,))
     for i, width in enumerate(widths):
-        add_batch_norm(f'generator/g_bn{i}', width)
+        add_batch_norm(f"generator/g_bn{i}", width)
     for i, (inner, outer) in enumerate(pairwise([*widths, c_dim]), 1):
-        add(f'generator/g_h{i}', w=(5, 5, outer, inner), biases=(outer,))
+        add(f"generator/g_h{i}", w=(5, 5, outer, inner), biases=(outer,))
 
     widths = [c_dim, df_dim, df_dim * 2, df_dim * 4, df_dim * 8]
-    for name, (inner, outer) in zip(['d_h00', 'd_h1', 'd_h2', 'd_h3'], pairwise(widths), strict=True):
-        add(f'discriminator/{name}_conv', w=(5, 5, inner, outer), biases=(outer,))
+    for name, (inner, outer) in zip(["d_h00", "d_h1", "d_h2", "d_h3"], pairwise(widths), strict=True):
+        add(f"discriminator/{name}_conv", w=(5, 5, inner, outer), biases=(outer,))
     for i, width in enumerate(widths[2:]):
-        add_batch_norm(f'discriminator/d_bn{i}', width)
+        add_batch_norm(f"discriminator/d_bn{i}", width)
     flat = max(image_size // 16, 1) ** 2 * widths[-1]
-    add('discriminator/d_h4_lin', Matrix=(flat, 1), bias=(1,))
+    add("discriminator/d_h4_lin", Matrix=(flat, 1), bias=(1,))
     return shapes
 
 
@@ -53,12 +53,12 @@ def random_params(image_size, c_dim, gf_dim, df_dim, z_dim, seed, stddev=0.02, s
     rng = np.random.default_rng(seed)
     params = {}
     for name, shape in variable_shapes(image_size, c_dim, gf_dim, df_dim, z_dim).items():
-        if name.startswith('discriminator') and name.endswith('/w'):
+        if name.startswith("discriminator") and name.endswith("/w"):
             params[name] = stddev * ndtri(rng.uniform(ndtr(-2), ndtr(2), shape))
-        elif name.endswith(('/w', '/Matrix')):
+        elif name.endswith(("/w", "/Matrix")):
             params[name] = rng.normal(0, stddev, shape)
         else:
-            start = 1 if name.endswith(('/gamma', '/moving_variance')) else 0
+            start = 1 if name.endswith(("/gamma", "/moving_variance")) else 0
             params[name] = start + rng.uniform(-spread, spread, shape)
     return params
 
@@ -110,7 +110,7 @@ def cross_entropy(logits, label):
 
 def adam(params, grads, state, learning_rate, beta1, beta2=0.999, epsilon=1e-8):
     """One step of TensorFlow's AdamOptimizer on the variables in `grads`; `state` is its memory, {} at first."""
-    t = state['t'] = state.get('t', 0) + 1
+    t = state["t"] = state.get("t", 0) + 1
     rate = learning_rate * np.sqrt(1 - beta2**t) / (1 - beta1**t)
     for name, gradient in grads.items():
         m, v = state.get(name, (0, 0))
@@ -151,50 +151,50 @@ class Pass:
         self.steps.append(lambda dy: dy * (1 - y**2))
 
     def linear(self, name):
-        x, matrix = self.x, self.params[name + '/Matrix']
-        self.x = x @ matrix + self.params[name + '/bias']
+        x, matrix = self.x, self.params[name + "/Matrix"]
+        self.x = x @ matrix + self.params[name + "/bias"]
 
         def back(dy):
-            self.grads.update({name + '/Matrix': x.T @ dy, name + '/bias': dy.sum(0)})
+            self.grads.update({name + "/Matrix": x.T @ dy, name + "/bias": dy.sum(0)})
             return dy @ matrix.T
 
         self.steps.append(back)
 
     def conv2d(self, name):
-        x, w = self.x, self.params[name + '/w']
-        self.x = conv2d(x, w) + self.params[name + '/biases']
+        x, w = self.x, self.params[name + "/w"]
+        self.x = conv2d(x, w) + self.params[name + "/biases"]
 
         def back(dy):
-            self.grads.update({name + '/w': filter_gradient(x, dy), name + '/biases': dy.sum((0, 1, 2))})
+            self.grads.update({name + "/w": filter_gradient(x, dy), name + "/biases": dy.sum((0, 1, 2))})
             return conv2d_transpose(dy, w, x.shape[1])
 
         self.steps.append(back)
 
     def conv2d_transpose(self, name):
-        x, w = self.x, self.params[name + '/w']
-        self.x = conv2d_transpose(x, w) + self.params[name + '/biases']
+        x, w = self.x, self.params[name + "/w"]
+        self.x = conv2d_transpose(x, w) + self.params[name + "/biases"]
 
         def back(dy):
-            self.grads.update({name + '/w': filter_gradient(dy, x), name + '/biases': dy.sum((0, 1, 2))})
+            self.grads.update({name + "/w": filter_gradient(dy, x), name + "/biases": dy.sum((0, 1, 2))})
             return conv2d(dy, w)
 
         self.steps.append(back)
 
     def batch_norm(self, name):
         """Training normalises by the batch and moves the averages at once; evaluation normalises by the averages."""
-        train, gamma = self.train, self.params[name + '/gamma']
+        train, gamma = self.train, self.params[name + "/gamma"]
         if train:
             mean, variance = self.x.mean((0, 1, 2)), self.x.var((0, 1, 2))
-            for kind, batch in ('/moving_mean', mean), ('/moving_variance', variance):
+            for kind, batch in ("/moving_mean", mean), ("/moving_variance", variance):
                 self.params[name + kind] = MOMENTUM * self.params[name + kind] + (1 - MOMENTUM) * batch
         else:
-            mean, variance = self.params[name + '/moving_mean'], self.params[name + '/moving_variance']
+            mean, variance = self.params[name + "/moving_mean"], self.params[name + "/moving_variance"]
         scale = 1 / np.sqrt(variance + EPSILON)
         normal = (self.x - mean) * scale
-        self.x = gamma * normal + self.params[name + '/beta']
+        self.x = gamma * normal + self.params[name + "/beta"]
 
         def back(dy):
-            self.grads.update({name + '/gamma': (dy * normal).sum((0, 1, 2)), name + '/beta': dy.sum((0, 1, 2))})
+            self.grads.update({name + "/gamma": (dy * normal).sum((0, 1, 2)), name + "/beta": dy.sum((0, 1, 2))})
             dnormal = dy * gamma
             if train:
                 dnormal = dnormal - dnormal.mean((0, 1, 2)) - normal * (dnormal * normal).mean((0, 1, 2))
@@ -210,7 +210,7 @@ class Reference:
         shapes = variable_shapes(image_size, c_dim, gf_dim, df_dim, z_dim)
         self.params = {name: np.array(params[name], np.float64) for name in shapes}
         wrong = [name for name, shape in shapes.items() if self.params[name].shape != shape]
-        assert not wrong, f'shapes that do not fit this model: {wrong}'
+        assert not wrong, f"shapes that do not fit this model: {wrong}"
         self.image_size, self.gf_dim = image_size, gf_dim
         self.learning_rate, self.beta1 = learning_rate, beta1
         self.d_state, self.g_state = {}, {}
@@ -218,28 +218,28 @@ class Reference:
     def generator(self, z, train):
         """The pass from z [N, z_dim] to images [N, image_size, image_size, c_dim] between -1 and 1."""
         net = Pass(self.params, z, train)
-        net.linear('generator/g_h0_lin')
+        net.linear("generator/g_h0_lin")
         net.reshape(-1, 4, 4, self.gf_dim * 8)  # [N, 4, 4, gf_dim*8]
         i = 0
         while net.x.shape[1] < self.image_size:
-            net.batch_norm(f'generator/g_bn{i}')
+            net.batch_norm(f"generator/g_bn{i}")
             net.relu()
             i += 1
-            net.conv2d_transpose(f'generator/g_h{i}')  # twice the size, at the end [N, image_size, image_size, c_dim]
+            net.conv2d_transpose(f"generator/g_h{i}")  # twice the size, at the end [N, image_size, image_size, c_dim]
         net.tanh()
         return net
 
     def discriminator(self, images, train):
         """The pass from images [N, image_size, image_size, c_dim] to logits [N, 1]."""
         net = Pass(self.params, images, train)
-        net.conv2d('discriminator/d_h00_conv')  # [N, image_size/2, image_size/2, df_dim]
+        net.conv2d("discriminator/d_h00_conv")  # [N, image_size/2, image_size/2, df_dim]
         net.lrelu()
         for i in range(3):
-            net.conv2d(f'discriminator/d_h{i + 1}_conv')  # half the size, twice the depth
-            net.batch_norm(f'discriminator/d_bn{i}')
+            net.conv2d(f"discriminator/d_h{i + 1}_conv")  # half the size, twice the depth
+            net.batch_norm(f"discriminator/d_bn{i}")
             net.lrelu()
         net.reshape(len(images), -1)
-        net.linear('discriminator/d_h4_lin')  # [N, 1]
+        net.linear("discriminator/d_h4_lin")  # [N, 1]
         return net
 
     def forward(self, z, images, train):

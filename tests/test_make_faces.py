@@ -10,15 +10,15 @@ import pytest
 from conftest import ROOT
 from PIL import Image
 
-SCRIPT = os.path.join(ROOT, 'data', 'make_faces.py')
-ALIGNED = os.path.join(ROOT, 'data', 'aligned')
+SCRIPT = os.path.join(ROOT, "data", "make_faces.py")
+ALIGNED = os.path.join(ROOT, "data", "aligned")
 
 
 def run(*args):
     return subprocess.run([sys.executable, SCRIPT, *map(str, args)], capture_output=True, text=True, timeout=120)
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture(scope="module")
 def faces():
     """120 faces of a seed that is not the shipped one, float64 [120, 64, 64, 3], 0 to 255."""
     return np.stack([make_faces.draw_face(5, i) for i in range(120)]).astype(np.float64)
@@ -37,9 +37,9 @@ def test_same_seed_same_pixels():
 
 
 def test_same_pixels_in_another_process_with_other_random_state():
-    code = ('import numpy, hashlib, make_faces; numpy.random.seed(9); make_faces.draw_face(2, 2);'
-            'print(hashlib.sha256(make_faces.draw_face(1, 3).tobytes()).hexdigest())')
-    other = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=os.path.dirname(SCRIPT))
+    code = ("import numpy, hashlib, make_faces; numpy.random.seed(9); make_faces.draw_face(2, 2);"
+            "print(hashlib.sha256(make_faces.draw_face(1, 3).tobytes()).hexdigest())")
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=os.path.dirname(SCRIPT))
     assert other.stdout.strip() == hashlib.sha256(make_faces.draw_face(1, 3).tobytes()).hexdigest(), other.stderr
 
 
@@ -58,7 +58,7 @@ def test_seeds_and_indices_give_other_faces(faces):
 
 def test_landmarks_lie_around_the_template():
     faces = [make_faces.face_traits(np.random.RandomState([8, i])) for i in range(300)]
-    template = {'left_eye': (.28, .15), 'right_eye': (.72, .15), 'mouth_left': (.31, .635), 'mouth_right': (.70, .635)}
+    template = {"left_eye": (.28, .15), "right_eye": (.72, .15), "mouth_left": (.31, .635), "mouth_right": (.70, .635)}
     for name, place in template.items():
         points = np.array([face[name] for face in faces])
         assert np.allclose(points.mean(0), place, atol=.004), name
@@ -79,7 +79,7 @@ def test_eyes_are_where_the_landmarks_say():
     for i in range(40):
         traits = make_faces.face_traits(np.random.RandomState([11, i]))
         grey = make_faces.draw_face(11, i, 192).mean(2)
-        for name in ('left_eye', 'right_eye') if traits['glasses'] == 'none' else ():
+        for name in ("left_eye", "right_eye") if traits["glasses"] == "none" else ():
             x, y = make_faces.TEMPLATE[name]
             near = (np.abs(u - x) < .09) & (np.abs(v - y) < .06)
             dark = near & (grey <= np.quantile(grey[near], .12))
@@ -96,78 +96,78 @@ def test_variety(faces):
     assert faces.mean((1, 2, 3)).std() > 20  # dark and light pictures
     assert faces.std((1, 2, 3)).min() > 12  # and none is flat
     traits = [make_faces.face_traits(np.random.RandomState([5, i])) for i in range(300)]
-    assert {t['style'] for t in traits} == {'short', 'bald', 'fringe', 'long', 'tied'}
-    assert {t['beard'] for t in traits} == {'none', 'stubble', 'full', 'moustache', 'goatee'}
-    assert {t['glasses'] for t in traits} == {'none', 'round', 'square'}
-    assert .2 < np.mean([t['open'] > 0 for t in traits]) < .8
+    assert {t["style"] for t in traits} == {"short", "bald", "fringe", "long", "tied"}
+    assert {t["beard"] for t in traits} == {"none", "stubble", "full", "moustache", "goatee"}
+    assert {t["glasses"] for t in traits} == {"none", "round", "square"}
+    assert .2 < np.mean([t["open"] > 0 for t in traits]) < .8
 
 
 def test_shipped_set():
     names = sorted(os.listdir(ALIGNED))
-    assert names == [f'face_{i:05d}.jpg' for i in range(5000)]
+    assert names == [f"face_{i:05d}.jpg" for i in range(5000)]
     paths = [os.path.join(ALIGNED, name) for name in names]
     assert sum(map(os.path.getsize, paths)) <= 12_000_000
     for path in paths:
         with Image.open(path) as picture:
-            assert picture.size == (64, 64) and picture.mode == 'RGB' and picture.format == 'JPEG', path
+            assert picture.size == (64, 64) and picture.mode == "RGB" and picture.format == "JPEG", path
 
 
-@pytest.mark.parametrize('index', [0, 1, 777, 1999, 4999])
+@pytest.mark.parametrize("index", [0, 1, 777, 1999, 4999])
 def test_shipped_picture_is_the_drawn_one(index):
-    with Image.open(os.path.join(ALIGNED, f'face_{index:05d}.jpg')) as picture:
+    with Image.open(os.path.join(ALIGNED, f"face_{index:05d}.jpg")) as picture:
         shipped = np.asarray(picture).astype(float)
     assert np.abs(shipped - make_faces.draw_face(1, index)).mean() < 4
 
 
 def test_picture_does_not_depend_on_count(tmp_path):
     for count in (2, 4):
-        assert run(tmp_path / str(count), '--count', count, '--seed', 3).returncode == 0
-    assert len(os.listdir(tmp_path / '2')) == 2 and len(os.listdir(tmp_path / '4')) == 4
-    for name in os.listdir(tmp_path / '2'):
-        assert (tmp_path / '2' / name).read_bytes() == (tmp_path / '4' / name).read_bytes()
+        assert run(tmp_path / str(count), "--count", count, "--seed", 3).returncode == 0
+    assert len(os.listdir(tmp_path / "2")) == 2 and len(os.listdir(tmp_path / "4")) == 4
+    for name in os.listdir(tmp_path / "2"):
+        assert (tmp_path / "2" / name).read_bytes() == (tmp_path / "4" / name).read_bytes()
 
 
 def test_run_again_and_size_flag(tmp_path):
-    (tmp_path / 'notes.txt').write_text('kept')
+    (tmp_path / "notes.txt").write_text("kept")
     for _ in range(2):
-        done = run(tmp_path, '--count', 2, '--size', 16)
-        assert done.returncode == 0 and done.stderr == '', done.stderr
-    assert sorted(os.listdir(tmp_path)) == ['face_00000.jpg', 'face_00001.jpg', 'notes.txt']
-    with Image.open(tmp_path / 'face_00001.jpg') as picture:
+        done = run(tmp_path, "--count", 2, "--size", 16)
+        assert done.returncode == 0 and done.stderr == "", done.stderr
+    assert sorted(os.listdir(tmp_path)) == ["face_00000.jpg", "face_00001.jpg", "notes.txt"]
+    with Image.open(tmp_path / "face_00001.jpg") as picture:
         assert picture.size == (16, 16)
 
 
 def one_line(done):
-    return done.returncode != 0 and len(done.stderr.strip().splitlines()) == 1 and 'Traceback' not in done.stderr
+    return done.returncode != 0 and len(done.stderr.strip().splitlines()) == 1 and "Traceback" not in done.stderr
 
 
 def test_out_is_a_file(tmp_path):
-    (tmp_path / 'out').write_text('mine')
-    for out in ('out', 'out/below'):
-        assert one_line(run(tmp_path / out, '--count', 1))
-    assert (tmp_path / 'out').read_text() == 'mine'
+    (tmp_path / "out").write_text("mine")
+    for out in ("out", "out/below"):
+        assert one_line(run(tmp_path / out, "--count", 1))
+    assert (tmp_path / "out").read_text() == "mine"
 
 
-@pytest.mark.parametrize('flags', [('--count', -1), ('--size', 7), ('--seed', -1), ('--seed', 2 ** 32)])
+@pytest.mark.parametrize("flags", [("--count", -1), ("--size", 7), ("--seed", -1), ("--seed", 2 ** 32)])
 def test_numbers_out_of_range(tmp_path, flags):
-    assert one_line(run(tmp_path / 'out', *flags))
-    assert not (tmp_path / 'out').exists()
+    assert one_line(run(tmp_path / "out", *flags))
+    assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize('name', ['holiday.jpg', 'face.PNG', 'face_1.jpg', 'face_00000.png'])
+@pytest.mark.parametrize("name", ["holiday.jpg", "face.PNG", "face_1.jpg", "face_00000.png"])
 def test_other_pictures_are_refused(tmp_path, name):
-    (tmp_path / name).write_bytes(b'not ours')
-    assert one_line(run(tmp_path, '--count', 1))
+    (tmp_path / name).write_bytes(b"not ours")
+    assert one_line(run(tmp_path, "--count", 1))
     assert os.listdir(tmp_path) == [name]
 
 
 def test_other_pictures_of_the_same_name_are_not_written_over(tmp_path):
     """A user's own, another seed's, another size's; the same command again goes on."""
-    out = tmp_path / 'out'
-    assert run(out, '--count', 2).returncode == 0
+    out = tmp_path / "out"
+    assert run(out, "--count", 2).returncode == 0
     before = {path: path.read_bytes() for path in out.iterdir()}
-    assert run(out, '--count', 3).returncode == 0
-    for wrong in ['--seed', 2], ['--size', 32]:
-        done = run(out, '--count', 3, *wrong)
-        assert done.returncode == 1 and 'face_00000.jpg is there and is another picture' in done.stderr
+    assert run(out, "--count", 3).returncode == 0
+    for wrong in ["--seed", 2], ["--size", 32]:
+        done = run(out, "--count", 3, *wrong)
+        assert done.returncode == 1 and "face_00000.jpg is there and is another picture" in done.stderr
     assert {path: path.read_bytes() for path in before} == before and len(list(out.iterdir())) == 3
