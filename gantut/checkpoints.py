@@ -17,6 +17,8 @@ from gantut.errors import UserError, one_line
 
 said = set()  # what has been said of a folder, once
 TRIES = 100  # as often a training may replace a checkpoint while it is read
+BAMOS, CARPEDM20 = "bamos/dcgan-completion.tensorflow", "carpedm20/DCGAN-tensorflow"
+OURS = {"first": ["d_h00_conv"], "norms": ["d_bn0", "d_bn1", "d_bn2"], "linear": ["d_h4_lin"]}  # layers of D
 seen = {}  # checkpoints that were read through: {(path, size and time of its files): what was wrong}
 
 
@@ -291,10 +293,6 @@ class Saver(tf.train.Saver):
                           or (known and match[1] in written and match[1] not in known)):
                 path = os.path.join(checkpoint_dir, one)
                 shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
-
-
-BAMOS, CARPEDM20 = "bamos/dcgan-completion.tensorflow", "carpedm20/DCGAN-tensorflow"
-OURS = {"first": ["d_h00_conv"], "norms": ["d_bn0", "d_bn1", "d_bn2"], "linear": ["d_h4_lin"]}  # layers of D
 
 
 def check_parents(path, shapes, flag="checkpoint_dir"):

@@ -18,6 +18,8 @@ from gantut.seeding import file_number, random_state
 
 KINDS = ("random", "center", "left", "full", "grid", "lowres")
 RULE = "white (255) = keep, black (0) = fill in; if it is transparent somewhere, opaque = keep, transparent = fill in"
+TABLE, PLOT, FILM = "losses.csv", "losses.png", "film.gif"
+LONGEST = 235  # bytes of a result's name, of 255, for what is added to it
 
 
 def make_mask(kind, image_size, rng):
@@ -128,10 +130,6 @@ def check_mask(values, gray, image_size):
                         "lowres".format(values.max(), RULE))
     if gray > 0.25:
         raise UserError("is neither black nor white in {:.0%} of its pixels: {}".format(gray, RULE))
-
-
-TABLE, PLOT, FILM = "losses.csv", "losses.png", "film.gif"
-LONGEST = 235  # bytes of a result's name, of 255, for what is added to it
 
 
 def picture_names(files, root):

@@ -29,6 +29,10 @@ from gantut.seeding import random_state
 
 FORMATS = {"saved_model": "export", "onnx": "export.onnx", "tflite": "export.tflite"}  # and where to, if not told
 OPSET = 17  # of ONNX, from 2022: what the runtimes of today and those of some years ago read
+HERE = os.path.dirname(os.path.abspath(__file__))
+LIBRARY = ["tf-core.es2017.min.js", "tf-backend-wasm.es2017.min.js", "tf-backend-webgl.es2017.min.js"]
+DIRECTIONS = 6  # sliders
+LOOKS = 4000  # z by which the directions are found
 
 
 def export_network(DCGAN, sizes, numbers, network, form, out):
@@ -123,12 +127,6 @@ def frozen_norm(bn):
     return normalise
 
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-LIBRARY = ["tf-core.es2017.min.js", "tf-backend-wasm.es2017.min.js", "tf-backend-webgl.es2017.min.js"]
-DIRECTIONS = 6  # sliders
-LOOKS = 4000  # z by which the directions are found
-
-
 def make_page(numbers, epsilon, seed):
     """The page, as a str, for a generator's numbers, {name of the variable: array}.
 
@@ -200,7 +198,6 @@ def read(name):
 def read_bytes(name):
     with open(os.path.join(HERE, name), "rb") as file:
         return file.read()
-
 
 
 def make_quiz(real, fake, rng):

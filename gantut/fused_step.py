@@ -12,6 +12,9 @@ from gantut.errors import UserError
 from gantut.graph import again, ancestors
 
 REFUSED = "; train without --fast"
+RANDOM = {"RandomUniform", "RandomStandardNormal", "TruncatedNormal", "RandomUniformInt", "RandomGamma",
+          "Multinomial", "StatelessRandomUniformV2", "StatelessRandomNormalV2"}
+SMALL = 8  # pixels: up to here oneDNN's kernel gradients reach a half of the rate of its convolutions, and less
 
 
 def faster(DCGAN, losses_every=1):
@@ -131,10 +134,6 @@ def check_generator(dcgan):
             random[0], REFUSED))
 
 
-RANDOM = {"RandomUniform", "RandomStandardNormal", "TruncatedNormal", "RandomUniformInt", "RandomGamma",
-          "Multinomial", "StatelessRandomUniformV2", "StatelessRandomNormalV2"}
-
-
 def in_use(bns):
     """Those batch norms that the graph has: the tutorial makes one or two more than there are layers to normalise."""
     return [bn for bn in bns if getattr(bn, "mean", None) is not None]
@@ -144,9 +143,6 @@ def move_again(bn):
     """An op: the moving averages of a batch_norm take the step of its latest call once more, after it."""
     with tf.control_dependencies([bn.mean, bn.variance]):
         return bn.move(bn.mean, bn.variance)
-
-
-SMALL = 8  # pixels: up to here oneDNN's kernel gradients reach a half of the rate of its convolutions, and less
 
 
 class FusedBatchNorm:

@@ -14,6 +14,8 @@ from gantut.seeding import random_state
 SMALLEST = 16  # pixels: the pyramid's last level, and the size at which pictures are compared as wholes
 PATCHES, WIDTH, DIRECTIONS = 32, 7, 512  # of each picture, in pixels, of projections
 KERNEL = np.outer(*[np.array([1, 4, 6, 4, 1], np.float32) / 16] * 2)[np.newaxis, :, :, np.newaxis]
+FEWEST = 32  # pictures of each kind: with fewer the scores are those of chance
+MOST = 20_000  # pictures of the data in which the nearest is looked for
 
 
 def pyramid(images):
@@ -127,10 +129,6 @@ def precision_recall(real, fake, k=3):
         return float((cdist(points, manifold) <= radii).any(axis=1).mean())
 
     return share(fake, real), share(real, fake)
-
-
-FEWEST = 32  # pictures of each kind: with fewer the scores are those of chance
-MOST = 20_000  # pictures of the data in which the nearest is looked for
 
 
 class Judge:

@@ -22,6 +22,9 @@ from gantut.sampler import Sampler
 
 D_HAS_WON = (0.05, 200)  # d_loss below this (1.39 = undecided) in so many steps in a row
 COLLAPSED = (0.05, 500)  # spread of the samples below this share of the pictures' spread, after so many steps
+SMALLER = "a smaller --batch_size, --gf_dim, --df_dim or --image_size needs less"
+COUNT = 1000  # samples, and real pictures, that are compared
+BEST = "SWD, mean"  # the score that decides, the less the better
 
 
 class Monitor:
@@ -74,9 +77,6 @@ class Monitor:
             print(" [!] " + message, file=sys.stderr, flush=True)
 
 
-SMALLER = "a smaller --batch_size, --gf_dim, --df_dim or --image_size needs less"
-
-
 def what_failed(error, run):
     """A UserError for what a training raised, or None if it is to be seen as it is. run: its Run.
 
@@ -121,10 +121,6 @@ def saved(run):
     except Exception:  # the first error is the one to tell
         return "; what was saved before is intact"
     return "; the training is saved, from the middle of step {}".format(run.counter)
-
-
-COUNT = 1000  # samples, and real pictures, that are compared
-BEST = "SWD, mean"  # the score that decides, the less the better
 
 
 class EpochJudge:

@@ -26,6 +26,9 @@ from gantut.graph import again
 from gantut.seeding import random_state
 from gantut.weights import Averages
 
+MODERN = {"ema": 0.999}  # what --recipe modern stands for
+NUMBERS = 7  # of each picture: brightness, saturation, contrast; shift down, right; the hole's place down, right
+
 
 def with_parts(DCGAN, config, devices=(), workers=None):
     """The DCGAN that trains with the flags, or a plain namespace of some; without any it is the class itself.
@@ -43,9 +46,6 @@ def with_parts(DCGAN, config, devices=(), workers=None):
     if Model is not DCGAN:
         Model.parts = parts
     return Model
-
-
-MODERN = {"ema": 0.999}  # what --recipe modern stands for
 
 
 def choose(flags):
@@ -125,9 +125,6 @@ class FeedingMore:
 
     def run(self, fetches, feed_dict=None):
         return self.sess.run(fetches, {**(feed_dict or {}), **self.more})
-
-
-NUMBERS = 7  # of each picture: brightness, saturation, contrast; shift down, right; the hole's place down, right
 
 
 def augment(images, numbers):

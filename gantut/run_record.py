@@ -23,6 +23,7 @@ from gantut.flags import RECIPE
 OF_THE_MODEL = ["image_size", "c_dim", "z_dim", "gf_dim", "df_dim", "batch_size", "is_crop"]
 MUST_MATCH = OF_THE_MODEL + ["seed", "crop_size"]
 MAY_CHANGE = ["learning_rate", "beta1", "epoch", "threads", "precision", "fast", "skip_bad_images", *RECIPE]
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, 524}  # the last is the kernel's, of NFS
 
 
 def describe(dcgan, config, data, replicas):
@@ -137,9 +138,6 @@ def steps_ahead(before, run, done):
 
 def as_flags(values, names):
     return " ".join("--{}={}".format(name, values[name]) for name in names)
-
-
-NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, 524}  # the last is the kernel's, of NFS
 
 
 @contextlib.contextmanager

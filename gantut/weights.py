@@ -16,6 +16,7 @@ from gantut.errors import UserError
 from gantut.paths import find_model
 
 ENDING = "/ExponentialMovingAverage"  # what TensorFlow adds to a variable's name
+FLAG = "init_from"
 
 
 class Averages:
@@ -65,9 +66,6 @@ def restore_averages(dcgan, weights, path):
         variables = {var.op.name: var for var in dcgan.saver.variables}
         tf.train.Saver({average: variables[name] for name, average in averages.items()}).restore(
             dcgan.sess, path)
-
-
-FLAG = "init_from"
 
 
 def check_init_from(given, checkpoint_dir, dcgan):
