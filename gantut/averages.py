@@ -29,11 +29,13 @@ class Averages(object):
 
     @contextlib.contextmanager
     def in_place(self, sess):
-        """While it is entered, the variables have their averages' values."""
+        """A context in which the variables have their averages' values; an error in it leaves them as they were."""
         values = sess.run(self.variables)
         sess.run(self.take)
-        yield
-        sess.run(self.give_back, dict(zip(self.values, values)))
+        try:
+            yield
+        finally:
+            sess.run(self.give_back, dict(zip(self.values, values)))
 
 
 def names_to_draw_with(path, weights="auto"):

@@ -103,6 +103,9 @@ def test_the_average_against_numpy(sess):
     with averages.in_place(sess):
         np.testing.assert_allclose(sess.run(var), average, rtol=1e-5)
     np.testing.assert_array_equal(sess.run(var), value)
+    with pytest.raises(KeyError), averages.in_place(sess):
+        raise KeyError
+    np.testing.assert_array_equal(sess.run(var), value)
 
 
 def made(sess, Model=None, **parts):
