@@ -54,7 +54,9 @@ def kill_and_resume(folder, times, seed):
         aim, signum = AIMS[i % len(AIMS)], rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM])
         process = start(folder, *FLAGS)
         wait_for_the_moment(aim, rng, folder, process)
-        assert process.poll() is None
+        if process.poll() is not None:  # it was faster: it has ended as it should
+            assert process.returncode == 0 and hits
+            break
         process.send_signal(signum)
         assert process.wait(60) in (-signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM)
         assert "Traceback" not in (folder / "stderr").read_text()
