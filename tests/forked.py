@@ -133,7 +133,7 @@ def run(argv, cwd, env, fds):
         os.dup2(fd, number)
         os.close(fd)
     sys.stdin, sys.stdout, sys.stderr = (open(number, mode, encoding="utf-8") for number, mode in enumerate("rww"))
-    sys.stderr.reconfigure(line_buffering=True)
+    sys.stderr.reconfigure(line_buffering=True, errors="backslashreplace")  # as Python has it
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
     sys.argv, sys.path[:1] = argv, [os.path.dirname(os.path.abspath(argv[0])), ROOT]
     code = 0
