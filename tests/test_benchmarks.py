@@ -58,3 +58,6 @@ def test_photographs_runs_and_does_nothing_twice(tmp_path):
         curves = json.loads((tmp_path / "out" / "figures.json").read_text())["curves"]
         assert len(curves) == 2 * seeds and before.items() <= curves.items()
         before = curves
+    process = run_script("benchmarks/photographs.py", "--dataset", "pictures", "--folder", "out", "--minutes", 1,
+                         cwd=tmp_path)
+    assert process.returncode == 2 and "was made with other flags" in process.stderr
