@@ -11,7 +11,6 @@ of the first than of the second it has memorised. "time" is the fraction after w
 twenty times, is what the same recipe from nothing ends with. --out gets the models, the pictures and few.json. Stop
 it, and go on: what few.json holds is not done again, a training goes on where it stopped.
 """
-import csv
 import itertools
 import json
 import os
@@ -38,7 +37,6 @@ from gantut_gan import DCGAN, dataset_files
 
 BEGINNINGS, AUGMENT, MIRROR = ("from nothing", "from the model"), ("", " + augment"), ("", " + mirror")
 RECIPES = list(map("".join, itertools.product(BEGINNINGS, AUGMENT, MIRROR)))
-BEST = "SWD, mean"
 
 
 def divide(source, folder, held_out):
@@ -71,10 +69,20 @@ def ask(folder, parts, name):
         return [float(logits(images).mean()) for images in (*parts, samples)], samples
 
 
-def curve(folder):
-    """The mean SWD during a training: a list of (epochs, score)."""
-    with open(os.path.join(folder, "samples", "scores.csv"), newline="", encoding="utf-8") as file:
-        return [(int(row["epoch"]) + 1, float(row[BEST])) for row in csv.DictReader(file)]
+def report(args, found, floor):
+    """Print the table of what was found, of which floor is real pictures' mean SWD."""
+    rows = [["real ones", "{:.1f}".format(floor), *[""] * 5]]
+    for recipe in args.recipes:
+        of, nothing = ([found.get("{}, {}".format(name, seed)) for seed in range(1, args.seeds + 1)]
+                       for name in (recipe, recipe.replace(*BEGINNINGS[::-1])))
+        times = [next((n / one["epochs"] for n, _, score in one["curve"] if score <= other["curve"][-1][2]), np.inf)
+                 for one, other in zip(of, nothing) if other]  # infinite: never
+        rows.append([recipe, machine.spread([one["scores"][machine.BEST] for one in of]),
+                     *("{:.1f}".format(logit) for logit in np.mean([one["logits"] for one in of], axis=0)),
+                     "{:.1f}".format(np.mean([one["scores"]["nearest in the data"] for one in of])),
+                     "{:.2f}".format(np.median(times)) if times else ""])
+    machine.table(["recipe", machine.BEST, "D of the learnt", "of the held out", "of samples",
+                   "nearest in the data", "time"], rows)
 
 
 def main():
@@ -123,21 +131,8 @@ def main():
                                            str(seed), "--judge_every", str(-(-epochs // 20))])
             logits, samples = ask(folder, parts, folder)
             keep(results["found"], key, {"logits": logits, "scores": judge.scores(pixels(samples[:judge.count])),
-                                         "curve": curve(folder), "epochs": epochs})
-
-    names = ["recipe", BEST, "D of the learnt", "of the held out", "of samples", "nearest in the data", "time"]
-    rows = [["real ones", "{:.1f}".format(judge.floor()[BEST]), *[""] * 5]]
-    for recipe in args.recipes:
-        of, nothing = ([results["found"].get("{}, {}".format(name, seed)) for seed in range(1, args.seeds + 1)]
-                       for name in (recipe, recipe.replace(*BEGINNINGS[::-1])))
-        scores = [one["scores"][BEST] for one in of]
-        times = [next((n / one["epochs"] for n, score in one["curve"] if score <= other["curve"][-1][1]), np.inf)
-                 for one, other in zip(of, nothing) if other]  # infinite: never
-        rows.append([recipe, "{:.1f} ± {:.1f}".format(np.mean(scores), np.std(scores, ddof=1) if args.seeds > 1 else 0),
-                     *("{:.1f}".format(logit) for logit in np.mean([one["logits"] for one in of], axis=0)),
-                     "{:.1f}".format(np.mean([one["scores"]["nearest in the data"] for one in of])),
-                     "{:.2f}".format(np.median(times)) if times else ""])
-    machine.table(names, rows)
+                                         "epochs": epochs, "curve": machine.curve(os.path.join(folder, "samples"))})
+    report(args, results["found"], judge.floor()[machine.BEST])
 
 
 if __name__ == "__main__":

@@ -1,12 +1,17 @@
-"""What the benchmarks share: the machine they ran on, how they print, and that they find the project. Import it first.
+"""What the benchmarks share: they find the project, read a training, and print; the machine. Import it first."""
 """
+import csv
 import os
 import platform
+import re
 import sys
 from importlib import metadata
 
+import numpy as np
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT, *(os.path.join(ROOT, folder) for folder in ("data", "variants"))]
+BEST = "SWD, mean"  # the judge's score that counts
 
 
 def describe():
@@ -24,6 +29,22 @@ def version(package):
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
+
+
+def step_seconds(stdout):
+    """The median of the seconds of a step, from what the trainer has printed of it."""
+    return float(np.median(np.diff([float(time) for time in re.findall(r"time: ([\d.]+)", stdout)])))
+
+
+def curve(sample_dir):
+    """What the judge has written during a training: a list of (epochs, steps, mean SWD)."""
+    with open(os.path.join(sample_dir, "scores.csv"), newline="", encoding="utf-8") as file:
+        return [(int(row["epoch"]) + 1, int(row["step"]), float(row[BEST])) for row in csv.DictReader(file)]
+
+
+def spread(values):
+    """The mean and the standard deviation of some seeds, in words."""
+    return "{:.1f} ± {:.1f}".format(np.mean(values), np.std(values, ddof=int(len(values) > 1)))
 
 
 def table(header, rows):

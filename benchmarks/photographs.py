@@ -8,7 +8,6 @@ all alike; each then trains the steps that take --minutes, judged at some twenty
 samples and 1,000 pictures). The tables: the last score and the best one, and the minutes until --score was reached.
 Everything is kept in --folder: stop it, and go on.
 """
-import csv
 import json
 import os
 import re
@@ -19,9 +18,12 @@ import tempfile
 import machine
 from machine import ROOT
 
+import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
+
 import numpy as np
 
 from gantut.scripts import argument_parser, call
+from gantut_gan import dataset_files
 
 AVERAGE = ["--ema", "0.999"]
 RECIPES = {
@@ -39,7 +41,6 @@ RECIPES = {
     "pytorch": None,
 }
 JUDGED = 20  # times in a training
-BEST = "SWD, mean"
 
 
 def command(name, args, folder, epoch, judge_every, seed=1):
@@ -68,7 +69,7 @@ def seconds_per_step(name, args):
                               text=True).stdout
     if RECIPES[name] is None:
         return float(re.findall(r"([\d.]+) s a step", said)[-1])
-    return float(np.median(np.diff([float(time) for time in re.findall(r"time: ([\d.]+)", said)])))
+    return machine.step_seconds(said)
 
 
 def curve(name, args, seconds, seed):
@@ -78,14 +79,7 @@ def curve(name, args, seconds, seed):
     every = max(1, epoch // JUDGED)
     subprocess.run(command(name, args, folder, epoch // every * every, every, seed), check=True,
                    stdout=subprocess.DEVNULL)
-    with open(os.path.join(folder, "scores.csv"), newline="") as file:
-        return [[int(row["step"]) * seconds / 60, float(row[BEST])] for row in csv.DictReader(file)]
-
-
-def spread(values, form="{:.1f}"):
-    """The mean and the standard deviation, as text."""
-    text = form.format(np.mean(values))
-    return text + " ± " + form.format(np.std(values, ddof=1)) if len(values) > 1 else text
+    return [[step * seconds / 60, score] for _, step, score in machine.curve(folder)]
 
 
 def report(args, results):
@@ -97,7 +91,8 @@ def report(args, results):
             continue
         reached = [next((minutes for minutes, score in one if score <= args.score), np.inf) for one in curves]
         rows.append([name, "{:.3f}".format(results["seconds"]["{} {}".format(args.size, name)]),
-                     spread([one[-1, 1] for one in curves]), spread([one[:, 1].min() for one in curves]),
+                     machine.spread([one[-1, 1] for one in curves]),
+                     machine.spread([one[:, 1].min() for one in curves]),
                      "{:.1f}".format(np.median(reached)), len(curves)])
     machine.table(["{} px".format(args.size), "s a step", "last score", "best", "minutes to {}".format(args.score),
                    "seeds"], rows)
@@ -116,13 +111,17 @@ def main():
     parser.add_argument("--recipes", nargs="+", default=list(RECIPES), choices=RECIPES, metavar="NAME",
                         help=", ".join(RECIPES))
     args = parser.parse_args()
-    args.dataset, args.pictures = os.path.abspath(args.dataset), len(os.listdir(args.dataset))
+    args.dataset = os.path.abspath(args.dataset)
+    args.pictures = len(dataset_files(args.dataset))
     path = os.path.join(args.folder, "figures.json")
     os.makedirs(args.folder, exist_ok=True)
-    results = {"machine": machine.describe(), "seconds": {}, "curves": {}}
+    flags = {name: value for name, value in vars(args).items() if name not in ("size", "seeds", "score", "recipes")}
+    results = {"machine": machine.describe(), "flags": flags, "seconds": {}, "curves": {}}
     if os.path.exists(path):
         with open(path) as file:
             results = json.load(file)
+        if results["flags"] != flags:
+            parser.error("{} was made with other flags: use another --folder".format(path))
 
     def keep(kind, key, value):
         results[kind][key] = value

@@ -9,7 +9,6 @@ holds already is not done again: stop it, and go on.
 """
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -49,8 +48,7 @@ def trainer(size, folder, flags):
 
 def seconds_per_step(size, flags):
     with tempfile.TemporaryDirectory() as folder:
-        lines = trainer(size, folder, [*flags, "--epoch", "1"])
-    return float(np.median(np.diff([float(time) for time in re.findall(r"time: ([\d.]+)", lines)])))
+        return machine.step_seconds(trainer(size, folder, [*flags, "--epoch", "1"]))
 
 
 def measure(size, flags, recipes, rounds=3):
@@ -113,7 +111,7 @@ def main():
                 distances = [one[weights] for one in found]
                 rows.append([data, name, weights, "{:.2f}".format(
                     results["seconds"][data][name] / results["seconds"][data]["the text's"]),
-                    "{:.1f} ± {:.1f}".format(np.mean(distances), np.std(distances, ddof=1) if args.seeds > 1 else 0)])
+                    machine.spread(distances)])
     machine.table(["", "recipe", "weights", "time of a step", "Fréchet distance"], rows)
 
 

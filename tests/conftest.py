@@ -78,18 +78,18 @@ def script_command(script, *flags):
     return [sys.executable, os.path.join(ROOT, script), *map(str, flags)]
 
 
-def open_process(script, *flags, cwd, stdout, stderr, env=None, **kwargs):
-    """Start a script of the project as a process, forked from one that has loaded TensorFlow where that is the same."""
-    command = script_command(script, *flags)
-    if script.startswith("gantut_") and not kwargs and forked.can_fork(env or os.environ):
-        return forked.Process(command[1:], cwd, stdout, stderr, env)
-    return subprocess.Popen(command, cwd=cwd, stdout=stdout, stderr=stderr, env=env, **kwargs)
+def can_fork(script, env=None, **kwargs):
+    """Whether a script as a process with these arguments of subprocess.Popen may be forked, which takes less time."""
+    return script.startswith("gantut_") and not kwargs and forked.can_fork(env or os.environ)
 
 
 def run_script(script, *flags, cwd, **kwargs):
     """Run a script of the project as a process; returns it, finished, with its stdout and stderr as text."""
+    command = script_command(script, *flags)
+    if not can_fork(script, **kwargs):
+        return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600, **kwargs)
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        process = open_process(script, *flags, cwd=cwd, stdout=out, stderr=err, **kwargs)
+        process = forked.Process(command[1:], cwd, out, err, **kwargs)
         try:
             code = process.wait(600)
         except BaseException:
@@ -97,7 +97,7 @@ def run_script(script, *flags, cwd, **kwargs):
             raise
         out.seek(0)
         err.seek(0)
-        return subprocess.CompletedProcess(process.args, code, out.read(), err.read())
+        return subprocess.CompletedProcess(command, code, out.read(), err.read())
 
 
 def train(folder, *flags, **kwargs):
@@ -107,9 +107,11 @@ def train(folder, *flags, **kwargs):
 
 def start(folder, *flags, **kwargs):
     """Start what train() runs; returns the running process, whose output goes to folder/stdout and folder/stderr."""
+    command = script_command("gantut_trainer.py", *SMALL, "--dataset", "pictures", *flags)
     with open(folder / "stdout", "w") as out, open(folder / "stderr", "w") as err:
-        return open_process("gantut_trainer.py", *SMALL, "--dataset", "pictures", *flags, cwd=folder, stdout=out,
-                            stderr=err, **kwargs)
+        if can_fork("gantut_trainer.py", **kwargs):
+            return forked.Process(command[1:], folder, out, err, **kwargs)
+        return subprocess.Popen(command, cwd=folder, stdout=out, stderr=err, **kwargs)
 
 
 def wait_until(condition, process, seconds=120):

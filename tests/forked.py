@@ -26,12 +26,20 @@ server = None  # the socket to the server of this process
 STARTED = dict(os.environ)  # the environment that it has
 
 
+def socketpair(kind=socket.SOCK_STREAM):
+    """Two sockets that wait as long as it takes, whatever default a test has left behind."""
+    pair = socket.socketpair(socket.AF_UNIX, kind)
+    for one in pair:
+        one.setblocking(True)
+    return pair
+
+
 def request(*message, fds):
     """Ask the server of this process, which is started when it is first wanted."""
     global server
     with lock:
         if server is None:
-            server, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            server, theirs = socketpair(socket.SOCK_SEQPACKET)
             command = [sys.executable, os.path.abspath(__file__), str(theirs.fileno())]
             subprocess.Popen(command, pass_fds=[theirs.fileno()], env=STARTED)
             theirs.close()
@@ -51,7 +59,7 @@ class Process:
 
     def __init__(self, argv, cwd, stdout, stderr, env=None):
         self.args, self.returncode = argv, None
-        self.ended, theirs = socket.socketpair()
+        self.ended, theirs = socketpair()
         request([str(word) for word in argv], str(cwd), dict(env or os.environ),
                 fds=[0, stdout.fileno(), stderr.fileno(), theirs.fileno()])
         theirs.close()
@@ -125,7 +133,7 @@ def run(argv, cwd, env, fds):
         os.dup2(fd, number)
         os.close(fd)
     sys.stdin, sys.stdout, sys.stderr = (open(number, mode, encoding="utf-8") for number, mode in enumerate("rww"))
-    sys.stderr.reconfigure(line_buffering=True)
+    sys.stderr.reconfigure(line_buffering=True, errors="backslashreplace")  # as Python has it
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
     sys.argv, sys.path[:1] = argv, [os.path.dirname(os.path.abspath(argv[0])), ROOT]
     code = 0

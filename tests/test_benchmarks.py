@@ -44,3 +44,20 @@ def test_few_pictures_runs_and_does_nothing_twice(tmp_path):
         before = results
     process = run_script("benchmarks/few_pictures.py", *flags, "--minutes", 1, cwd=tmp_path)
     assert process.returncode == 2 and "was made with other flags" in process.stderr
+
+
+@pytest.mark.slow
+def test_photographs_runs_and_does_nothing_twice(tmp_path):
+    write_pictures(tmp_path / "pictures", n=140)
+    before = {}
+    for seeds in (1, 2):
+        process = run_script("benchmarks/photographs.py", "--dataset", "pictures", "--folder", "out", "--size", 16,
+                             "--filters", 4, "--minutes", 0.001, "--recipes", "as written", "average", "--seeds", seeds,
+                             cwd=tmp_path)
+        assert process.returncode == 0 and "| average |" in process.stdout, process.stdout + process.stderr
+        curves = json.loads((tmp_path / "out" / "figures.json").read_text())["curves"]
+        assert len(curves) == 2 * seeds and before.items() <= curves.items()
+        before = curves
+    process = run_script("benchmarks/photographs.py", "--dataset", "pictures", "--folder", "out", "--minutes", 1,
+                         cwd=tmp_path)
+    assert process.returncode == 2 and "was made with other flags" in process.stderr

@@ -24,7 +24,7 @@ def wait_for_the_moment(aim, rng, folder, process):
     """Wait for a random moment of the kind that is aimed at."""
     logs, checkpoints = files_in(folder / "logs"), folder / "checkpoint"
     if aim == "start-up":
-        time.sleep(rng.uniform(0, 6))
+        time.sleep(rng.uniform(0, 1))  # forked, a training takes one second to start, and some more for its steps
         return
     wait_until(lambda: files_in(folder / "logs") != logs, process)  # what the last kill left has been removed by now
     assert len([name for name in files_in(checkpoints) if "run.json" not in name]) <= 4, files_in(checkpoints)
