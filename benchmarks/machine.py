@@ -1,5 +1,4 @@
 """What the benchmarks share: they find the project, read a training, and print; the machine. Import it first."""
-"""
 import csv
 import os
 import platform
