@@ -254,7 +254,7 @@ def write_losses(out_dir, names, losses):
         table = csv.writer(file)
         table.writerow(["picture", "iteration", "loss", "contextual", "perceptual"])
         for i, name in enumerate(names):
-            table.writerows([name, t, *("{:.6g}".format(x) for x in losses[t, i])] for t in range(len(losses)))
+            table.writerows([name, t, *(f"{x:.6g}" for x in losses[t, i])] for t in range(len(losses)))
 
     figure = Figure(figsize=(8, 4))
     axes = figure.subplots()
@@ -302,8 +302,7 @@ def main():
     with writing(FLAGS.out_dir), all_whole(FLAGS.out_dir) as part:
         write_losses(part, files_names, losses)
         write_results(part, files_names, pictures, masks, film, FLAGS.blend)
-    print("{} pictures completed in {}: mean loss {:.2f} -> {:.2f}".format(
-        len(files), FLAGS.out_dir, losses[0, :, 0].mean(), losses[-1, :, 0].mean()))
+    print(f"{len(files)} pictures completed in {FLAGS.out_dir}: mean loss {losses[0, :, 0].mean():.2f} -> {losses[-1, :, 0].mean():.2f}")
 
 
 def command():

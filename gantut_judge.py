@@ -61,7 +61,7 @@ def size_of(files):
     try:
         return {"image_size": min(read(files[0]).shape[:2]), "c_dim": 3}
     except Exception as error:  # whatever a broken file makes Pillow raise
-        raise UserError("{}: {}; remove or replace such a file".format(files[0], reason(error))) from None
+        raise UserError(f"{files[0]}: {reason(error)}; remove or replace such a file") from None
 
 
 def check_out(path):
@@ -70,7 +70,7 @@ def check_out(path):
     if os.path.isfile(path):
         with open(path, encoding="utf-8", errors="replace") as file:
             if file.read(6) not in ("score,", ""):
-                raise UserError("--out {} is there, and no table of this script's: give another".format(path))
+                raise UserError(f"--out {path} is there, and no table of this script's: give another")
 
 
 def draw(count):
@@ -92,9 +92,9 @@ def inception_scores(features, real):
 def write(columns):
     """Print the table, a column {score: number} by name, and write it as CSV."""
     rows = [["score", *columns]]
-    rows += [[name, *("{:.3f}".format(column[name]) for column in columns.values())] for name in columns["samples"]]
+    rows += [[name, *(f"{column[name]:.3f}" for column in columns.values())] for name in columns["samples"]]
     for row in rows:
-        print("{:28s}".format(row[0]) + "".join("{:>14s}".format(cell) for cell in row[1:]))
+        print(f"{row[0]:28s}" + "".join(f"{cell:>14s}" for cell in row[1:]))
     with writing(FLAGS.out), whole(FLAGS.out) as part, open(part, "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(rows)
 
@@ -124,7 +124,7 @@ def main():
         real = features_of(judge.real, FLAGS.inception)
         for name, pictures in kinds.items():
             columns[name].update(inception_scores(features_of(pictures, FLAGS.inception), real))
-    print("{} pictures of each kind, of {} in {}".format(count, len(files), root))
+    print(f"{count} pictures of each kind, of {len(files)} in {root}")
     write(columns)
 
 

@@ -45,7 +45,7 @@ def define_flags():
     flags.DEFINE_string("out", None, "File to write; a folder for images and a SavedModel [{}]".format(
         ", ".join(out for _, out, _ in MODES.values())))
     flags.DEFINE_integer("count", None, "How many samples; rows of interpolate and nearest, of either kind in the quiz "
-                         "[{}]".format(", ".join("{} {}".format(mode, count) for mode, (_, _, count) in MODES.items()
+                         "[{}]".format(", ".join(f"{mode} {count}" for mode, (_, _, count) in MODES.items()
                                                  if count)), lower_bound=1)
     define("seed", "threads", "precision", "weights")
     flags.DEFINE_enum("path", "straight", ["straight", "spherical"], "interpolate: the way from z to z [straight]")
@@ -88,13 +88,13 @@ def grid(sampler, config):
 
 def images(sampler, config):
     """Samples as single pictures, image_00000.png, ..., as the tools that compute FID want them."""
-    paths = [os.path.join(config.out, "image_{:05d}.png".format(i)) for i in range(config.count)]
+    paths = [os.path.join(config.out, f"image_{i:05d}.png") for i in range(config.count)]
     with writing(config.out):
         os.makedirs(config.out, exist_ok=True)
     others = set(list_pictures(config.out, SUPPORTED_EXTENSIONS, say=False)).difference(paths)
     if others:
-        raise UserError("{} other picture(s) in {}, for example {}: they would count as samples; give another --out, "
-                        "or remove them".format(len(others), config.out, os.path.basename(min(others))))
+        raise UserError(f"{len(others)} other picture(s) in {config.out}, for example {os.path.basename(min(others))}: they would count as samples; give another --out, "
+                        "or remove them")
     for start in tqdm(range(0, config.count, BATCH), "drawing", disable=None, leave=False):
         batch = paths[start:start + BATCH]
         drawn = sampler.draw_all(sampler.noise(range(start, start + len(batch))))
@@ -153,8 +153,7 @@ def sample_numbers(words, count):
     """The numbers of the samples that the user chose, from words like ["1", "5"]; all must lie below count."""
     for word in words:
         if not (word.isdecimal() and int(word) < count):
-            raise UserError("no sample {} in a grid of {}: its samples are 0 to {}; a larger grid has --count".format(
-                word, count, count - 1))
+            raise UserError(f"no sample {word} in a grid of {count}: its samples are 0 to {count - 1}; a larger grid has --count")
     return [int(word) for word in words]
 
 
@@ -202,17 +201,16 @@ def film(config):
     found = {int(name[6:-4]): os.path.join(config.sample_dir, name) for name in list_folder(config.sample_dir)
              if re.fullmatch(r"epoch_\d+\.png", name)}
     if not found:
-        raise UserError("no epoch_NN.png in {}: train a model first, or give its folder with --sample_dir".format(
-            config.sample_dir))
+        raise UserError(f"no epoch_NN.png in {config.sample_dir}: train a model first, or give its folder with --sample_dir")
     frames = []
     for path in of_one_training([found[epoch] for epoch in sorted(found)]):
         try:
             frames.append(read(path))
         except Exception as error:  # whatever a broken file makes Pillow raise
-            raise UserError("{}: {}".format(path, reason(error))) from None
+            raise UserError(f"{path}: {reason(error)}") from None
         if frames[-1].shape != frames[0].shape:
-            raise UserError("{} is of another size than the pictures before it: the film needs those of one "
-                            "training".format(path))
+            raise UserError(f"{path} is of another size than the pictures before it: the film needs those of one "
+                            "training")
     with writing(config.out):
         save_film(frames, config.out, config.seconds or 0.2)
 
@@ -222,8 +220,7 @@ def of_one_training(paths):
     times = [os.path.getmtime(path) for path in paths]
     end = next((i for i in range(1, len(paths)) if times[i] < times[i - 1] - COPIED), len(paths))
     if end < len(paths):
-        print(printable(" [!] {} and what follows is older than {}, from an earlier training: left out".format(
-            paths[end], os.path.basename(paths[end - 1]))), file=sys.stderr)
+        print(printable(f" [!] {paths[end]} and what follows is older than {os.path.basename(paths[end - 1])}, from an earlier training: left out"), file=sys.stderr)
     return paths[:end]
 
 
@@ -243,9 +240,9 @@ def nearest(sampler, config):
             found[i] = sorted([*found[i], *zip(distances, paths, pictures)], key=lambda one: one[0])[:config.neighbours]
             found[i] = [(distance, path, picture.copy()) for distance, path, picture in found[i]]  # lets the batch go
     if not found[0]:
-        raise UserError("none of the pictures in {} can be read".format(config.dataset))
+        raise UserError(f"none of the pictures in {config.dataset} can be read")
     for i, near in enumerate(found):
-        print("sample {}: {} at {:.3f}".format(i, near[0][1], near[0][0]))
+        print(f"sample {i}: {near[0][1]} at {near[0][0]:.3f}")
     sheet = np.array([image for sample, near in zip(samples, found) for image in [sample, *(one[2] for one in near)]])
     with writing(config.out):
         save_images(sheet, [len(samples), len(sheet) // len(samples)], config.out)
@@ -262,7 +259,7 @@ def training_pictures(sampler, config, needed):
     files, _ = loader.look_over(dataset_files(root), config.skip_bad_images)
     check_number(files, root)
     if len(files) < needed:
-        raise UserError("{} picture(s) in {}: use --count {} or less".format(len(files), root, len(files)))
+        raise UserError(f"{len(files)} picture(s) in {root}: use --count {len(files)} or less")
     return files, loader
 
 
@@ -280,9 +277,8 @@ def load_good(loader, paths, skip_bad, count=np.inf):
             good.append(path)
         except UserError as error:
             if not skip_bad:
-                raise UserError("{}; remove or replace such a file, or leave it out with --skip_bad_images".format(
-                    error)) from None
-            print(printable(" [!] {}".format(error)), file=sys.stderr)
+                raise UserError(f"{error}; remove or replace such a file, or leave it out with --skip_bad_images") from None
+            print(printable(f" [!] {error}"), file=sys.stderr)
     return good, np.array(pictures).reshape([-1, loader.image_size, loader.image_size, loader.c_dim])
 
 
@@ -293,8 +289,7 @@ def quiz(sampler, config):
     good, real = load_good(loader, [files[i] for i in rng.permutation(len(files))], config.skip_bad_images,
                            config.count)
     if len(good) < config.count:
-        raise UserError("{} picture(s) in {} can be read: use --count {} or less".format(
-            len(good), config.dataset, len(good)))
+        raise UserError(f"{len(good)} picture(s) in {config.dataset} can be read: use --count {len(good)} or less")
     fake = sampler.draw_all(sampler.noise(range(config.count)))
     with writing(config.out):
         write_whole(config.out, make_quiz(pixels(real), pixels(fake), rng))
@@ -326,13 +321,12 @@ def main():
     FLAGS.count = FLAGS.count or count
     ending = os.path.splitext(out)[1]
     if not FLAGS.out.lower().endswith(ending):
-        raise UserError("--mode {} writes a {} file: --out {} should end in that".format(
-            FLAGS.mode, ending, FLAGS.out))
+        raise UserError(f"--mode {FLAGS.mode} writes a {ending} file: --out {FLAGS.out} should end in that")
     meant = [form for form, name in FORMATS.items() if name.endswith(os.path.splitext(FLAGS.out)[1] or "/")]
     if mode is export and meant and FLAGS.format not in meant:
-        raise UserError("--out {} is the name of another format's file: add --format {}".format(FLAGS.out, meant[0]))
+        raise UserError(f"--out {FLAGS.out} is the name of another format's file: add --format {meant[0]}")
     if given and os.path.isfile(given):
-        print(printable(" [!] {} is there and will be written over".format(given)), file=sys.stderr)
+        print(printable(f" [!] {given} is there and will be written over"), file=sys.stderr)
     if ending:
         check_writable(FLAGS.out)
     with writing(FLAGS.out):
@@ -342,7 +336,7 @@ def main():
     else:
         with tf.Session(config=session_config(FLAGS.threads, FLAGS.precision)) as sess:
             mode(Sampler(sess, FLAGS.checkpoint_dir, FLAGS.seed, FLAGS.weights), FLAGS)
-    print("wrote {}".format(FLAGS.out))
+    print(f"wrote {FLAGS.out}")
 
 
 def command():

@@ -40,7 +40,7 @@ def make_pictures(folder, count, like_lfw):
         w, h = (250, 250) if like_lfw else rng.randint(400, 801, 2)
         ground = grounds[rng.randint(len(grounds))]
         ground = Image.fromarray(np.stack([ground] * 3, -1) if ground.ndim == 2 else ground).resize((w, h))
-        name = "picture_{:05d}.jpg".format(i)
+        name = f"picture_{i:05d}.jpg"
         marks[name] = paste_face(ground, rng, i, like_lfw) if i % 10 else None
         ground.save(os.path.join(folder, name), quality=92)
     return marks
@@ -93,7 +93,7 @@ def resident(parent):
     total = 0
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            with open("/proc/{}/stat".format(pid)) as file:
+            with open(f"/proc/{pid}/stat") as file:
                 fields = file.read().rsplit(")", 1)[1].split()
         except OSError:
             continue
@@ -119,16 +119,13 @@ def main():
         assert rows.keys() == marks.keys(), "every picture once"
         found = {name for name, row in rows.items() if row["output"]}
         faces = {name for name, points in marks.items() if points is not None}
-        print("{} pictures, {} workers: {:.1f} pictures/s ({:.1f} with the start)".format(
-            args.count, args.workers, args.count / seconds, args.count / whole))
+        print(f"{args.count} pictures, {args.workers} workers: {args.count / seconds:.1f} pictures/s ({args.count / whole:.1f} with the start)")
         quarters = [max(part) for part in np.array_split(memory, 4)]
         print("memory of all processes, most in each quarter of the run: {} MB".format(
-            ", ".join("{:.0f}".format(most) for most in quarters)))
-        print("faces: {} of {} found; {} of {} pictures without a face gave one".format(
-            len(found & faces), len(faces), len(found - faces), args.count - len(faces)))
+            ", ".join(f"{most:.0f}" for most in quarters)))
+        print(f"faces: {len(found & faces)} of {len(faces)} found; {len(found - faces)} of {args.count - len(faces)} pictures without a face gave one")
         distances = np.concatenate([distance(rows[name], marks[name]) for name in sorted(found & faces)])
-        print("known landmarks from the template, pixels at 64: median {:.2f}, 90 % under {:.2f}".format(
-            np.median(distances), np.quantile(distances, .9)))
+        print(f"known landmarks from the template, pixels at 64: median {np.median(distances):.2f}, 90 % under {np.quantile(distances, .9):.2f}")
         if args.sheet:
             contact_sheet(raw, out, sorted(found)[:32]).save(args.sheet)
 

@@ -60,7 +60,7 @@ def serve(task, args):
 def start_all(name):
     """Start the processes of a contender."""
     listeners = [socket.create_server(("127.0.0.1", 0)) for _ in CONTENDERS[name]]
-    hosts = ["127.0.0.1:{}".format(listener.getsockname()[1]) for listener in listeners]
+    hosts = [f"127.0.0.1:{listener.getsockname()[1]}" for listener in listeners]
     for listener in listeners:
         listener.close()
     return [start(json.dumps([cores, hosts if "workers" in name else [], i]))
@@ -111,18 +111,16 @@ def report(args, found, d, g):
     for name, words in WORDS.items():
         rate = len(CONTENDERS[name]) * args.batch_size / found[name][:, 0]
         ratio = rate / (args.batch_size / found["one core"][:, 0])
-        rows.append([words, "{:.2f}".format(np.median(found[name][:, 0])), "{:.1f}".format(np.median(rate)),
-                     "{:.2f}".format(np.median(ratio)), "{:.2f} to {:.2f}".format(ratio.min(), ratio.max())])
+        rows.append([words, f"{np.median(found[name][:, 0]):.2f}", f"{np.median(rate):.1f}",
+                     f"{np.median(ratio):.2f}", f"{ratio.min():.2f} to {ratio.max():.2f}"])
     table(["", "seconds a step, median", "images/s", "to 1 process, 1 core", "in the rounds"], rows)
     share = 1 - found["two strangers"][:, 0] / found["two workers"][:, 0]
-    print("\nThe exchange takes {:.0f} % of a step (median; {:.0f} to {:.0f} % in the rounds)\n".format(
-        100 * np.median(share), 100 * share.min(), 100 * share.max()))
+    print(f"\nThe exchange takes {100 * np.median(share):.0f} % of a step (median; {100 * share.min():.0f} to {100 * share.max():.0f} % in the rounds)\n")
     gradients = 4 * (d + 2 * g)
-    print("{:,} + {:,} parameters of D and G; gradients of a step, D once and G twice: {:.1f} MB".format(
-        d, g, gradients / 1e6))
+    print(f"{d:,} + {g:,} parameters of D and G; gradients of a step, D once and G twice: {gradients / 1e6:.1f} MB")
     table(["workers", "MB a step of all, measured", "2 (n - 1) times the gradients, MB", "ratio"],
-          [[n, "{:.2f}".format(np.median(found[name][:, 1]) / 1e6), "{:.2f}".format(2 * (n - 1) * gradients / 1e6),
-            "{:.3f}".format(np.median(found[name][:, 1]) / (2 * (n - 1) * gradients))]
+          [[n, f"{np.median(found[name][:, 1]) / 1e6:.2f}", f"{2 * (n - 1) * gradients / 1e6:.2f}",
+            f"{np.median(found[name][:, 1]) / (2 * (n - 1) * gradients):.3f}"]
            for name, n in (("two workers", 2), ("three workers", 3))])
     if args.json:
         with open(args.json, "w") as file:

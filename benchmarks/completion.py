@@ -89,12 +89,12 @@ def main():
     results = {}
     with tf.Session() as sess:
         completion = Completion(load_model(DCGAN, sess, args.checkpoint_dir))
-        print("| mask | completion | mean face | best of {} samples |\n|---|---|---|---|".format(args.n_iter))
+        print(f"| mask | completion | mean face | best of {args.n_iter} samples |\n|---|---|---|---|")
         for kind in MASKS:
             masks = np.array([make_mask(kind, size, random_state(1, "mask", i)) for i in range(args.count)])
             config = SimpleNamespace(restarts=1, weighted=False, mask=kind, approach="adam", n_iter=args.n_iter,
                                      lr=0.01, beta1=0.9, beta2=0.999, film_every=0, seed=1)
-            names = ["face_{}".format(i) for i in range(args.count)]
+            names = [f"face_{i}" for i in range(args.count)]
             film, losses = complete(completion, pictures, masks, names, config)
             ways = {"completion": film[-1], "mean": np.broadcast_to(mean, pictures.shape),
                     "random": best_of_random(completion, pictures, masks, kind == "lowres", args.n_iter)}

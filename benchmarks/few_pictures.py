@@ -71,16 +71,16 @@ def ask(folder, parts, name):
 
 def report(args, found, floor):
     """Print the table of what was found, of which floor is real pictures' mean SWD."""
-    rows = [["real ones", "{:.1f}".format(floor), *[""] * 5]]
+    rows = [["real ones", f"{floor:.1f}", *[""] * 5]]
     for recipe in args.recipes:
-        of, nothing = ([found.get("{}, {}".format(name, seed)) for seed in range(1, args.seeds + 1)]
+        of, nothing = ([found.get(f"{name}, {seed}") for seed in range(1, args.seeds + 1)]
                        for name in (recipe, recipe.replace(*BEGINNINGS[::-1])))
         times = [next((n / one["epochs"] for n, _, score in one["curve"] if score <= other["curve"][-1][2]), np.inf)
                  for one, other in zip(of, nothing) if other]  # infinite: never
         rows.append([recipe, machine.spread([one["scores"][machine.BEST] for one in of]),
-                     *("{:.1f}".format(logit) for logit in np.mean([one["logits"] for one in of], axis=0)),
+                     *(f"{logit:.1f}" for logit in np.mean([one["logits"] for one in of], axis=0)),
                      "{:.1f}".format(np.mean([one["scores"]["nearest in the data"] for one in of])),
-                     "{:.2f}".format(np.median(times)) if times else ""])
+                     f"{np.median(times):.2f}" if times else ""])
     machine.table(["recipe", machine.BEST, "D of the learnt", "of the held out", "of samples",
                    "nearest in the data", "time"], rows)
 
@@ -104,7 +104,7 @@ def main():
         with open(path) as file:
             results = json.load(file)
         if any(results["flags"][name] != vars(args)[name] for name in vars(args) if name not in ("recipes", "seeds")):
-            parser.error("{} was made with other flags: use another --out".format(path))
+            parser.error(f"{path} was made with other flags: use another --out")
 
     sizes = {**model_sizes(args.init_from), "batch_size": args.batch_size, "precision": args.precision}
     size, learnt = sizes.pop("image_size"), divide(args.data, args.out, args.held_out)
@@ -122,7 +122,7 @@ def main():
     if "seconds" not in results:
         keep(results, "seconds", recipes.measure(size, flags, ["the text's", "+ augment"]))
     for seed, recipe in itertools.product(range(1, args.seeds + 1), args.recipes):
-        key = "{}, {}".format(recipe, seed)
+        key = f"{recipe}, {seed}"
         if key not in results["found"]:
             seconds = results["seconds"]["+ augment" if "augment" in recipe else "the text's"]
             epochs = max(round(args.minutes * 60 / (seconds * (learnt // args.batch_size))), 1)

@@ -80,7 +80,7 @@ def write(images, folder):
     """Write images [N, 28, 28] in [0, 1] as PNGs into a folder, for the trainer."""
     os.makedirs(folder, exist_ok=True)
     for i, image in enumerate(images):
-        Image.fromarray(np.uint8(np.round(image * 255))).save(os.path.join(folder, "{:05d}.png".format(i)))
+        Image.fromarray(np.uint8(np.round(image * 255))).save(os.path.join(folder, f"{i:05d}.png"))
 
 
 def read(paths):

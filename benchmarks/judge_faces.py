@@ -47,7 +47,7 @@ def aligned(size):
     """The first faces in data/aligned, [2000, size, size, 3] in [0, 1], and their traits, [2000, 10]."""
     folder = os.path.join(ROOT, "data", "aligned")
     traits = [make_faces.face_traits(np.random.RandomState([1, i])) for i in range(2000)]
-    return (load([os.path.join(folder, "face_{:05d}.jpg".format(i)) for i in range(2000)], size),
+    return (load([os.path.join(folder, f"face_{i:05d}.jpg") for i in range(2000)], size),
             np.array([[trait(t) for trait in TRAITS.values()] for t in traits], np.float32))
 
 
@@ -110,9 +110,9 @@ def main():
         folder.cleanup()
     results = {name: judge(images) for name, images in judged.items()}
     machine.table(["", "Fréchet distance", *TRAITS], [
-        ["accuracy on 400 held-out faces", "", *("{:.0%}".format(x) for x in judge.accuracy)],
-        ["how often in data/aligned", "", *("{:.0%}".format(x) for x in judge.frequencies)],
-        *([name, "{:.1f}".format(distance), *("{:.0%}".format(x) for x in often)]
+        ["accuracy on 400 held-out faces", "", *(f"{x:.0%}" for x in judge.accuracy)],
+        ["how often in data/aligned", "", *(f"{x:.0%}" for x in judge.frequencies)],
+        *([name, f"{distance:.1f}", *(f"{x:.0%}" for x in often)]
           for name, (distance, often) in results.items())])
     if args.json:
         with open(args.json, "w") as file:

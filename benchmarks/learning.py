@@ -88,14 +88,14 @@ def main():
             for seed in range(1, args.seeds + 1):
                 for contender in args.contenders:
                     train_it, more = CONTENDERS[contender]
-                    run = os.path.join(folder, "{}_{}_{}".format(data, contender, seed))
+                    run = os.path.join(folder, f"{data}_{contender}_{seed}")
                     paths, samples = train_it(run, [*flags, "--seed", str(seed), *more])
                     found[contender].append(judge(paths))
                     samples.cleanup()
             for contender, distances in found.items():
                 spread = np.std(distances, ddof=int(args.seeds > 1))
-                rows.append([data, contender, "{:.1f}".format(np.mean(distances)), "{:.1f}".format(spread),
-                             " ".join("{:.1f}".format(distance) for distance in distances)])
+                rows.append([data, contender, f"{np.mean(distances):.1f}", f"{spread:.1f}",
+                             " ".join(f"{distance:.1f}" for distance in distances)])
             results[data] = found
     machine.table(["", "", "Fréchet distance, mean", "standard deviation", "seeds"], rows)
     if args.json:

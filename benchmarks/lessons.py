@@ -61,7 +61,7 @@ def train(name, seed, length, data, pictures, folder):
         finally:
             process.terminate()  # the trainer saves
     if code != 0:
-        raise UserError("{} ended with exit code {}: see {}".format(script, code, log.name))
+        raise UserError(f"{script} ended with exit code {code}: see {log.name}")
     return generator
 
 
@@ -90,7 +90,7 @@ def show(results):
     for key, figures in results["runs"].items():
         name, seed = key.rsplit("-", 1)
         groups.setdefault(name, {})[seed] = figures
-    machine.table(["{} samples".format(COUNT), "seeds", "classes of ten", "mean confidence", "Fréchet distance"], [
+    machine.table([f"{COUNT} samples", "seeds", "classes of ten", "mean confidence", "Fréchet distance"], [
         [name, *(" ".join(column) for column in zip(*(
             [seed, str(f["classes"]), "{:.3f}".format(f["confidence"]), "{:.1f}".format(f["frechet"])]
             for seed, f in sorted(group.items()))))] for name, group in groups.items()])
@@ -115,7 +115,7 @@ def main():
         with open(path) as file:
             results = json.load(file)
         if results["digits"] != [len(images), len(held_out)]:
-            raise UserError("{} is of other digits than --data {}: give another --folder".format(path, args.data))
+            raise UserError(f"{path} is of other digits than --data {args.data}: give another --folder")
     else:
         results = begin(classifier, images, held_out, held_out_labels)
     pictures = os.path.join(args.folder, "pictures")

@@ -43,7 +43,7 @@ def make_pictures(folder, count):
     def write(i):
         rng = np.random.RandomState(i)
         face = np.roll(faces[i % len(faces)], rng.randint(64), axis=1) + rng.randint(-9, 10, 3)
-        Image.fromarray(face.clip(0, 255).astype(np.uint8)).save(os.path.join(folder, "{:06d}.png".format(i)))
+        Image.fromarray(face.clip(0, 255).astype(np.uint8)).save(os.path.join(folder, f"{i:06d}.png"))
 
     os.makedirs(folder)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -201,7 +201,7 @@ def measure(folder, *what):
     command = [sys.executable, os.path.abspath(__file__), "--measure", json.dumps([folder, *what])]
     process = subprocess.run(command, capture_output=True, text=True)
     if process.returncode:
-        raise UserError("{} failed: {}".format(what, process.stderr[-2000:]))
+        raise UserError(f"{what} failed: {process.stderr[-2000:]}")
     return json.loads(process.stdout.splitlines()[-1])
 
 
@@ -209,13 +209,13 @@ def all_rounds(folder, rounds, kinds):
     """Images/s as a dict {(kind, name, workers): one number of each round}."""
     names = [name for name, (_, _, package) in CONTENDERS.items() if find_spec(package)]
     for name in CONTENDERS.keys() - set(names):
-        print("{} is left out: not installed".format(name))
+        print(f"{name} is left out: not installed")
     cases = [(kind, name, workers) for kind in kinds for name in names for workers in CONTENDERS[name][1]]
     found = {case: [] for case in cases}
     for i in range(rounds):
         for kind, name, workers in cases:
             found[kind, name, workers].append(measure(folder, "speed", name, workers, kind == "cached"))
-            print("round {} {} {} {}: {:,.0f}".format(i + 1, kind, name, workers, found[kind, name, workers][-1]),
+            print(f"round {i + 1} {kind} {name} {workers}: {found[kind, name, workers][-1]:,.0f}",
                   file=sys.stderr)
     return found
 
@@ -236,7 +236,7 @@ def link_many(folder, count):
     many, files = os.path.join(os.path.dirname(folder), "many"), paths(folder)
     os.makedirs(many)
     for i in range(count):
-        os.link(files[i % min(len(files), 1000)], os.path.join(many, "{:06d}.png".format(i)))
+        os.link(files[i % min(len(files), 1000)], os.path.join(many, f"{i:06d}.png"))
     return many
 
 
@@ -269,8 +269,7 @@ def main():
         if "waiting" in args.only:
             results["waiting"] = measure(folder, "waiting", args.steps)
             steps, waits = results["waiting"].values()
-            print("\nwaiting: {:.3f} s of {:.1f} s in {} steps, {:.2%}; without the first {:.2%}".format(
-                sum(waits), sum(steps), len(steps), sum(waits) / sum(steps), sum(waits[1:]) / sum(steps[1:])))
+            print(f"\nwaiting: {sum(waits):.3f} s of {sum(steps):.1f} s in {len(steps)} steps, {sum(waits) / sum(steps):.2%}; without the first {sum(waits[1:]) / sum(steps[1:]):.2%}")
         if "start" in args.only:
             results["start"] = measure(link_many(folder, args.files), "start")
             print("\nstart: {files:,} files, the first batch after {seconds:.1f} s; {list_mb:.0f} MB for the list, "

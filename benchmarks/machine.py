@@ -43,7 +43,7 @@ def curve(sample_dir):
 
 def spread(values):
     """The mean and the standard deviation of some seeds, in words."""
-    return "{:.1f} ± {:.1f}".format(np.mean(values), np.std(values, ddof=int(len(values) > 1)))
+    return f"{np.mean(values):.1f} ± {np.std(values, ddof=int(len(values) > 1)):.1f}"
 
 
 def table(header, rows):

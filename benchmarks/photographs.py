@@ -86,15 +86,15 @@ def report(args, results):
     rows = []
     for name in args.recipes:
         curves = [np.array(results["curves"][key]) for seed in range(1, args.seeds + 1)
-                  if (key := "{} {} {}".format(args.size, name, seed)) in results["curves"]]
+                  if (key := f"{args.size} {name} {seed}") in results["curves"]]
         if not curves:
             continue
         reached = [next((minutes for minutes, score in one if score <= args.score), np.inf) for one in curves]
-        rows.append([name, "{:.3f}".format(results["seconds"]["{} {}".format(args.size, name)]),
+        rows.append([name, "{:.3f}".format(results["seconds"][f"{args.size} {name}"]),
                      machine.spread([one[-1, 1] for one in curves]),
                      machine.spread([one[:, 1].min() for one in curves]),
-                     "{:.1f}".format(np.median(reached)), len(curves)])
-    machine.table(["{} px".format(args.size), "s a step", "last score", "best", "minutes to {}".format(args.score),
+                     f"{np.median(reached):.1f}", len(curves)])
+    machine.table([f"{args.size} px", "s a step", "last score", "best", f"minutes to {args.score}",
                    "seeds"], rows)
 
 
@@ -121,22 +121,22 @@ def main():
         with open(path) as file:
             results = json.load(file)
         if results["flags"] != flags:
-            parser.error("{} was made with other flags: use another --folder".format(path))
+            parser.error(f"{path} was made with other flags: use another --folder")
 
     def keep(kind, key, value):
         results[kind][key] = value
         with open(path, "w") as file:
             json.dump(results, file, indent=1)
 
-    missing = [name for name in args.recipes if "{} {}".format(args.size, name) not in results["seconds"]]
+    missing = [name for name in args.recipes if f"{args.size} {name}" not in results["seconds"]]
     rounds = [{name: seconds_per_step(name, args) for name in missing} for _ in range(3 if missing else 0)]
     for name in missing:
-        keep("seconds", "{} {}".format(args.size, name), float(np.median([seconds[name] for seconds in rounds])))
+        keep("seconds", f"{args.size} {name}", float(np.median([seconds[name] for seconds in rounds])))
     for seed in range(1, args.seeds + 1):
         for name in args.recipes:
-            key = "{} {} {}".format(args.size, name, seed)
+            key = f"{args.size} {name} {seed}"
             if key not in results["curves"]:
-                keep("curves", key, curve(name, args, results["seconds"]["{} {}".format(args.size, name)], seed))
+                keep("curves", key, curve(name, args, results["seconds"][f"{args.size} {name}"], seed))
                 report(args, results)
     report(args, results)
 

@@ -32,7 +32,7 @@ def main():
         tf.train.Saver(variables, save_relative_paths=True).save(
             sess, os.path.join(args.out, "DCGAN.model"), global_step=step_of(path), write_meta_graph=False)
     size = sum(os.path.getsize(os.path.join(args.out, name)) for name in os.listdir(args.out))
-    print("{}: {} variables, {:.1f} MB".format(args.out, len(names), size / 1e6))
+    print(f"{args.out}: {len(names)} variables, {size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

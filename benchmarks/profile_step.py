@@ -62,7 +62,7 @@ def profile(name, args):
     spent = collections.Counter()
     for i, trace in enumerate(dcgan.sess.traces):
         if args.trace:
-            with open("{}_{}_{}.json".format(args.trace, name, i), "w") as file:
+            with open(f"{args.trace}_{name}_{i}.json", "w") as file:
                 file.write(timeline.Timeline(trace.step_stats).generate_chrome_trace_format())
         for node in (node for device in trace.step_stats.dev_stats for node in device.node_stats):
             kernel = node.timeline_label.split(" = ")[-1].split("(")[0]
@@ -79,9 +79,9 @@ def main():
     parser.add_argument("--trace", help="beginning of the names of the trace files")
     args = parser.parse_args()
     spent = [profile(name, args) for name in CONTENDERS]
-    rows = [[kind, *("{:.0f}".format(one[kind]) for one in spent)] for kind in [*KINDS.values(), "all else"]]
+    rows = [[kind, *(f"{one[kind]:.0f}" for one in spent)] for kind in [*KINDS.values(), "all else"]]
     table(["ms of kernels in a step", *CONTENDERS.values()],
-          [*rows, ["together", *("{:.0f}".format(sum(one.values())) for one in spent)]])
+          [*rows, ["together", *(f"{sum(one.values()):.0f}" for one in spent)]])
 
 
 if __name__ == "__main__":

@@ -130,7 +130,7 @@ def main():
     parser.add_argument("--folder", required=True, help="for the state and scores.csv")
     parser.add_argument("--precision", default="bfloat16", choices=["float32", "bfloat16"])
     for name, default in (("image_size", 64), ("filters", 64), ("epoch", 20), ("judge_every", 1), ("seed", 1)):
-        parser.add_argument("--" + name, type=int, default=default, help="[{}]".format(default))
+        parser.add_argument("--" + name, type=int, default=default, help=f"[{default}]")
     args = parser.parse_args()
     os.makedirs(args.folder, exist_ok=True)
     files = list_pictures(find_dataset(args.dataset), ["png", "jpg"])
@@ -144,7 +144,7 @@ def main():
             scores = judge.scores(pixels(training.samples(judge.count)))
             training.rows.append({"epoch": training.epoch - 1, "step": len(training.seconds), **scores})
         training.save()
-        print("epoch {}: {:.2f} s a step".format(training.epoch - 1, np.median(training.seconds)), flush=True)
+        print(f"epoch {training.epoch - 1}: {np.median(training.seconds):.2f} s a step", flush=True)
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ def main():
             seconds = results["seconds"][data]
             for seed in range(1, args.seeds + 1):
                 for name in args.recipes:
-                    key = "{}, {}, {}".format(data, name, seed)
+                    key = f"{data}, {name}, {seed}"
                     if key not in results["frechet"]:
                         epochs = max(round(args.epoch * seconds["the text's"] / seconds[name]), 1)
                         keep("frechet", key, judged(size, os.path.join(folder, key), [
@@ -106,7 +106,7 @@ def main():
     rows = []
     for data in args.data:
         for name in args.recipes:
-            found = [results["frechet"]["{}, {}, {}".format(data, name, seed)] for seed in range(1, args.seeds + 1)]
+            found = [results["frechet"][f"{data}, {name}, {seed}"] for seed in range(1, args.seeds + 1)]
             for weights in found[0]:
                 distances = [one[weights] for one in found]
                 rows.append([data, name, weights, "{:.2f}".format(

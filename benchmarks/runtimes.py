@@ -90,7 +90,7 @@ def page(work, backend):
     while driver.execute_script("return busy"):
         time.sleep(0.1)
     if driver.execute_script("return tf.getBackend()") != backend:
-        raise UserError("no {} in this Chromium".format(backend))
+        raise UserError(f"no {backend} in this Chromium")
     return lambda n, seconds: driver.execute_async_script(PAGE, n, seconds)
 
 
@@ -171,13 +171,13 @@ def main():
             _, _, note = run("gantut_sample.py", {**flags, "checkpoint_dir": work, "out": os.path.join(work, out)},
                              args.limit)
             if note:
-                raise UserError("the export: {}".format(note))
+                raise UserError(f"the export: {note}")
         sizes = {form: size(os.path.join(work, out)) for form, out in EXPORTS.items()}
         found = measure_all(work, args)
-    table(["pictures/s", *("{} a call".format(n) for n in args.batches)],
-          [[name, *("{:.1f}".format(np.median(one[n])) if n in one else "" for n in args.batches)]
+    table(["pictures/s", *(f"{n} a call" for n in args.batches)],
+          [[name, *(f"{np.median(one[n]):.1f}" if n in one else "" for n in args.batches)]
            for name, one in found.items()])
-    table(["file", "MB"], [[form, "{:.1f}".format(mb)] for form, mb in sizes.items()])
+    table(["file", "MB"], [[form, f"{mb:.1f}"] for form, mb in sizes.items()])
     if args.json:
         with open(args.json, "w") as file:
             versions = {name: version(name) for name in ("onnxruntime", "ai-edge-litert", "tf2onnx")}

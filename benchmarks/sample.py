@@ -32,7 +32,7 @@ def make_model(work, args):
     _, _, note = train(work, dataset, args.limit, image_size=args.image_size, batch_size=4, gf_dim=args.gf_dim,
                        df_dim=args.gf_dim, threads=args.threads)
     if note:
-        raise UserError("the training of a model failed: {}".format(note))
+        raise UserError(f"the training of a model failed: {note}")
     return os.path.join(work, "checkpoint_dir")
 
 
@@ -45,8 +45,8 @@ def draw(checkpoint_dir, work, args):
                                                "threads": args.threads, "checkpoint_dir": checkpoint_dir}, args.limit)
     seconds = time.time() - started
     if note:
-        raise UserError("drawing the images: {}".format(note))
-    first, warm, last = (os.path.getmtime(os.path.join(out, "image_{:05d}.png".format(i)))
+        raise UserError(f"drawing the images: {note}")
+    first, warm, last = (os.path.getmtime(os.path.join(out, f"image_{i:05d}.png"))
                          for i in (0, BATCH - 1, args.count - 1))
     return {"images/s": (args.count - BATCH) / (last - warm), "first image, s": first - started,
             "all images, s": seconds, "peak MB": memory}
@@ -57,22 +57,22 @@ def main():
     parser.add_argument("--checkpoint_dir", help="a trained model, in place of one made here")
     parser.add_argument("--image_size", type=int, default=64, help="of the model made here")
     parser.add_argument("--gf_dim", type=int, default=64, help="of the model made here")
-    parser.add_argument("--count", type=int, default=640, help="how many images, more than {}".format(BATCH))
+    parser.add_argument("--count", type=int, default=640, help=f"how many images, more than {BATCH}")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--limit", type=float, default=300, help="seconds for each process")
     parser.add_argument("--threads", type=int, default=0, help="as in gantut_sample.py")
     parser.add_argument("--json", help="where to write the results")
     args = parser.parse_args()
     if args.count <= BATCH:
-        parser.error("--count must be more than {}".format(BATCH))
+        parser.error(f"--count must be more than {BATCH}")
     rounds = []
     with tempfile.TemporaryDirectory() as work:
         checkpoint_dir = args.checkpoint_dir or make_model(work, args)
         for _ in range(args.rounds):
             rounds.append(draw(checkpoint_dir, work, args))
             print(rounds[-1], file=sys.stderr)
-    table(["{} images".format(args.count), "median", "least", "most"],
-          [[name, *("{:.4g}".format(f([one[name] for one in rounds])) for f in (np.median, min, max))]
+    table([f"{args.count} images", "median", "least", "most"],
+          [[name, *(f"{f([one[name] for one in rounds]):.4g}" for f in (np.median, min, max))]
            for name in rounds[0]])
     if args.json:
         with open(args.json, "w") as file:

@@ -53,9 +53,9 @@ def run(script, flags, limit):
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode == -signal.SIGKILL:
-        note = "stopped after {:g} s".format(limit) if timer.finished.is_set() else "killed: out of memory?"
+        note = f"stopped after {limit:g} s" if timer.finished.is_set() else "killed: out of memory?"
     else:
-        note = "exit code {}: {}".format(process.returncode, lines and lines[-1][1]) if process.returncode else ""
+        note = f"exit code {process.returncode}: {lines and lines[-1][1]}" if process.returncode else ""
     timer.cancel()
     return lines, round(usage.ru_maxrss * 1024 / 1e6), note
 
@@ -75,7 +75,7 @@ def make_pictures(folder, count, size):
     os.makedirs(folder)
     faces = [draw_face(2, i, size) for i in range(min(count, 16))]
     for i in range(count):
-        iio.imwrite(os.path.join(folder, "{:05d}.png".format(i)), faces[i % 16])
+        iio.imwrite(os.path.join(folder, f"{i:05d}.png"), faces[i % 16])
 
 
 def steps_row(cell, args, work):
@@ -98,7 +98,7 @@ def add_files(folder, first, count):
     noise = np.random.RandomState(1).randint(0, 256, [256, 16, 16, 3], np.uint8)
     pictures = [iio.imwrite("<bytes>", pixels, extension=".png") for pixels in noise]
     for i in range(first, count):
-        with open(os.path.join(folder, "{:06d}.png".format(i)), "wb") as file:
+        with open(os.path.join(folder, f"{i:06d}.png"), "wb") as file:
             file.write(pictures[i % 256] + i.to_bytes(4, "big"))  # what follows a PNG's end is not looked at
 
 

@@ -194,11 +194,10 @@ def report(args, seconds):
         gflop = PRODUCT if name == "product" else written if name in BY_THE_TEXT else ours
         rate = gflop / times
         share = np.median(rate / (PRODUCT / seconds.get("product" + half, times * np.nan)))
-        rows.append([CONTENDERS[name + half], "{:.2f}".format(np.median(times)), "{:.2f}".format(np.median(ratio)),
-                     "{:.2f} to {:.2f}".format(ratio.min(), ratio.max()), "{:.0f}".format(np.median(rate)),
-                     "{:.0f} %".format(100 * share)])
-    print("{:.0f} GFLOP a step by --fast's schedule, {:.0f} by the tutorial's; {} rounds".format(
-        ours, written, args.rounds))
+        rows.append([CONTENDERS[name + half], f"{np.median(times):.2f}", f"{np.median(ratio):.2f}",
+                     f"{ratio.min():.2f} to {ratio.max():.2f}", f"{np.median(rate):.0f}",
+                     f"{100 * share:.0f} %"])
+    print(f"{ours:.0f} GFLOP a step by --fast's schedule, {written:.0f} by the tutorial's; {args.rounds} rounds")
     first = "--fast's" if "ours" in seconds else "as written"
     table(["", "seconds, median", first + " / its", "in the rounds", "GFLOP/s", "of the product's"], rows)
     if args.json:

@@ -28,7 +28,7 @@ def main():
     parser.add_argument("--train_size", type=int, help="how many pictures [all]")
     for name, default in (("image_size", 64), ("c_dim", 3), ("batch_size", 64), ("epoch", 20), ("z_dim", 100),
                           ("gf_dim", 64), ("df_dim", 64), ("seed", 1)):
-        parser.add_argument("--" + name, type=int, default=default, help="as the trainer's [{}]".format(default))
+        parser.add_argument("--" + name, type=int, default=default, help=f"as the trainer's [{default}]")
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     rng = np.random.RandomState(args.seed)
@@ -46,7 +46,7 @@ def main():
         z = rng.uniform(-1, 1, [args.count, args.z_dim])
         images = gan.generator(torch.from_numpy(z.astype(np.float32))).permute(0, 2, 3, 1).numpy()
     for i, image in enumerate(pixels(images)):
-        Image.fromarray(image.squeeze()).save(os.path.join(args.out, "{:04d}.png".format(i)))
+        Image.fromarray(image.squeeze()).save(os.path.join(args.out, f"{i:04d}.png"))
 
 
 if __name__ == "__main__":

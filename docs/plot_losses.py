@@ -17,14 +17,13 @@ from gantut.scripts import argument_parser, run
 
 def draw(logs_dir, path):
     if not os.path.isdir(logs_dir):
-        raise UserError("no folder {}: give the one that a training has written as --logs_dir".format(logs_dir))
+        raise UserError(f"no folder {logs_dir}: give the one that a training has written as --logs_dir")
     logs = EventAccumulator(logs_dir, size_guidance={"scalars": 0}).Reload()
     figure = Figure(figsize=(8, 4))
     axes = figure.subplots()
     for tag in ("d_loss", "g_loss"):
         if tag not in logs.Tags()["scalars"]:
-            raise UserError("no {} in {}: give the folder that a training has written as --logs_dir".format(
-                tag, logs_dir))
+            raise UserError(f"no {tag} in {logs_dir}: give the folder that a training has written as --logs_dir")
         losses = {event.step: event.value for event in logs.Scalars(tag)}  # of G's two updates in a step, the second
         axes.plot(list(losses), list(losses.values()), label=tag, linewidth=0.8)
     axes.set_xlabel("step")

@@ -69,7 +69,7 @@ def look(logs_dir):
     Raises UserError if something that is wanted is missing.
     """
     if not os.path.isdir(logs_dir):
-        raise UserError("there is no folder {}; give the --logs_dir of a training".format(logs_dir))
+        raise UserError(f"there is no folder {logs_dir}; give the --logs_dir of a training")
     logs = EventAccumulator(logs_dir, size_guidance={"histograms": 1, "images": 1, "scalars": 1}).Reload()
     tags = logs.Tags()
     missing = [tag for tag in HISTOGRAMS.values() if tag not in tags["histograms"]]
@@ -88,7 +88,7 @@ def wait_for(what, name):
         if result:
             return result
         time.sleep(0.3)
-    raise UserError("waited {} s in vain for {}".format(WAIT, name))
+    raise UserError(f"waited {WAIT} s in vain for {name}")
 
 
 @contextlib.contextmanager
@@ -152,13 +152,13 @@ def chromium(folder):
     try:
         browser = webdriver.Chrome(options, webdriver.ChromeService(paths[1]))
     except WebDriverException as error:
-        raise UserError("Chromium does not start: {}".format(one_line(error.msg))) from None
+        raise UserError(f"Chromium does not start: {one_line(error.msg)}") from None
     try:
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
                                 dict(width=WIDTH, height=HEIGHT, deviceScaleFactor=SCALE, mobile=False))
         yield browser
     except WebDriverException as error:
-        raise UserError("Chromium: {}".format(one_line(error.msg))) from None
+        raise UserError(f"Chromium: {one_line(error.msg)}") from None
     finally:
         browser.quit()
 
@@ -198,8 +198,7 @@ def main(logs_dir, out_dir):
         browser.get("about:blank")  # else the page stays, as only what is behind the # changes
         browser.get(url + "#graphs")
         pictures[GRAPH] = screenshot(browser, SCENE)
-        print("the graph has {} names at the top level: {} nodes, and constants and summaries beside them".format(
-            names, browser.execute_script(NODES)))
+        print(f"the graph has {names} names at the top level: {browser.execute_script(NODES)} nodes, and constants and summaries beside them")
     for name, picture in pictures.items():
         path = os.path.join(out_dir, name)
         with writing(path), whole(path) as part:

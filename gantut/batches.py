@@ -111,7 +111,7 @@ class Pictures:
         try:
             return np.array([picture(i) for i in numbers])
         except UserError as error:
-            raise UserError("{}; bring it back, or leave it out with --skip_bad_images".format(error)) from None
+            raise UserError(f"{error}; bring it back, or leave it out with --skip_bad_images") from None
 
     def picture(self, i):
         """File i, float32 [image_size, image_size, c_dim] in [-1, 1]. Raises UserError if it cannot be read."""
@@ -133,6 +133,6 @@ class Pictures:
             except UserError as error:
                 with self.naming:  # once, though several threads may find it
                     if j not in self.bad:
-                        print(printable(" [!] {}; another picture takes its place".format(error)), file=sys.stderr)
+                        print(printable(f" [!] {error}; another picture takes its place"), file=sys.stderr)
                     self.bad.add(j)
-        raise UserError("none of the {} pictures can be read any more".format(len(self)))
+        raise UserError(f"none of the {len(self)} pictures can be read any more")

@@ -44,21 +44,20 @@ def newest_checkpoint(checkpoint_dir, flag="checkpoint_dir"):
             break
     if newest:
         for reason in reasons:
-            say("{}: taking {}".format(reason, newest))
+            say(f"{reason}: taking {newest}")
         if not known:
-            say("{0} has no readable file `checkpoint` that names its model: taking the newest, {1}".format(
-                checkpoint_dir, newest))
+            say(f"{checkpoint_dir} has no readable file `checkpoint` that names its model: taking the newest, {newest}")
         elif named[-1] not in complete:
             say("{} names {}, which is not there: taking {}".format(
                 os.path.join(checkpoint_dir, "checkpoint"), named[-1], newest))
         return os.path.join(checkpoint_dir, newest)
     if reasons:
-        raise UserError("{}, nor is there another one in {} that can: bring it back from a copy, or use another "
-                        "--{}".format(reasons[0], checkpoint_dir, flag))
+        raise UserError(f"{reasons[0]}, nor is there another one in {checkpoint_dir} that can: bring it back from a copy, or use another "
+                        f"--{flag}")
     foreign = sorted(parts - set(written_by_run(checkpoint_dir)))
     if foreign:
-        raise UserError("{} holds only parts of {}: its .index and all of its .data files are needed; bring the "
-                        "others, or use another --{}".format(checkpoint_dir, foreign[-1], flag))
+        raise UserError(f"{checkpoint_dir} holds only parts of {foreign[-1]}: its .index and all of its .data files are needed; bring the "
+                        f"others, or use another --{flag}")
     return None
 
 
@@ -70,7 +69,7 @@ def first_whole(checkpoint_dir, names):
         reason = why_unreadable(path)
         if not reason:
             return name, reasons
-        reasons.append("the checkpoint {} cannot be read ({})".format(path, reason))
+        reasons.append(f"the checkpoint {path} cannot be read ({reason})")
     return None, reasons
 
 
@@ -94,7 +93,7 @@ def why_unreadable(path):
     except FileNotFoundError:
         return "its files have gone"
     except OSError as error:
-        raise UserError("cannot read the checkpoint {}: {}".format(error.filename, error.strerror)) from None
+        raise UserError(f"cannot read the checkpoint {error.filename}: {error.strerror}") from None
     except (tf.errors.OpError, ValueError, IndexError, RuntimeError) as error:  # as TensorFlow's reader raises them
         seen[key] = one_line(error)
     return seen[key]
@@ -114,8 +113,8 @@ def with_newest(checkpoint_dir, use, flag="checkpoint_dir"):
 def check_folder(checkpoint_dir, flag="checkpoint_dir"):
     """Raise UserError if TensorFlow cannot keep checkpoints in a folder of that name, or it is a checkpoint itself."""
     if re.search(r"[][*?\\]", checkpoint_dir):
-        raise UserError("--{} {}: TensorFlow takes [ ] * ? and \\ for patterns, and would not find its "
-                        "checkpoints again; use a path without them".format(flag, checkpoint_dir))
+        raise UserError(f"--{flag} {checkpoint_dir}: TensorFlow takes [ ] * ? and \\ for patterns, and would not find its "
+                        "checkpoints again; use a path without them")
     if os.path.exists(checkpoint_dir + ".index"):
         raise UserError("--{} {} is one checkpoint: give its folder, {}".format(
             flag, checkpoint_dir, os.path.dirname(checkpoint_dir) or "."))
@@ -125,8 +124,8 @@ def check_loaded(load_dir, save_dir):
     """Raise UserError if a training saves into a folder that holds a checkpoint, but begins with another or none."""
     load, save = map(newest_checkpoint, (load_dir, save_dir))
     if save and (not load or os.path.realpath(load) != os.path.realpath(save)):
-        raise UserError("{} holds a checkpoint that this training would not go on from: give DCGAN() the same "
-                        "checkpoint_dir, or train() another".format(save_dir))
+        raise UserError(f"{save_dir} holds a checkpoint that this training would not go on from: give DCGAN() the same "
+                        "checkpoint_dir, or train() another")
 
 
 def find_checkpoints(checkpoint_dir):
@@ -185,8 +184,7 @@ def model_sizes(checkpoint_dir):
 def sizes_in(checkpoint_dir, path):
     """What model_sizes() returns, of the checkpoint at path, None if there is none."""
     if not path:
-        raise UserError("no checkpoint in {}: train a model first, or give its folder with --checkpoint_dir".format(
-            checkpoint_dir))
+        raise UserError(f"no checkpoint in {checkpoint_dir}: train a model first, or give its folder with --checkpoint_dir")
     return sizes_of(path, shapes_in(path))
 
 
@@ -197,13 +195,12 @@ def sizes_of(path, shapes, flag="checkpoint_dir", without_d=False):
     try:
         sizes = dict(z_dim=shapes["generator/g_h0_lin/Matrix"][0],
                      gf_dim=shapes["generator/g_h0_lin/bias"][0] // (8 * 4 * 4),
-                     image_size=4 * 2**layers, c_dim=shapes["generator/g_h{}/w".format(layers)][2])
+                     image_size=4 * 2**layers, c_dim=shapes[f"generator/g_h{layers}/w"][2])
         if not without_d or any(name.startswith("discriminator/") for name in shapes):
             sizes["df_dim"] = shapes["discriminator/d_h00_conv/biases"][0]
         return sizes
     except KeyError as error:
-        raise UserError("the checkpoint {} is none of a whole DCGAN, it holds no {}: use another --{}".format(
-            path, error.args[0], flag)) from None
+        raise UserError(f"the checkpoint {path} is none of a whole DCGAN, it holds no {error.args[0]}: use another --{flag}") from None
 
 
 def shapes_in(path, flag="checkpoint_dir"):
@@ -211,8 +208,7 @@ def shapes_in(path, flag="checkpoint_dir"):
     try:
         return tf.train.load_checkpoint(path).get_variable_to_shape_map()
     except (tf.errors.OpError, ValueError) as error:
-        raise UserError("the checkpoint {} cannot be read ({}): use another --{}".format(
-            path, one_line(error), flag)) from None
+        raise UserError(f"the checkpoint {path} cannot be read ({one_line(error)}): use another --{flag}") from None
 
 
 def check_graph():
@@ -248,11 +244,10 @@ class Saver(tf.train.Saver):
             shape = shapes.get(var.op.name)
             if shape is None and var in self.model:
                 check_parents(path, shapes)
-                return [], "the checkpoint {} holds no {}".format(path, var.op.name)
+                return [], f"the checkpoint {path} holds no {var.op.name}"
             if shape is not None and shape != var.shape.as_list():
                 check_parents(path, shapes)
-                return [], "{} has the shape {} in the checkpoint {}, but {} in this model".format(
-                    var.op.name, shape, path, var.shape.as_list())
+                return [], f"{var.op.name} has the shape {shape} in the checkpoint {path}, but {var.shape.as_list()} in this model"
         return [var for var in self.variables if var.op.name not in shapes], None
 
     def restore(self, sess, path):
@@ -275,8 +270,7 @@ class Saver(tf.train.Saver):
                             "or another --checkpoint_dir")
         if not absent:
             return super().restore(sess, path)
-        print(" [*] {} holds no {} (and {} more of the optimizers' or averages'): they start anew".format(
-            path, absent[0].op.name, len(absent) - 1))
+        print(f" [*] {path} holds no {absent[0].op.name} (and {len(absent) - 1} more of the optimizers' or averages'): they start anew")
         tf.train.Saver([var for var in self.variables if var not in absent]).restore(sess, path)
 
     def take_over(self, checkpoint_dir, name):
@@ -288,7 +282,7 @@ class Saver(tf.train.Saver):
         written, known = written_by_run(checkpoint_dir), names_in_state(checkpoint_dir)
         self.recover_last_checkpoints([os.path.join(checkpoint_dir, one) for one in known if one in written])
         for one in os.listdir(checkpoint_dir):
-            match = re.fullmatch(r"({}-\d+)(\..*|_temp.*)|checkpoint\.tmp.*".format(re.escape(name)), one)
+            match = re.fullmatch(rf"({re.escape(name)}-\d+)(\..*|_temp.*)|checkpoint\.tmp.*", one)
             if match and ("temp" in one or one.startswith("checkpoint.tmp")
                           or (known and match[1] in written and match[1] not in known)):
                 path = os.path.join(checkpoint_dir, one)
@@ -317,11 +311,11 @@ def parent(shapes):
         *(", ".join(sum((of[kind] for kind in differ), [])) for of in (theirs, OURS)))
     if "g_h1_lin" in layers:
         return CARPEDM20, words + ", and both networks are given a class besides (g_h1_lin)"
-    filters = [shapes["g_h{}/w".format(i)][3] for i in range(1, 9) if "g_h{}/w".format(i) in shapes]
+    filters = [shapes[f"g_h{i}/w"][3] for i in range(1, 9) if f"g_h{i}/w" in shapes]
     expected = [filters[0] // 8 * max(16 >> max(i, 1), 1) for i in range(len(filters))]
     if filters != expected:
         words += ", its G {} filters where the tutorial's has {}".format(
             *(", ".join(map(str, numbers)) for numbers in (filters, expected)))
     if theirs["norms"] == OURS["norms"]:
         return BAMOS, words
-    return (CARPEDM20 if theirs["linear"] == OURS["linear"] else "{} or {}".format(BAMOS, CARPEDM20)), words
+    return (CARPEDM20 if theirs["linear"] == OURS["linear"] else f"{BAMOS} or {CARPEDM20}"), words

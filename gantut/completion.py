@@ -77,7 +77,7 @@ def mask_files(name, pictures, root):
         if not paths and times[os.path.basename(own)] == 1:
             paths = by_name.get(os.path.basename(own), [])
         if not paths:
-            raise UserError("no mask for {} in {}: it needs one called {}.png or .jpg".format(picture, name, own))
+            raise UserError(f"no mask for {picture} in {name}: it needs one called {own}.png or .jpg")
         if len(paths) > 1:
             raise UserError("two masks for {}: {} and {}; leave one".format(picture, *paths[:2]))
         found += paths
@@ -121,15 +121,15 @@ def brightness(path):
 def check_mask(values, gray, image_size):
     """Raise UserError for a mask [h, w] in 0..255 that keeps everything or nothing, or is gray in a large share."""
     if values.shape != (image_size, image_size):
-        raise UserError("is {}x{}, but the model's pictures are {}x{}: scale it to that, or with --is_crop give it its "
-                        "picture's size".format(values.shape[1], values.shape[0], image_size, image_size))
+        raise UserError(f"is {values.shape[1]}x{values.shape[0]}, but the model's pictures are {image_size}x{image_size}: scale it to that, or with --is_crop give it its "
+                        "picture's size")
     if (values > 127).all():
         raise UserError("keeps every pixel: " + RULE)
     if values.max() <= 127:
-        raise UserError("keeps no pixel, its brightest value is {:.0f} of 255: {}; to keep only averages, --mask "
-                        "lowres".format(values.max(), RULE))
+        raise UserError(f"keeps no pixel, its brightest value is {values.max():.0f} of 255: {RULE}; to keep only averages, --mask "
+                        "lowres")
     if gray > 0.25:
-        raise UserError("is neither black nor white in {:.0%} of its pixels: {}".format(gray, RULE))
+        raise UserError(f"is neither black nor white in {gray:.0%} of its pixels: {RULE}")
 
 
 def picture_names(files, root):
@@ -152,7 +152,7 @@ def each_once(names, results, taken=()):
     own = keys(*map(results, names))  # a number makes no picture's results pass for another's
     taken, found = keys(taken), []
     for name in names:
-        numbered = ("{}_{}".format(name, i) for i in itertools.count(2))
+        numbered = (f"{name}_{i}" for i in itertools.count(2))
         tries = itertools.chain([name], (one for one in numbered if own.isdisjoint(keys(results(one)))))
         found.append(next(one for one in tries if taken.isdisjoint(keys(results(one)))))
         taken |= keys(results(found[-1]))
@@ -188,11 +188,9 @@ def try_to_write(out_dir, names, inputs):
     read = {os.stat(path)[1:3] for path in inputs}  # inode and device, the same by whatever link
     same = [path for path in there if os.path.exists(path) and os.stat(path)[1:3] in read]
     if same:
-        raise UserError("--out_dir {}: {} is read, and a result would be written over it; give another".format(
-            out_dir, same[0]))
+        raise UserError(f"--out_dir {out_dir}: {same[0]} is read, and a result would be written over it; give another")
     if there and paths[0] not in there:
-        raise UserError("--out_dir {}: {} is there, and from no completion ({} is not there); give another".format(
-            out_dir, there[0], TABLE))
+        raise UserError(f"--out_dir {out_dir}: {there[0]} is there, and from no completion ({TABLE} is not there); give another")
     with writing(out_dir):
         for path in paths:
             open(path, "ab").close()

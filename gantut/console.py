@@ -30,7 +30,7 @@ def protect():
             stream.reconfigure(line_buffering=True, errors="backslashreplace")  # also in a pipe, a line is seen at once
             setattr(sys, name, Stream(stream, name))
     for name in closed:
-        print(" [!] {} is closed: going on without".format(name),
+        print(f" [!] {name} is closed: going on without",
               file=sys.stderr if name == "stdout" else sys.stdout)
 
 
@@ -57,7 +57,7 @@ class Stream:
             os.dup2(nowhere, self.stream.fileno())  # where what is still buffered goes, and all that comes
             os.close(nowhere)
             other = sys.stderr if self.name == "stdout" else sys.stdout
-            print(" [!] {} cannot be written to ({}): going on without".format(self.name, error.strerror), file=other)
+            print(f" [!] {self.name} cannot be written to ({error.strerror}): going on without", file=other)
             return None
 
     def __getattr__(self, name):
@@ -81,7 +81,7 @@ class ProgressBar:
         """Report one step. losses: in words, or None if this step's are not looked at."""
         if self.bar.disable:
             if losses:
-                print("{} {}, {}".format(where, when, losses))
+                print(f"{where} {when}, {losses}")
         else:
             self.bar.set_description(where, refresh=False)
             if losses:
@@ -116,7 +116,7 @@ class InPlace:
         """Report one step. losses: in words, or None if this step's are not looked at."""
         self.done += 1
         self.losses = losses or self.losses
-        self.words = "{} {}".format(where, self.losses)
+        self.words = f"{where} {self.losses}"
         if time.monotonic() - self.shown > SECONDS:
             self.show()
 
@@ -124,10 +124,9 @@ class InPlace:
         self.shown = time.monotonic()
         speed = (self.done - self.first) / (self.shown - self.start)
         left = (self.total - self.done) / speed if speed else 0
-        words = "{} {:.0f} images/s, {:.0f}:{:02.0f} left".format(
-            self.words, speed * self.batch_size, left // 60, left % 60)
-        bar = '<progress value="{}" max="{}" style="width: 40em"></progress>'.format(self.done, self.total)
-        self.bar.update({**text(words), "text/html": "{}<pre>{}</pre>".format(bar, html.escape(words))}, raw=True)
+        words = f"{self.words} {speed * self.batch_size:.0f} images/s, {left // 60:.0f}:{left % 60:02.0f} left"
+        bar = f'<progress value="{self.done}" max="{self.total}" style="width: 40em"></progress>'
+        self.bar.update({**text(words), "text/html": f"{bar}<pre>{html.escape(words)}</pre>"}, raw=True)
 
     def write(self, line):
         """Show a line, in the place of the one before."""

@@ -26,10 +26,10 @@ def find_dataset(name):
             return folder
     if os.path.isfile(path):
         what = "one picture" if path.lower().endswith(ENDINGS) else "a file: unpack it, if it is an archive"
-        raise UserError("--dataset {} is {}; give a folder of pictures".format(name, what))
+        raise UserError(f"--dataset {name} is {what}; give a folder of pictures")
     here = sorted(entry.name for entry in os.scandir(DATA) if entry.is_dir()) if os.path.isdir(DATA) else []
     raise UserError("no folder {}, and none of that name under {}: give --dataset a folder of pictures{}".format(
-        name, DATA, " (try --dataset {})".format(here[0]) if here else ""))
+        name, DATA, f" (try --dataset {here[0]})" if here else ""))
 
 
 def list_pictures(root, extensions, say=True):
@@ -59,8 +59,8 @@ def list_pictures(root, extensions, say=True):
             else:
                 found.append(entry.path)
     if say and found and (others or left_out):
-        words = ["{} {}".format(n, what) for what, n in left_out.items()]
-        words += ["{} of other kinds: {}".format(others.total(), count(others))] if others else []
+        words = [f"{n} {what}" for what, n in left_out.items()]
+        words += [f"{others.total()} of other kinds: {count(others)}"] if others else []
         print(printable(" [!] {} pictures in {}; left out: {}".format(len(found), root, ", ".join(words))),
               file=sys.stderr)
     return sorted(found)
@@ -77,7 +77,7 @@ def read_folder(folder, seen):
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise UserError("cannot read the folder {}: {}".format(folder, error.strerror)) from None
+        raise UserError(f"cannot read the folder {folder}: {error.strerror}") from None
 
 
 def count(endings):
@@ -91,10 +91,9 @@ def check_number(files, root, batch_size=1, train_size=np.inf, replicas=1):
             os.path.splitext(name)[1].lower() or "no ending" for _, _, names in os.walk(root) for name in names)
         raise UserError("no pictures in {}: files that end in {} count, in subfolders too; found {}".format(
             root, " ".join(ENDINGS), count(endings) or "no files at all"))
-    batches = "one batch of {}".format(batch_size) if replicas == 1 else "{} batches of {}".format(replicas, batch_size)
+    batches = f"one batch of {batch_size}" if replicas == 1 else f"{replicas} batches of {batch_size}"
     if train_size < batch_size * replicas:
-        raise UserError("--train_size {:g} is less than {}: use --batch_size {:g} or less".format(
-            train_size, batches, train_size // replicas))
+        raise UserError(f"--train_size {train_size:g} is less than {batches}: use --batch_size {train_size // replicas:g} or less")
     if len(files) < batch_size * replicas:
-        raise UserError("{} picture(s) in {} are fewer than {}: use --batch_size {} or less, or add "
-                        "pictures".format(len(files), root, batches, len(files) // replicas))
+        raise UserError(f"{len(files)} picture(s) in {root} are fewer than {batches}: use --batch_size {len(files) // replicas} or less, or add "
+                        "pictures")

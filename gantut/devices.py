@@ -18,16 +18,16 @@ def find_devices(flags, config):
         config.inter_op_parallelism_threads = 0  # the devices work at the same time
     if flags.num_devices > 1:
         config.device_count["CPU"] = flags.num_devices
-        return ["/CPU:{}".format(i) for i in range(flags.num_devices)]
+        return [f"/CPU:{i}" for i in range(flags.num_devices)]
     if flags.num_gpus == 1:
         return []
     found = len(tf.config.list_physical_devices("GPU"))
     if found < flags.num_gpus:
-        raise UserError("--num_gpus {}, but TensorFlow sees {} here: see nvidia-smi, pip install '.[gpu]', and "
+        raise UserError(f"--num_gpus {flags.num_gpus}, but TensorFlow sees {found} here: see nvidia-smi, pip install '.[gpu]', and "
                         "docs/when-it-does-not-work.md"
-                        .format(flags.num_gpus, found))
+                        )
     config.allow_soft_placement = True  # what GPUs cannot do is done by the CPU
-    return ["/GPU:{}".format(i) for i in range(flags.num_gpus)]
+    return [f"/GPU:{i}" for i in range(flags.num_gpus)]
 
 
 def on_devices(DCGAN, devices):

@@ -34,8 +34,8 @@ def check_outside(path, folder, flag):
     """Raise UserError if a path to write to, a flag's, is a folder of pictures that are read as data, or inside it."""
     real = os.path.realpath(folder)
     if os.path.commonpath([os.path.realpath(path), real]) == real:
-        raise UserError("--{} {} lies in the folder of pictures {}, which is only read: what is written there would "
-                        "count as data; give another --{}".format(flag, path, folder, flag))
+        raise UserError(f"--{flag} {path} lies in the folder of pictures {folder}, which is only read: what is written there would "
+                        f"count as data; give another --{flag}")
 
 
 @contextlib.contextmanager
@@ -44,8 +44,8 @@ def writing(what):
     try:
         yield
     except Exception as error:  # TensorFlow's writers raise OpError, but also ValueError, IndexError, RuntimeError
-        raise UserError("cannot write {}: {}; what was saved before is intact, mend this and run the same command to "
-                        "go on".format(what, one_line(error)[:300])) from None
+        raise UserError(f"cannot write {what}: {one_line(error)[:300]}; what was saved before is intact, mend this and run the same command to "
+                        "go on") from None
 
 
 @contextlib.contextmanager

@@ -44,7 +44,7 @@ def export_network(DCGAN, sizes, numbers, network, form, out):
     and a SavedModel, or if a package is not installed.
     """
     if form == "saved_model" and os.path.lexists(out) and not (os.path.isdir(out) and not os.listdir(out)):
-        raise UserError("cannot write {}: it exists already; remove it, or give another --out".format(out))
+        raise UserError(f"cannot write {out}: it exists already; remove it, or give another --out")
     for converter in ("absl", "tf2onnx"):  # they would tell every step
         logging.getLogger(converter).setLevel(logging.WARNING)
     with tf.Graph().as_default() as graph, tf.Session() as sess:
@@ -83,7 +83,7 @@ def onnx_model(graph, inputs, outputs):
     try:
         from tf2onnx.convert import from_graph_def
     except ImportError as error:
-        raise UserError("--format onnx needs tf2onnx ({}): pip install 'gantut[export]'".format(error)) from None
+        raise UserError(f"--format onnx needs tf2onnx ({error}): pip install 'gantut[export]'") from None
     names = {tensor.name: name for name, tensor in {**inputs, **outputs}.items()}
     model, _ = from_graph_def(graph.as_graph_def(), "gantut", [tensor.name for tensor in inputs.values()],
                               [tensor.name for tensor in outputs.values()], OPSET, tensors_to_rename=names)
@@ -151,12 +151,12 @@ def fold(numbers, epsilon):
     scope, layers = "generator/", []
     while True:
         i = len(layers)
-        name, w, b = ("g_h0_lin", "Matrix", "bias") if i == 0 else ("g_h{}".format(i), "w", "biases")
+        name, w, b = ("g_h0_lin", "Matrix", "bias") if i == 0 else (f"g_h{i}", "w", "biases")
         if scope + name + "/" + w not in numbers:
             return layers
         w, b = numbers[scope + name + "/" + w], numbers[scope + name + "/" + b]
-        if scope + "g_h{}/w".format(i + 1) in numbers:  # the last layer has none
-            beta, gamma, mean, variance = (numbers[scope + "g_bn{}/{}".format(i, one)] for one in (
+        if scope + f"g_h{i + 1}/w" in numbers:  # the last layer has none
+            beta, gamma, mean, variance = (numbers[scope + f"g_bn{i}/{one}"] for one in (
                 "beta", "gamma", "moving_mean", "moving_variance"))
             scale = gamma / np.sqrt(variance + epsilon)
             shift = beta - mean * scale

@@ -112,9 +112,9 @@ class Finder:
             return [], "no face found"
         large = [face for face in faces if min(face.box[2:]) >= self.min_face]
         if not large:
-            return [], "the largest face is {:.0f} pixels wide".format(min(faces[0].box[2:]))
+            return [], f"the largest face is {min(faces[0].box[2:]):.0f} pixels wide"
         sure = [face for face in large if face.confidence >= self.min_confidence]
-        return sure, "" if sure else "confidence {:.3f}".format(max(face.confidence for face in large))
+        return sure, "" if sure else f"confidence {max(face.confidence for face in large):.3f}"
 
     def look_again(self, picture, face):
         """The face with its points found again where it stands upright: mtcnn misplaces those of a turned head.

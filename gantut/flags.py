@@ -145,7 +145,7 @@ def with_flagfiles(argv, within=()):
         if match:
             path = os.path.expanduser(next(words, "") if match[1] is None else match[1])
             if path in within:
-                raise UserError("--flagfile {} names itself".format(path))
+                raise UserError(f"--flagfile {path} names itself")
             found += with_flagfiles(lines_of(path), [*within, path])
         else:
             found.append(word)
@@ -160,9 +160,9 @@ def lines_of(path):
         wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         lines = map(str.strip, content.decode("utf-16" if wide else "utf-8-sig").splitlines())
     except OSError as error:
-        raise UserError("--flagfile {} cannot be read: {}".format(path, error.strerror)) from None
+        raise UserError(f"--flagfile {path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise UserError("--flagfile {} is not in UTF-8: save it so".format(path)) from None
+        raise UserError(f"--flagfile {path} is not in UTF-8: save it so") from None
     return [line for line in lines if line and not line.startswith(("#", "//"))]
 
 
@@ -171,10 +171,10 @@ def check_numbers():
     for name in flags.FLAGS:
         flag = flags.FLAGS[name]
         if isinstance(flag.value, float) and not math.isfinite(flag.value) and flag.value != flag.default:
-            raise flags.IllegalFlagValueError("flag --{}={}: must be a finite number".format(name, flag.value))
+            raise flags.IllegalFlagValueError(f"flag --{name}={flag.value}: must be a finite number")
         most = LARGEST.get(name, getattr(flag.parser, "upper_bound", None) or 2**31 - 1)
         if isinstance(flag.value, int) and flag.value > most:
-            raise flags.IllegalFlagValueError("flag --{}={}: must be {} or less".format(name, flag.value, most))
+            raise flags.IllegalFlagValueError(f"flag --{name}={flag.value}: must be {most} or less")
 
 
 def settle():
@@ -183,7 +183,7 @@ def settle():
     for name in PATHS:
         flag = flags.FLAGS[name] if name in flags.FLAGS else None
         if flag is not None and flag.value == "" and flag.present:
-            raise UserError("--{} must name a file or folder".format(name))
+            raise UserError(f"--{name} must name a file or folder")
         if flag is not None and flag.value is not None:
             flag.value = os.path.expanduser(flag.value)
             if name == "checkpoint_dir":
@@ -213,7 +213,7 @@ def explained(main):
     except tf.errors.ResourceExhaustedError as error:
         raise MemoryError(one_line(error)) from None
     except tf.errors.OpError as error:
-        raise UserError("TensorFlow ends this: {}".format(one_line(error)[:300])) from None
+        raise UserError(f"TensorFlow ends this: {one_line(error)[:300]}") from None
 
 
 def parse_flags(argv):
@@ -227,13 +227,13 @@ def parse_flags(argv):
         rest = flags.FLAGS(with_flagfiles(["--help" if word == "-h" else word for word in argv]))
         settle()
     except flags.Error as error:
-        sys.exit("error: {} (see --help)".format(one_line(error)))
+        sys.exit(f"error: {one_line(error)} (see --help)")
     except UserError as error:
-        sys.exit("error: {}".format(printable(str(error))))
+        sys.exit(f"error: {printable(str(error))}")
     except SystemExit:
         sys.exit(0)
     if len(rest) > 1:
-        sys.exit("error: what is '{}' for? Every argument is a --flag (see --help)".format(rest[1]))
+        sys.exit(f"error: what is '{rest[1]}' for? Every argument is a --flag (see --help)")
     return rest
 
 
@@ -260,14 +260,12 @@ def settings(config, dcgan, **more):
     of_class = {name: getattr(dcgan, "parts", {}).get(name, known[name]) for name in OF_THE_STEP}
     for name, value in given.items():
         if name in OF_DCGAN and not more and value != getattr(dcgan, name):
-            raise UserError("{0}={1!r}, but the model has {2!r}: give it to DCGAN(sess, {0}={1!r})".format(
-                name, value, getattr(dcgan, name)))
+            raise UserError(f"{name}={value!r}, but the model has {getattr(dcgan, name)!r}: give it to DCGAN(sess, {name}={value!r})")
         if name in of_class and value != of_class[name]:
-            raise UserError("{0}={1!r}, but this class trains with {2!r}: make it by gantut.recipe.with_parts(DCGAN, "
-                            "config) of the same config".format(name, value, of_class[name]))
+            raise UserError(f"{name}={value!r}, but this class trains with {of_class[name]!r}: make it by gantut.recipe.with_parts(DCGAN, "
+                            "config) of the same config")
         if name in OF_THE_COMMAND and not more and value != of_session.get(name, known[name]):
-            raise UserError("{}={!r} is for the command gantut_trainer.py alone, train() cannot do it".format(
-                name, value))
+            raise UserError(f"{name}={value!r} is for the command gantut_trainer.py alone, train() cannot do it")
     if not more:
         check_values({**known, **given, "is_crop": dcgan.is_crop})
         given = {**given, **of_session}
@@ -284,17 +282,17 @@ def check_values(values):
     """Raise UserError if a value is none that the command would take."""
     for name, allowed, words in RULES:
         if not allowed(values[name]):
-            raise UserError("{}={!r}: {}".format(name, values[name], words))
+            raise UserError(f"{name}={values[name]!r}: {words}")
     for name, (_, _, bounds) in BEYOND.items():
         low, high, kinds = (bounds.get(key) for key in ("lower_bound", "upper_bound", "enum_values"))
         if low is not None and not low <= values[name] <= (float("inf") if high is None else high):
             raise UserError("{}={!r} must be {} or more{}".format(
-                name, values[name], low, "" if high is None else ", {} or less".format(high)))
+                name, values[name], low, "" if high is None else f", {high} or less"))
         if kinds and values[name] not in kinds:
             raise UserError("{}={!r} must be one of {}".format(name, values[name], ", ".join(kinds)))
     for name, needed in (("crop_size", "is_crop"), ("keep_best", "judge_every")):
         if values[name] and not values[needed]:
-            raise UserError("{}={!r} has no effect without {}".format(name, values[name], needed))
+            raise UserError(f"{name}={values[name]!r} has no effect without {needed}")
 
 
 def check_names(given, known):
@@ -302,5 +300,5 @@ def check_names(given, known):
     for name in given:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
-            raise UserError("train() knows no {}{}".format(name, ": is {} meant?".format(near[0]) if near else
+            raise UserError("train() knows no {}{}".format(name, f": is {near[0]} meant?" if near else
                                                            ": gantut_trainer.py --help lists what there is"))

@@ -90,8 +90,7 @@ def batch_norms(dcgan):
     try:
         return dcgan.d_bns, dcgan.g_bns
     except AttributeError as error:
-        raise UserError("--fast takes the batch norms from the lists d_bns and g_bns ({}){}".format(
-            error, REFUSED)) from None
+        raise UserError(f"--fast takes the batch norms from the lists d_bns and g_bns ({error}){REFUSED}") from None
 
 
 def update_both(dcgan, d_optim, g_optim):
@@ -103,8 +102,7 @@ def update_both(dcgan, d_optim, g_optim):
     """
     d_made, g_made = (getattr(optim, "made", None) for optim in (d_optim, g_optim))
     if not (d_made and g_made):
-        raise UserError("--fast knows the updates that run.AdamOptimizer makes, not {} and {}{}".format(
-            d_optim.name, g_optim.name, REFUSED))
+        raise UserError(f"--fast knows the updates that run.AdamOptimizer makes, not {d_optim.name} and {g_optim.name}{REFUSED}")
     check_generator(dcgan)
     with tf.name_scope("fast"):
         with tf.control_dependencies([d_made.alone]), fast_gradients():
@@ -125,13 +123,11 @@ def check_generator(dcgan):
     others = [var.op.name for var in dcgan.saver.model if not var.trainable and var.op.name not in ours
               and var.op.name.startswith("generator/")]
     if others:
-        raise UserError("--fast moves the averages of G's batch norms by their move(), which {} has not{}".format(
-            others[0], REFUSED))
+        raise UserError(f"--fast moves the averages of G's batch norms by their move(), which {others[0]} has not{REFUSED}")
     graph = dcgan.G.graph
     random = [name for name in ancestors([dcgan.G]) if graph.get_operation_by_name(name).type in RANDOM]
     if random:
-        raise UserError("--fast draws G's images once for two updates, but {} draws random numbers{}".format(
-            random[0], REFUSED))
+        raise UserError(f"--fast draws G's images once for two updates, but {random[0]} draws random numbers{REFUSED}")
 
 
 def in_use(bns):
@@ -299,7 +295,7 @@ def count_g_updates(step, dcgan, d_optim, g_optim):
             returned = step(d_optim, g_optim, images, z, counter)
             calls, summaries = watched.calls, dcgan.writer.summaries
         except Exception as error:
-            raise changed("it raises {}: {}".format(type(error).__name__, error)) from None
+            raise changed(f"it raises {type(error).__name__}: {error}") from None
         finally:
             dcgan.sess, dcgan.writer = sess, writer
     noise, evaluation = {dcgan.z: z, dcgan.is_training: True}, {dcgan.z: z, dcgan.is_training: False}
@@ -309,9 +305,9 @@ def count_g_updates(step, dcgan, d_optim, g_optim):
         ([dcgan.g_loss], evaluation)]
     for i, (call, other) in enumerate(zip(calls, expected)):
         if not same(call, other):
-            raise changed("its run {} is another than the text's".format(i + 1))
+            raise changed(f"its run {i + 1} is another than the text's")
     if len(calls) != len(expected) or n < 1:
-        raise changed("it asks for {} runs, {} of them updates of G".format(len(calls), n))
+        raise changed(f"it asks for {len(calls)} runs, {n} of them updates of G")
     if summaries != [(i + 1, counter) for i in range(n + 1)] or tuple(returned) != (n + 2, n + 3, n + 4):
         raise changed("it writes other summaries or returns other losses")
     return n
@@ -326,5 +322,5 @@ def same(call, other):
 
 
 def changed(what):
-    return UserError("--fast has an update of its own, as --g_updates has: DCGAN.step() has been changed ({}); train "
-                     "without it".format(what))
+    return UserError(f"--fast has an update of its own, as --g_updates has: DCGAN.step() has been changed ({what}); train "
+                     "without it")

@@ -80,13 +80,11 @@ class Loader:
         try:
             height, width = read(path).shape[:2]
             if not self.is_crop and (height, width) != (self.image_size, self.image_size):
-                raise ValueError("is {0}x{1}, not {2}x{2}: --is_crop takes the centre and scales it".format(
-                    width, height, self.image_size))
+                raise ValueError(f"is {width}x{height}, not {self.image_size}x{self.image_size}: --is_crop takes the centre and scales it")
             if self.is_crop and min(height, width) < self.crop_size:
-                raise ValueError("a picture of {0}x{1} is too small for a crop of {2}x{2} (width x height)".format(
-                    width, height, self.crop_size))
+                raise ValueError(f"a picture of {width}x{height} is too small for a crop of {self.crop_size}x{self.crop_size} (width x height)")
         except Exception as error:
-            raise UserError("{}: {}".format(path, reason(error))) from None
+            raise UserError(f"{path}: {reason(error)}") from None
 
     def look_over(self, files, skip_bad=False):
         """Look at the header of every file before the first step.
@@ -110,7 +108,7 @@ class Loader:
             print("\n".join(printable(" [!] {}: {}".format(*one)) for one in bad), file=sys.stderr)
         if bad and not skip_bad:
             raise UserError("{}: {}{}; remove or replace such a file, or leave it out with --skip_bad_images".format(
-                *bad[0], " ({} such files, listed above)".format(len(bad)) if len(bad) > 1 else ""))
+                *bad[0], f" ({len(bad)} such files, listed above)" if len(bad) > 1 else ""))
         good = [(path, result) for path, result in zip(files, results) if not result.broken]
         return [path for path, _ in good], fingerprint(good)
 
@@ -129,11 +127,11 @@ class Loader:
         except Exception as error:  # whatever a broken file makes Pillow raise
             return Examined(0, 0, broken=reason(error))
         if not self.is_crop and (width, height) != (self.image_size, self.image_size):
-            return found._replace(misfit="{0} is {1}x{2}, but the model wants {3}x{3}: add --is_crop to take the "
-                                  "centre of every picture and scale it".format(path, width, height, self.image_size))
+            return found._replace(misfit=f"{path} is {width}x{height}, but the model wants {self.image_size}x{self.image_size}: add --is_crop to take the "
+                                  "centre of every picture and scale it")
         if self.is_crop and min(width, height) < self.crop_size:
-            return found._replace(misfit="{} is {}x{}, smaller than --crop_size {}: use a smaller one, or 0 for the "
-                                  "largest square of each picture".format(path, width, height, self.crop_size))
+            return found._replace(misfit=f"{path} is {width}x{height}, smaller than --crop_size {self.crop_size}: use a smaller one, or 0 for the "
+                                  "largest square of each picture")
         return found
 
 
@@ -146,5 +144,5 @@ def fingerprint(examined):
     for path, found in examined:
         folder, name = os.path.split(path)
         name = name if inside[folder] == "." else os.path.join(inside[folder], name)
-        lines.append("{} {} {}".format(name, found.size, found.crc))
+        lines.append(f"{name} {found.size} {found.crc}")
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()[:16]

@@ -64,8 +64,8 @@ def check_decodes(data):
 def is_16_bit(image):
     """Whether an opened picture has 16 bits for each value. Raises ValueError if they have no defined range."""
     if image.format == "TIFF" and 2 in np.ravel(image.tag_v2.get(339, 1)):  # Pillow takes 8 signed bits for 8 others
-        raise ValueError("holds signed {}-bit numbers, whose range nothing defines: save it with 8 or 16 bits without "
-                         "a sign".format(np.ravel(image.tag_v2.get(258, 1))[0]))
+        raise ValueError(f"holds signed {np.ravel(image.tag_v2.get(258, 1))[0]}-bit numbers, whose range nothing defines: save it with 8 or 16 bits without "
+                         "a sign")
     if image.mode == "F" or image.mode == "I" and image.format != "PNG":  # older versions of Pillow: 16-bit PNG is I
         raise ValueError("holds {} numbers, whose range nothing defines: save it with 8 or 16 bits".format(
             "floating-point" if image.mode == "F" else "32-bit"))
@@ -80,7 +80,7 @@ def reason(error):
         return "has more than {} megapixels: {} --mode crop scales it down".format(
             MEGAPIXELS, in_words("python data/align_faces.py"))
     if "MAX_TEXT_CHUNK" in str(error) or "text chunks" in str(error):
-        return "has more than {} MB of text in it: save it without".format(TEXT // 2**20)
+        return f"has more than {TEXT // 2**20} MB of text in it: save it without"
     return one_line(error)
 
 

@@ -20,7 +20,7 @@ BATCH = 50
 def check_weights(weights):
     """Raise UserError if weights, where they are asked for, are neither a file nor imagenet."""
     if weights and weights != "imagenet" and not os.path.isfile(weights):
-        raise UserError("--inception {}: there is no such file; give one, or imagenet".format(weights))
+        raise UserError(f"--inception {weights}: there is no such file; give one, or imagenet")
 
 
 def features_of(images, weights):

@@ -144,8 +144,8 @@ class Judge:
         self.seed = seed
         self.count = min(count, len(data) // 2)
         if self.count < FEWEST:
-            raise UserError("{} pictures of the data and {} samples are asked for: the scores need {} of the data and "
-                            "{} samples, or more".format(len(data), count, 2 * FEWEST, FEWEST))
+            raise UserError(f"{len(data)} pictures of the data and {count} samples are asked for: the scores need {2 * FEWEST} of the data and "
+                            f"{FEWEST} samples, or more")
         order = random_state(seed, "judge").permutation(len(data))
         self.real, self.other = (np.float32(data[part]) for part in np.split(order, [self.count, 2 * self.count])[:2])
         self.rest = thumbnails(np.float32(data[np.sort(np.append(order[:self.count], order[2 * self.count:]))]))
@@ -157,7 +157,7 @@ class Judge:
         distances = swd(self.real, images, random_state(self.seed, "patches"))
         sizes = [-(-self.real.shape[1] >> level) for level in range(len(distances))]
         points = thumbnails(images)
-        return {**{"SWD at {} px".format(size): d for size, d in zip(sizes, distances)},
+        return {**{f"SWD at {size} px": d for size, d in zip(sizes, distances)},
                 "SWD, mean": float(np.mean(distances)),
                 "spread": spread(points),
                 "nearest other": float(np.median(nearest_other(points))),

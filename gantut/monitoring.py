@@ -59,16 +59,16 @@ class Monitor:
         """Raise UserError if one of the values, a dict by name, is not finite."""
         for name, value in values.items():
             if not np.isfinite(value):
-                raise UserError("training has diverged: {} is not finite at step {}; the last checkpoint is from "
-                                "before. A smaller --learning_rate usually helps, or another --seed".format(name, step))
+                raise UserError(f"training has diverged: {name} is not finite at step {step}; the last checkpoint is from "
+                                "before. A smaller --learning_rate usually helps, or another --seed")
 
     def check_samples(self, step, samples, images):
         """Warn, once, when the samples have collapsed: they hardly differ from one another."""
         share, steps = COLLAPSED
         spread, wanted = (np.std(batch, axis=0).mean() for batch in (samples, images))
         if step >= steps and spread < share * wanted:
-            self.warn("the samples have collapsed: their spread is {:.4f}, that of the pictures {:.4f}; go back to an "
-                      "earlier checkpoint, or try another --seed or a smaller --learning_rate".format(spread, wanted))
+            self.warn(f"the samples have collapsed: their spread is {spread:.4f}, that of the pictures {wanted:.4f}; go back to an "
+                      "earlier checkpoint, or try another --seed or a smaller --learning_rate")
 
     def warn(self, message):
         kind = message.split(":")[0]
@@ -88,13 +88,12 @@ def what_failed(error, run):
         return None  # WorkerGroup says what it means
     if isinstance(error, (tf.errors.ResourceExhaustedError, MemoryError)) or (
             isinstance(error, tf.errors.OpError) and "create a memory object" in str(error)):  # as oneDNN says it
-        return UserError("there is not memory enough for this training ({}): {}{}".format(
-            one_line(error)[:200], SMALLER, saved(run)))
+        return UserError(f"there is not memory enough for this training ({one_line(error)[:200]}): {SMALLER}{saved(run)}")
     if isinstance(error, OSError) and error.filename is not None:
-        return UserError("cannot write {}: {}; what was saved before is intact, mend this and run the same command to "
-                         "go on".format(error.filename, error.strerror))
+        return UserError(f"cannot write {error.filename}: {error.strerror}; what was saved before is intact, mend this and run the same command to "
+                         "go on")
     if isinstance(error, tf.errors.OpError):
-        return UserError("TensorFlow ends the training ({}){}".format(one_line(error)[:300], saved(run)))
+        return UserError(f"TensorFlow ends the training ({one_line(error)[:300]}){saved(run)}")
     return None
 
 
@@ -120,7 +119,7 @@ def saved(run):
         run.dcgan.save(run.config.checkpoint_dir, run.counter)
     except Exception:  # the first error is the one to tell
         return "; what was saved before is intact"
-    return "; the training is saved, from the middle of step {}".format(run.counter)
+    return f"; the training is saved, from the middle of step {run.counter}"
 
 
 class EpochJudge:
@@ -152,8 +151,7 @@ class EpochJudge:
         except FileNotFoundError:
             return []
         except (OSError, ValueError, TypeError, KeyError, csv.Error):
-            raise UserError("{} is there, and no table of the judge's: move it, or use another --sample_dir".format(
-                self.path)) from None
+            raise UserError(f"{self.path} is there, and no table of the judge's: move it, or use another --sample_dir") from None
 
     def read_best(self):
         """The score of the checkpoint in checkpoint_dir/best; infinite if there is none.
@@ -173,7 +171,7 @@ class EpochJudge:
         with self.run.to_draw():
             images = self.sampler.draw_all(self.z, show=False)
         scores = self.judge.scores(pixels(images))
-        self.rows.append({"epoch": epoch, "step": counter, **{name: "{:.6g}".format(x) for name, x in scores.items()}})
+        self.rows.append({"epoch": epoch, "step": counter, **{name: f"{x:.6g}" for name, x in scores.items()}})
         self.write(scores, counter)
         self.run.print("[Judge] " + ", ".join("{}: {:.3f}".format(*score) for score in scores.items()))
         if self.config.keep_best and scores[BEST] < self.best_score:
@@ -194,6 +192,5 @@ class EpochJudge:
         with optional(self.best):
             os.makedirs(self.best, exist_ok=True)
             self.saver.save(self.run.sess, os.path.join(self.best, self.run.dcgan.model_name), global_step=counter)
-            run_record.write(self.best, {**self.run.record, "score": score, "checkpoints": ["{}-{}".format(
-                self.run.dcgan.model_name, counter)]})
+            run_record.write(self.best, {**self.run.record, "score": score, "checkpoints": [f"{self.run.dcgan.model_name}-{counter}"]})
             self.best_score = score

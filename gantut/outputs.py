@@ -58,7 +58,7 @@ class FileWriter:
                 raise OSError(why_not_written(self.writer))
             self.writer.arrived = True
             if self.missed:
-                say("{} can be written to again".format(self.logs_dir))
+                say(f"{self.logs_dir} can be written to again")
             self.missed = False
 
     @contextlib.contextmanager
@@ -67,8 +67,7 @@ class FileWriter:
             yield
         except Exception as error:  # TensorFlow's writers raise OpError, but also ValueError, IndexError, RuntimeError
             if not self.missed:  # once, until something can be written again
-                say("cannot write {}: {}; the training goes on, its curves will have a gap".format(
-                    self.logs_dir, one_line(error)[:300]))
+                say(f"cannot write {self.logs_dir}: {one_line(error)[:300]}; the training goes on, its curves will have a gap")
             self.missed = True
             if self.writer:
                 give_up(self.writer)
@@ -114,7 +113,7 @@ def own_file(writer):
 
 def flush(writer, step):
     """Write out TensorBoard's logs; returns whether they are in its file: TensorFlow says nothing of a full disk."""
-    mark = "logs up to step {}".format(step)
+    mark = f"logs up to step {step}"
     writer.add_session_log(tf.SessionLog(status=tf.SessionLog.CHECKPOINT, msg=mark), step)
     writer.flush()
     with open(own_file(writer), "rb") as file:
@@ -130,7 +129,7 @@ def why_not_written(writer):
             file.write(bytes(2**16))
     except OSError as error:
         return error.strerror
-    return "{} holds less than that".format(own_file(writer))
+    return f"{own_file(writer)} holds less than that"
 
 
 def report_thread(args):
@@ -158,7 +157,7 @@ class RunSaver(Saver):
         run.monitor.check_weights(global_step)
         folder, name = os.path.split(path)
         with writing(folder):
-            run_record.add_checkpoint(folder, run.record, "{}-{}".format(name, global_step))
+            run_record.add_checkpoint(folder, run.record, f"{name}-{global_step}")
             super().save(sess, path, global_step)
         self.saved = global_step
         run.writer.flush(global_step)
@@ -170,7 +169,7 @@ def optional(what):
     try:
         yield
     except (OSError, tf.errors.OpError) as error:
-        say("cannot write {}: {}; the training goes on without".format(what, one_line(error)[:300]))
+        say(f"cannot write {what}: {one_line(error)[:300]}; the training goes on without")
 
 
 class SampleFolder:
@@ -188,11 +187,11 @@ class SampleFolder:
         try:
             if not os.path.isdir(self.folder):
                 os.makedirs(self.folder)
-                say("{} had gone, and is made anew".format(self.folder))
+                say(f"{self.folder} had gone, and is made anew")
             self.imgfuncs.save_images(samples, size, path)
         except OSError as error:
             if not self.failed:
-                say("cannot write {}: {}; the training goes on without".format(path, one_line(error)))
+                say(f"cannot write {path}: {one_line(error)}; the training goes on without")
             self.failed = True
             return False
         self.failed = False

@@ -41,8 +41,8 @@ def check_not_pretrained(path, flag):
     """Raise UserError if a path to write to, a flag's, lies in the model that comes with the project."""
     real = os.path.realpath(place("pretrained"))
     if os.path.commonpath([os.path.realpath(path), real]) == real:
-        raise UserError("--{} {} is the model that comes with the project, which is only read: give another --{}, and "
-                        "copy the model there to go on from it".format(flag, path, flag))
+        raise UserError(f"--{flag} {path} is the model that comes with the project, which is only read: give another --{flag}, and "
+                        "copy the model there to go on from it")
 
 
 def typed():

@@ -156,7 +156,7 @@ class Run:
         dcgan.saver.saved = saved
         self.done = self.counter - 1 - self.record["ahead"]
         if self.done >= config.epoch * self.batch_idxs:
-            print(" All {} epochs are done - ask for more with --epoch".format(config.epoch))
+            print(f" All {config.epoch} epochs are done - ask for more with --epoch")
             return self.counter
         if self.chief:
             self.exits.enter_context(locked(config.checkpoint_dir))
@@ -181,7 +181,7 @@ class Run:
         alone = [var.op.name for var in tf.trainable_variables() if var.op.name not in moved]
         if self.processes.count > 1 and alone:
             raise UserError("several workers train what run.AdamOptimizer minimizes, which in this train() leaves "
-                            "out {}".format(alone[0]))
+                            f"out {alone[0]}")
         if self.config.d_learning_rate and not any(update.loss is self.dcgan.d_loss for update in minimized):
             raise UserError("d_learning_rate has no effect: in this train() no run.AdamOptimizer minimizes self.d_loss")
 
@@ -214,7 +214,7 @@ class Run:
         try:
             self.batch = next(self.batches)
         except UserError as error:
-            ending = UserError("{}; the training is saved: run the same command to go on".format(error))
+            ending = UserError(f"{error}; the training is saved: run the same command to go on")
         ending = self.processes.agree(self.sess, ending or (self.stop.signum and Stopped(self.stop.signum)))
         if ending:
             try:

@@ -66,7 +66,7 @@ def check(checkpoint_dir, run, saver, skip_bad=False):
         _, misfit = saver.compare(newest)
         raise UserError("the run in {} was made with {}, not {}{}: use its flags to go on, or another --checkpoint_dir "
                         "for a new run".format(checkpoint_dir, as_flags(flags_before, other),
-                                               as_flags(flags, other), " ({})".format(misfit) if misfit else ""))
+                                               as_flags(flags, other), f" ({misfit})" if misfit else ""))
     if any(data_before[name] != data[name] for name in ("pictures", "fingerprint")):
         differs = "the run in {} was made with other data: {} pictures in {}, now {} in {}, or other contents".format(
             checkpoint_dir, data_before["pictures"], data_before["folder"], data["pictures"], data["folder"])
@@ -75,9 +75,9 @@ def check(checkpoint_dir, run, saver, skip_bad=False):
                             "go on, or another --checkpoint_dir for a new run".format(
                                 checkpoint_dir, data_before["pictures"], data["pictures"]))
         if not skip_bad:
-            raise UserError("{}; bring them back, or use another --checkpoint_dir for a new run; to go on with the new "
-                            "data all the same, delete {}".format(differs, path))
-        print(" [!] {}; going on with them, because of --skip_bad_images".format(differs), file=sys.stderr)
+            raise UserError(f"{differs}; bring them back, or use another --checkpoint_dir for a new run; to go on with the new "
+                            f"data all the same, delete {path}")
+        print(f" [!] {differs}; going on with them, because of --skip_bad_images", file=sys.stderr)
     run["init_from"] = before.get("init_from")
     run["ahead"] = steps_ahead(before, run, step_of(newest) - 1)
     replicas_before = before.get("replicas", 1)
@@ -92,7 +92,7 @@ def check(checkpoint_dir, run, saver, skip_bad=False):
                 print(" [*] going on {}: the rounding of a step changes".format(
                     "with --fast (it was as written)" if value == "True" else "as written (it was with --fast)"))
             elif name != "epoch" and value_before != value:
-                print(" [*] going on with {} {} (it was {})".format(name, value, value_before))
+                print(f" [*] going on with {name} {value} (it was {value_before})")
 
 
 def read(path):
@@ -105,7 +105,7 @@ def read(path):
         before["data"]["pictures"], before["data"]["folder"], before["data"]["fingerprint"]
         return before
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise UserError("{} cannot be read ({}): delete it to go on without the comparison".format(path, error)) \
+        raise UserError(f"{path} cannot be read ({error}): delete it to go on without the comparison") \
             from None
 
 
@@ -137,7 +137,7 @@ def steps_ahead(before, run, done):
 
 
 def as_flags(values, names):
-    return " ".join("--{}={}".format(name, values[name]) for name in names)
+    return " ".join(f"--{name}={values[name]}" for name in names)
 
 
 @contextlib.contextmanager
@@ -152,13 +152,12 @@ def locked(checkpoint_dir):
         os.makedirs(checkpoint_dir, exist_ok=True)
         lock = acquire(path)
     except Timeout:
-        raise UserError("another run trains in {}: {}; wait for it, or use another --checkpoint_dir".format(
-            checkpoint_dir, who_holds(holder))) from None
+        raise UserError(f"another run trains in {checkpoint_dir}: {who_holds(holder)}; wait for it, or use another --checkpoint_dir") from None
     except OSError as error:
-        raise UserError("cannot write {}: {}".format(checkpoint_dir, error.strerror)) from None
+        raise UserError(f"cannot write {checkpoint_dir}: {error.strerror}") from None
     try:
         with writing(checkpoint_dir), open(holder, "w") as file:
-            file.write("process {} on {}".format(os.getpid(), socket.gethostname()))
+            file.write(f"process {os.getpid()} on {socket.gethostname()}")
         yield
     finally:
         for name in (holder, path):  # while the lock is held, so that it is this run's

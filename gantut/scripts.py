@@ -57,14 +57,13 @@ def call(main):
     try:
         return main()
     except UserError as error:
-        sys.exit("error: {}".format(printable(str(error))))
+        sys.exit(f"error: {printable(str(error))}")
     except MemoryError as error:
-        sys.exit("error: there is not memory enough ({}): ask for less, as by a smaller --batch_size or --count".format(
-            one_line(error)[:200]))
+        sys.exit(f"error: there is not memory enough ({one_line(error)[:200]}): ask for less, as by a smaller --batch_size or --count")
     except OSError as error:
-        sys.exit("error: {}".format(printable(one_line(error))))
+        sys.exit(f"error: {printable(one_line(error))}")
     except Stopped as stopped:
-        print("stopped and saved; to go on: {}".format(typed()), file=sys.stderr)
+        print(f"stopped and saved; to go on: {typed()}", file=sys.stderr)
         sys.exit(128 + stopped.args[0])
 
 
@@ -79,7 +78,7 @@ def argument_parser(doc):
     """A parser of a script's flags, by argparse. doc: the script's text, None under python -OO."""
     parser = AnyOrder(description=in_words((doc or "").strip()),
                       formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.error = lambda message: sys.exit("error: {} (see --help)".format(printable(message)))
+    parser.error = lambda message: sys.exit(f"error: {printable(message)} (see --help)")
     parser.add_argument("--version", action="version", version="gantut " + __version__)
     return parser
 

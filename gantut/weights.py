@@ -51,7 +51,7 @@ def names_to_draw_with(path, weights="auto"):
     names = tf.train.load_checkpoint(path).get_variable_to_shape_map()
     averages = {name[:-len(ENDING)]: name for name in names if name.endswith(ENDING)}
     if weights == "average" and not averages:
-        raise UserError("--weights average: {} has none: train with --ema 0.999, or leave the flag out".format(path))
+        raise UserError(f"--weights average: {path} has none: train with --ema 0.999, or leave the flag out")
     return {} if weights == "latest" else averages
 
 
@@ -76,8 +76,8 @@ def check_init_from(given, checkpoint_dir, dcgan):
     folder = find_model(given)
     check_folder(folder, FLAG)
     if os.path.realpath(folder) == os.path.realpath(checkpoint_dir):
-        raise UserError("--init_from {} is the --checkpoint_dir of this training, which goes on from there by itself: "
-                        "leave one of them out".format(given))
+        raise UserError(f"--init_from {given} is the --checkpoint_dir of this training, which goes on from there by itself: "
+                        "leave one of them out")
     if not newest_checkpoint(checkpoint_dir):
         with_newest(folder, partial(check_shapes, given, dcgan), FLAG)
         return
@@ -93,7 +93,7 @@ def check_init_from(given, checkpoint_dir, dcgan):
 def check_shapes(given, dcgan, path):
     """Raise UserError unless the checkpoint at path holds G's weights, and D's or none of D, as the model has them."""
     if not path:
-        raise UserError("--init_from {}: there is no checkpoint; give the folder of a trained model".format(given))
+        raise UserError(f"--init_from {given}: there is no checkpoint; give the folder of a trained model")
     shapes = shapes_in(path, FLAG)
     for var in to_take(dcgan.saver.variables, shapes):
         if shapes.get(var.op.name) != var.shape.as_list():
@@ -101,10 +101,9 @@ def check_shapes(given, dcgan, path):
             differ = [name for name in sizes if sizes[name] != getattr(dcgan, name)]
             if differ:
                 theirs, ours = (run_record.as_flags(values, differ) for values in (sizes, vars(dcgan)))
-                raise UserError("--init_from {}: its model was made with {}, this one with {}: train with its sizes, "
-                                "or begin with another model".format(given, theirs, ours))
-            raise UserError("--init_from {}: its {} has the shape {}, in this model {}".format(
-                path, var.op.name, shapes.get(var.op.name), var.shape.as_list()))
+                raise UserError(f"--init_from {given}: its model was made with {theirs}, this one with {ours}: train with its sizes, "
+                                "or begin with another model")
+            raise UserError(f"--init_from {path}: its {var.op.name} has the shape {shapes.get(var.op.name)}, in this model {var.shape.as_list()}")
 
 
 def to_take(variables, names):
@@ -134,7 +133,7 @@ def restore_first(given, sess, saver, path):
     if own_averages:
         tf.train.Saver(own_averages).restore(sess, path)
     weights = "average" if averages else "latest"  # as --weights has it
-    print(" [*] Beginning with the weights of {} (of G the {})".format(path, weights))
+    print(f" [*] Beginning with the weights of {path} (of G the {weights})")
     if len(taken) < len(saver.model):
-        print(" [*] {} holds no weights of D: D starts anew".format(path))
+        print(f" [*] {path} holds no weights of D: D starts anew")
     return {"folder": os.path.normpath(given), "checkpoint": os.path.basename(path), "weights": weights}

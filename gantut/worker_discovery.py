@@ -30,18 +30,17 @@ def find_workers(flags):
         hosts, index = find(flags)
         for host, _, port in (address.rpartition(":") for address in hosts):
             if not host or not port.isdigit() or not 0 < int(port) < 2**16:
-                raise ValueError("{}:{} is no address host:port".format(host, port))
+                raise ValueError(f"{host}:{port} is no address host:port")
         if len(set(hosts)) < len(hosts):
             raise ValueError("an address stands there twice: {}".format(",".join(hosts)))
         if index >= max(1, len(hosts)):
-            raise ValueError("there is no worker {} among {}, counted from 0".format(index, len(hosts)))
+            raise ValueError(f"there is no worker {index} among {len(hosts)}, counted from 0")
     except (ValueError, RuntimeError, LookupError, TypeError, AttributeError) as error:
-        raise UserError("who are the workers, by {}? {}".format(source, one_line(error))) from None
+        raise UserError(f"who are the workers, by {source}? {one_line(error)}") from None
     if len(hosts) < 2:
         return None
     if index == 0 and find in VARIABLES:
-        print(" [*] {} workers, by {}; to train in this process alone: unset {}".format(
-            len(hosts), source, VARIABLES[find]), flush=True)
+        print(f" [*] {len(hosts)} workers, by {source}; to train in this process alone: unset {VARIABLES[find]}", flush=True)
     return hosts, index
 
 
@@ -72,8 +71,8 @@ def by_slurm(_):
     _, index = resolver.get_task_info()
     node = os.environ.get("SLURMD_NODENAME")
     if node and hosts[index].rpartition(":")[0] != node:
-        raise ValueError("Slurm runs task {} on {}, TensorFlow's resolver expects it on {}, since it sorts the nodes "
-                         "by name: use --worker_hosts".format(index, node, hosts[index]))
+        raise ValueError(f"Slurm runs task {index} on {node}, TensorFlow's resolver expects it on {hosts[index]}, since it sorts the nodes "
+                         "by name: use --worker_hosts")
     return hosts, index
 
 
@@ -93,13 +92,13 @@ def by_kubernetes(flags):
             time.sleep(1 if reason else 0)
             try:
                 hosts = resolver.cluster_spec().as_dict().get("worker", [])
-                reason = "{} of {} pods with the label {}".format(len(hosts), flags.num_workers, flags.kubernetes_label)
+                reason = f"{len(hosts)} of {flags.num_workers} pods with the label {flags.kubernetes_label}"
             except RuntimeError as error:  # a pod is not running (yet)
                 reason = str(error)
     except Exception as error:  # Kubernetes's client raises many kinds
-        raise ValueError("Kubernetes does not answer: {}".format(error)) from None
+        raise ValueError(f"Kubernetes does not answer: {error}") from None
     if len(hosts) < flags.num_workers:
-        raise ValueError("after {} s there are not enough: {}".format(flags.start_timeout, reason))
+        raise ValueError(f"after {flags.start_timeout} s there are not enough: {reason}")
     if own not in hosts:
         raise ValueError("HOST_IP, {}, is none of {}; it comes from status.hostIP: docs/cluster.md".format(
             os.environ.get("HOST_IP"), ",".join(hosts)))
@@ -140,7 +139,7 @@ def check_address(address, index, seconds=0):
                 if waited > seconds:
                     raise
                 if waited > 3 and silent:
-                    print(" [*] Waiting until this worker's own name is known here: {}".format(host), flush=True)
+                    print(f" [*] Waiting until this worker's own name is known here: {host}", flush=True)
                     silent = False
                 time.sleep(1)
         with socket.socket(family, kind) as listener:
@@ -152,5 +151,5 @@ def check_address(address, index, seconds=0):
 
 
 def cannot_listen(index, address, reason):
-    return UserError("worker {} cannot listen at {}: {}; does it run already, or should this be another "
-                     "--task_index?".format(index, address, reason))
+    return UserError(f"worker {index} cannot listen at {address}: {reason}; does it run already, or should this be another "
+                     "--task_index?")

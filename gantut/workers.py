@@ -131,7 +131,7 @@ class WorkerGroup:
         check_address(hosts[index], index, start_timeout)
         config.inter_op_parallelism_threads = 0  # one that waits for others must hold up none that they await
         config.experimental.collective_group_leader = "/job:worker/replica:0/task:0"
-        config.device_filters.append("/job:worker/task:{}".format(index))
+        config.device_filters.append(f"/job:worker/task:{index}")
         try:
             self.server = tf.train.Server(tf.train.ClusterSpec({"worker": hosts}), "worker", index, config=config)
         except tf.errors.OpError as error:  # another process has taken the port since check_address()
@@ -204,7 +204,7 @@ class WorkerGroup:
         if code == own:
             return ending
         return Stopped(code) if code < 1000 else UserError(
-            "{} has come to an end, see what it says; the training is saved".format(self.name(code - 1000)))
+            f"{self.name(code - 1000)} has come to an end, see what it says; the training is saved")
 
     def compare(self, sess, run):
         """Raise UserError if a worker's run, the dict for run.json, differs from the chief's where it must not."""
@@ -214,7 +214,7 @@ class WorkerGroup:
         note = np.frombuffer(json.dumps(mine).encode().ljust(NOTE), np.uint8)
         told = sess.run(self.notes, {self.note: note}).reshape(len(self.hosts), NOTE)
         notes = [json.loads(bytes(note.astype(np.uint8))) for note in told]
-        differs = ["{} of worker {} is {}, of worker 0 {}".format(name, i, note.get(name), value)
+        differs = [f"{name} of worker {i} is {note.get(name)}, of worker 0 {value}"
                    for i, note in enumerate(notes) for name, value in notes[0].items() if note.get(name) != value]
         if differs:
             self.leave(sess)
@@ -227,7 +227,7 @@ class WorkerGroup:
         self.over.set()
 
     def name(self, i):
-        return "worker {} ({})".format(i, self.hosts[i])
+        return f"worker {i} ({self.hosts[i]})"
 
     def gone(self, patience=PATIENCE, tries=TRIES):
         """Names and reasons of the workers that do not accept a connection."""
@@ -253,7 +253,7 @@ class WorkerGroup:
         while not self.over.wait(LOOK_EVERY):
             gone = self.gone()
             if gone and not self.over.wait(1):  # it may have come to the end a moment before this one
-                print("error: {}".format(self.lost(gone)), file=sys.stderr, flush=True)
+                print(f"error: {self.lost(gone)}", file=sys.stderr, flush=True)
                 os._exit(1)
 
     def lost(self, gone):
@@ -264,6 +264,6 @@ class WorkerGroup:
         gone = self.gone(tries=1)
         if gone:
             return UserError(self.lost(gone))
-        return UserError("a step with the other workers failed ({}); what was saved before is intact: start all again, "
+        return UserError(f"a step with the other workers failed ({one_line(error)[:300]}); what was saved before is intact: start all again, "
                          "with the same --worker_hosts, to go on; if one was only slow, with a longer "
-                         "--worker_timeout".format(one_line(error)[:300]))
+                         "--worker_timeout")

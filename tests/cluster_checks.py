@@ -6,7 +6,7 @@ leaves what every variable then is in OUT_DIR/INDEX.npz.
 import sys
 from types import SimpleNamespace
 
-import conftest  # noqa: F401  (by which benchmarks/ is found)
+import helpers  # noqa: F401  (by which benchmarks/ is found)
 import numpy as np
 import tensorflow.compat.v1 as tf
 from step import BareRun
@@ -56,11 +56,11 @@ def train(hosts, index, devices, batch=BATCH):
                     sess.run(dg_optim, feed)
                     sess.run(run.g_optim, feed)
                 values = sess.run({var.op.name: var for var in tf.global_variables()})
-                found.update({"{}/{}".format(mode, name): value for name, value in values.items()})
+                found.update({f"{mode}/{name}": value for name, value in values.items()})
             processes.leave(sess)
             return found
 
 
 if __name__ == "__main__":
     hosts, index, devices, out_dir = sys.argv[1:]
-    np.savez("{}/{}.npz".format(out_dir, index), **train(hosts.split(","), int(index), int(devices)))
+    np.savez(f"{out_dir}/{index}.npz", **train(hosts.split(","), int(index), int(devices)))

@@ -13,7 +13,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FILES = {"imgfuncs": "gantut_imgfuncs.py", "datafuncs": "gantut_datafuncs.py", "gan": "gantut_gan.py"}
 BN = "self.mean, self.variance = tf.cond(tf.convert_to_tensor(train), batch_statistics, moving_averages)"
 AVERAGES = "return tf.identity(self.moving_mean), tf.identity(self.moving_variance)"
-D_TRAINING = [('name="d_h{}_conv"), self.is_training)'.format(i), 'name="d_h{}_conv"), tf.constant(True))'.format(i))
+D_TRAINING = [(f'name="d_h{i}_conv"), self.is_training)', f'name="d_h{i}_conv"), tf.constant(True))')
               for i in (1, 2, 3)]
 SECOND = """        # run g_optim twice to make sure that d_loss does not go to zero
         _, summary_str = self.sess.run([g_optim, self.g_sum],

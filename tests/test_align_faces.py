@@ -12,7 +12,7 @@ import align_faces
 import make_faces
 import numpy as np
 import pytest
-from conftest import ROOT, run_script, script_command, snapshot, the_error, train, two_at_a_time, write_pictures
+from helpers import ROOT, run_script, script_command, snapshot, the_error, train, two_at_a_time, write_pictures
 from PIL import Image
 from scipy import ndimage
 
@@ -92,9 +92,9 @@ def photos(tmp_path_factory):
     (raw / "broken.jpg").write_bytes(b"no picture")
     (raw / "cut.jpg").write_bytes((raw / "astronaut.jpg").read_bytes()[:20000])
     for i, (angle, scale) in enumerate([(-20, .8), (15, 1.5), (25, .6)]):
-        turned(skdata.astronaut(), angle, scale, (120, 150), 900)[0].save(raw / "turned{}.png".format(i))
+        turned(skdata.astronaut(), angle, scale, (120, 150), 900)[0].save(raw / f"turned{i}.png")
     for i in range(DRAWN):
-        drawn(i)[0].save(raw / "drawn{}.png".format(i))
+        drawn(i)[0].save(raw / f"drawn{i}.png")
     before = snapshot(raw)
     process = align(folder, "--workers", 2)
     assert process.returncode == 0 and process.stderr == "", process.stderr
@@ -193,7 +193,7 @@ def test_eyes_and_mouth_land_where_they_should(photos):
     assert abs(landing(rows["huge.jpg"], large) - best_landing(large)).max() * 64 < 2
     for i, (angle, scale) in enumerate([(-20, .8), (15, 1.5), (25, .6)]):
         _, move = turned(skdata.astronaut(), angle, scale, (120, 150), 900)
-        assert abs(landing(rows["turned{}.png".format(i)], move(ASTRONAUT)) - best_landing(ASTRONAUT)).max() * 64 < 2
+        assert abs(landing(rows[f"turned{i}.png"], move(ASTRONAUT)) - best_landing(ASTRONAUT)).max() * 64 < 2
     assert 2 < abs(best_landing(ASTRONAUT) - PLACES @ [1, 1j]).max() * 64 < 4
 
 
@@ -202,7 +202,7 @@ def test_faces_of_the_templates_proportions_land_on_it(photos):
     rows, distances = by_file(photos), []
     for i in range(DRAWN):
         traits = make_faces.face_traits(np.random.RandomState([2, i]))
-        row = rows["drawn{}.png".format(i)]
+        row = rows[f"drawn{i}.png"]
         if row["output"]:
             marked = np.array([traits[name] for name in make_faces.TEMPLATE]) * 160
             places = landing(row, drawn(i)[1](marked))
@@ -308,7 +308,7 @@ def running_in(session):
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            state, _, _, sid = open("/proc/{}/stat".format(pid)).read().rsplit(")", 1)[1].split()[:4]
+            state, _, _, sid = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[:4]
         except OSError:
             continue
         if int(sid) == session and state != "Z":
@@ -459,7 +459,7 @@ def test_a_worker_that_is_killed_is_one_line(tmp_path):
     while not (tmp_path / "out" / "alignment.csv").exists() or not table(tmp_path):
         time.sleep(.01)
     for worker in map(int, running_in(process.pid)):
-        if worker != process.pid and b"spawn_main" in open("/proc/{}/cmdline".format(worker), "rb").read():
+        if worker != process.pid and b"spawn_main" in open(f"/proc/{worker}/cmdline", "rb").read():
             os.kill(worker, signal.SIGKILL)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1 and err.count("\n") == 1, err
@@ -474,7 +474,7 @@ def test_a_line_that_was_cut_off_is_done_again(tmp_path):
     log.write_bytes(whole[:-30])
     os.remove(tmp_path / "out" / "001.png")
     assert align(tmp_path, "--mode", "crop").returncode == 0
-    assert sorted(row["output"] for row in table(tmp_path)) == ["{:03d}.png".format(i) for i in range(5)]
+    assert sorted(row["output"] for row in table(tmp_path)) == [f"{i:03d}.png" for i in range(5)]
     assert len(list((tmp_path / "out").glob("*.png"))) == 5
 
 

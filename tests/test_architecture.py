@@ -4,9 +4,11 @@ import os
 import re
 
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 
 import gantut
+
+pytestmark = pytest.mark.quick
 
 ALIASES = {"notebook", "parts", "places"}
 MODULES = re.findall(r"^  (\w+) +\S", gantut.__doc__, re.MULTILINE)

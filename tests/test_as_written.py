@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import forked
 import numpy as np
 import pytest
-from conftest import ROOT, SMALL, two_at_a_time, write_pictures
+from helpers import ROOT, SMALL, two_at_a_time, write_pictures
 from second_graph import step_of
 
 from gantut.seeding import random_state
@@ -59,7 +59,7 @@ def functions(name):
     for node in ast.parse(read(name)).body:
         for one in [node] if isinstance(node, ast.FunctionDef) else getattr(node, "body", []):
             if isinstance(one, ast.FunctionDef):
-                found[one.name if one is node else "{}.{}".format(node.name, one.name)] = one.body[
+                found[one.name if one is node else f"{node.name}.{one.name}"] = one.body[
                     1 if ast.get_docstring(one) else 0].lineno
     return found
 
@@ -88,13 +88,13 @@ def test_a_breakpoint_in_any_function_ends_the_tutorials_command(tmp_path):
             copied(tmp_path / name)
             lines = read(file).splitlines()
             indent = re.match(" *", lines[line - 1])[0]
-            lines.insert(line - 1, indent + 'raise RuntimeError("reached " + {!r})'.format(name))
+            lines.insert(line - 1, indent + f'raise RuntimeError("reached " + {name!r})')
             (tmp_path / name / file).write_text("\n".join(lines) + "\n")
             flags = ["--is_crop"] if name == "center_crop" else []
             cases.append((name, "gantut_trainer.py", [*COMMAND, *flags]))
     for name, done in run_all(tmp_path, cases).items():
         assert done.returncode == 1, name
-        assert done.stderr.endswith("RuntimeError: reached {}\n".format(name)), (name, done.stderr[-500:])
+        assert done.stderr.endswith(f"RuntimeError: reached {name}\n"), (name, done.stderr[-500:])
 
 
 # edits
@@ -153,19 +153,19 @@ def edited(tmp_path_factory):
     root, cases = tmp_path_factory.mktemp("edited"), []
     for name, (edits, arguments) in EDITS.items():
         for how, flags in (("written", []), ("fast", ["--fast", "--precision", "float32"])):
-            copied(root / "{}, {}".format(name, how), edits)
-            cases.append(("{}, {}".format(name, how), "gantut_trainer.py", [*COMMAND, *flags]))
-        copied(root / "{}, second".format(name), edits)
-        (root / "{}, second".format(name) / "second_graph.py").write_text(read("tests/second_graph.py"))
-        cases.append(("{}, second".format(name), "second_graph.py", ["batch.npz", "out.npz", *arguments]))
-        files = dataset_files(str(root / "{}, second".format(name) / "pictures"))
+            copied(root / f"{name}, {how}", edits)
+            cases.append((f"{name}, {how}", "gantut_trainer.py", [*COMMAND, *flags]))
+        copied(root / f"{name}, second", edits)
+        (root / f"{name}, second" / "second_graph.py").write_text(read("tests/second_graph.py"))
+        cases.append((f"{name}, second", "second_graph.py", ["batch.npz", "out.npz", *arguments]))
+        files = dataset_files(str(root / f"{name}, second" / "pictures"))
         random_state(1, "data").shuffle(files)
-        np.savez(root / "{}, second".format(name) / "batch.npz", z=random_state(1, "z", 1).uniform(-1, 1, [8, 8]),
+        np.savez(root / f"{name}, second" / "batch.npz", z=random_state(1, "z", 1).uniform(-1, 1, [8, 8]),
                  paths=[files[i] for i in random_state(1, "epoch", 0).permutation(8)])
     for name, (edits, _) in REFUSED.items():
         for how, flags in (("written", []), ("fast", ["--fast"])):
-            copied(root / "{}, {}".format(name, how), edits)
-            cases.append(("{}, {}".format(name, how), "gantut_trainer.py", [*COMMAND, *flags]))
+            copied(root / f"{name}, {how}", edits)
+            cases.append((f"{name}, {how}", "gantut_trainer.py", [*COMMAND, *flags]))
     return root, run_all(root, cases)
 
 
@@ -184,10 +184,10 @@ def differ(a, b):
 @pytest.mark.parametrize("name", EDITS)
 def test_an_edit_is_what_trains(edited, name, how):
     root, done = edited
-    run = done["{}, {}".format(name, how)]
+    run = done[f"{name}, {how}"]
     assert (run.returncode, run.stderr) == (0, ""), run.stderr[-2000:]
     assert done[name + ", second"].returncode == 0, done[name + ", second"].stderr[-2000:]
-    found = step_of(root / "{}, {}".format(name, how))
+    found = step_of(root / f"{name}, {how}")
     second = dict(np.load(root / (name + ", second") / "out.npz"))
     assert max(differ(found, second).values(), default=0) < 0.02, differ(found, second)
     if name != "none":
@@ -229,7 +229,7 @@ def test_most_statements_of_the_texts_train_stand_there_as_they_are():
     assert len(stand) >= 28, sorted(set(text) - set(ours))
     with open(os.path.join(ROOT, "docs", "tutorial.md"), encoding="utf-8") as file:
         page = file.read()
-    assert "{} of the 45 statements".format(len(stand)) in page
+    assert f"{len(stand)} of the 45 statements" in page
 
 
 def test_the_class_is_short():

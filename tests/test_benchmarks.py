@@ -2,7 +2,7 @@
 import json
 
 import pytest
-from conftest import run_script, train, write_pictures
+from helpers import run_script, train, write_pictures
 
 TINY = ["--image_size", 16, "--gf_dim", 4]
 
@@ -21,7 +21,7 @@ TINY = ["--image_size", 16, "--gf_dim", 4]
 ])
 def test_a_benchmark_runs(tmp_path, script, flags, line):
     with_json = [] if script in ("profile_step", "align") else ["--json", "figures.json"]
-    process = run_script("benchmarks/{}.py".format(script), *flags, *with_json, cwd=tmp_path)
+    process = run_script(f"benchmarks/{script}.py", *flags, *with_json, cwd=tmp_path)
     assert process.returncode == 0 and line in process.stdout, process.stdout + process.stderr
     if with_json:
         assert "cpu" in json.loads((tmp_path / "figures.json").read_text())["machine"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 from cluster_checks import BATCH, BareRun, on, train
-from conftest import ROOT, free_ports, write_pictures
+from helpers import ROOT, free_ports, write_pictures
 
 import gantut_imgfuncs
 from gantut.batches import Pictures
@@ -29,13 +29,13 @@ SCRIPT = os.path.join(ROOT, "tests", "cluster_checks.py")
 def in_processes(folder, workers, devices=1):
     """What train() finds in each worker, every one a process."""
     folder.mkdir()
-    hosts = ",".join("127.0.0.1:{}".format(port) for port in free_ports(workers))
+    hosts = ",".join(f"127.0.0.1:{port}" for port in free_ports(workers))
     processes = [subprocess.Popen([sys.executable, SCRIPT, hosts, str(i), str(devices), str(folder)],
                                   stderr=subprocess.PIPE, text=True) for i in range(workers)]
     for process in processes:
         _, stderr = process.communicate(timeout=300)
         assert process.returncode == 0, stderr
-    return [dict(np.load(folder / "{}.npz".format(i))) for i in range(workers)]
+    return [dict(np.load(folder / f"{i}.npz")) for i in range(workers)]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import imageio.v3 as iio
 import numpy as np
 import pytest
-from conftest import ROOT, SMALL, run_script, snapshot, two_at_a_time, write_pictures
+from helpers import ROOT, SMALL, run_script, snapshot, two_at_a_time, write_pictures
 from skimage.data import lfw_subset
 
 FLAGS = ["batch_size", "beta1", "c_dim", "cache_mb", "checkpoint_dir", "crop_size", "dataset", "df_dim", "epoch",
@@ -171,7 +171,7 @@ def write_faces(folder, colour):
     folder.mkdir()
     for i, face in enumerate(lfw_subset()[:100]):
         picture = np.stack([face ** 0.8, face, face ** 1.5], axis=-1) if colour else face
-        iio.imwrite(folder / "{:03d}.png".format(i), (picture * 255).round().astype(np.uint8))
+        iio.imwrite(folder / f"{i:03d}.png", (picture * 255).round().astype(np.uint8))
 
 
 MIXED = ["--epoch", 1, "--sample_every", 1]
@@ -322,7 +322,7 @@ def test_every_flag_knows_its_range(tmp_path):
     """As one process for all of them: what parse_flags() exits with."""
     process = run_python(PARSE, *OUT_OF_RANGE, cwd=tmp_path)
     assert process.stderr == ""
-    check_lines(process.stdout, ["error: flag {}: .+ \\(see --help\\)".format(re.escape(argument))
+    check_lines(process.stdout, [f"error: flag {re.escape(argument)}: .+ \\(see --help\\)"
                                  for argument in OUT_OF_RANGE])
 
 
@@ -406,9 +406,9 @@ def test_tensorboard_shows_generated_images(board):
 
 @pytest.mark.parametrize("page", ["histograms", "distributions"])
 def test_tensorboard_shows_how_noise_and_judgements_are_distributed(board, page):
-    assert sorted(board.json("plugin/{}/tags".format(page))["."]) == ["d", "d_", "z_1"]
+    assert sorted(board.json(f"plugin/{page}/tags")["."]) == ["d", "d_", "z_1"]
     for tag in ("z_1", "d", "d_"):
-        steps = board.json("plugin/{0}/{0}".format(page), tag=tag, run=".")
+        steps = board.json(f"plugin/{page}/{page}", tag=tag, run=".")
         assert {step for _, step, _ in steps} == set(range(1, 10))
 
 

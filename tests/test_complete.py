@@ -7,7 +7,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import run_script, write_pictures
+from helpers import run_script, write_pictures
 from PIL import Image
 from reference import random_params
 from scipy import stats
@@ -183,10 +183,10 @@ def test_the_command_writes_pictures_strips_film_table_and_plot(model):
     assert (done.returncode, done.stderr) == (0, "")
     mask = make_mask("center", 16, None)
     for i in range(6):
-        before = iio.imread(model / "pictures" / "{:03d}.png".format(i))
-        completed = iio.imread(model / "out" / "{:03d}.png".format(i))
+        before = iio.imread(model / "pictures" / f"{i:03d}.png")
+        completed = iio.imread(model / "out" / f"{i:03d}.png")
         np.testing.assert_array_equal(completed[mask], before[mask])
-        strip = iio.imread(model / "out" / "{:03d}_strip.png".format(i))
+        strip = iio.imread(model / "out" / f"{i:03d}_strip.png")
         np.testing.assert_array_equal(strip[:, :16], before)
         assert (strip[:, 16:32][~mask] == 128).all()
         np.testing.assert_array_equal(strip[:, 32:], completed)

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import ROOT, run_script, script_command, snapshot, the_error, two_at_a_time, wait_until
 from course_mutants import MUTANTS
+from helpers import ROOT, run_script, script_command, snapshot, the_error, two_at_a_time, wait_until
 
 from course import functions, start, trainer
 from course.judging import Wrong, readers
@@ -95,7 +95,7 @@ def test_a_file_that_goes_while_it_is_judged_is_named(tmp_path):
         (tmp_path / name).write_text(read(ROOT, name))
     with open(tmp_path / "gantut_imgfuncs.py", "a") as file:
         file.write("import os\nos.remove({!r})\n".format(str(tmp_path / "gantut_datafuncs.py")))
-    assert "there is no gantut_datafuncs.py in {}".format(tmp_path) in check(tmp_path).stdout
+    assert f"there is no gantut_datafuncs.py in {tmp_path}" in check(tmp_path).stdout
 
 
 def test_the_readers_own_modules_are_theirs_whatever_they_are_called(tmp_path):
@@ -119,7 +119,7 @@ COMMANDS = {"check": "course/check.py mine", "start": "course/start.py new", "so
 def test_a_full_stdout_is_one_line_and_no_success(tmp_path, words):
     run_script("course/start.py", "mine", cwd=tmp_path)
     script = words.replace("course/", os.path.join(ROOT, "course", ""))
-    done = subprocess.run("{} {} > /dev/full".format(sys.executable, script), shell=True, cwd=tmp_path, text=True,
+    done = subprocess.run(f"{sys.executable} {script} > /dev/full", shell=True, cwd=tmp_path, text=True,
                           capture_output=True, env={**os.environ, "PYTHONPATH": ROOT})
     assert done.returncode == 1 and done.stderr.count("\n") == 1 and "No space left on device" in done.stderr
     assert "new" not in words or sorted(os.listdir(tmp_path / "new")) == sorted(FILES)
@@ -155,10 +155,10 @@ def test_ctrl_c_is_one_line_and_ends_all(tmp_path, command):
     assert (tmp_path / "mine" / "gantut_imgfuncs.py").read_text() == endless
     if command == "check":
         for _ in range(100):
-            if not os.path.exists("/proc/{}".format(pid)):
+            if not os.path.exists(f"/proc/{pid}"):
                 break
             time.sleep(0.1)
-        assert not os.path.exists("/proc/{}".format(pid))
+        assert not os.path.exists(f"/proc/{pid}")
 
 
 # right solutions
@@ -178,7 +178,7 @@ def test_a_skeleton_does_not_pass_and_the_next_thing_to_do_is_named(tmp_path):
     first = check(tmp_path / "mine", "--hint", 3)
     assert first.returncode == 1 and "3 of 16 steps are right" in first.stdout
     assert "DCGAN.__init__ (Part 4) is yours to write" in first.stdout
-    assert all("hint {}".format(level) in first.stdout for level in (1, 2, 3))
+    assert all(f"hint {level}" in first.stdout for level in (1, 2, 3))
     solution = check(tmp_path / "mine", "--solution", "DCGAN.load")
     assert "self.saver.restore" in solution.stdout
 
@@ -192,8 +192,8 @@ def test_no_step_looks_at_a_later_function(first, done, tmp_path):
         source = read(ROOT, name)
         (tmp_path / name).write_text(start.empty(source, left & start.functions(ast.parse(source)).keys(), part))
     said = check(tmp_path)
-    assert said.returncode == 1 and "{} of 16 steps are right".format(done) in said.stdout, said.stdout
-    assert "{} (Part 4) is yours to write".format(first) in said.stdout
+    assert said.returncode == 1 and f"{done} of 16 steps are right" in said.stdout, said.stdout
+    assert f"{first} (Part 4) is yours to write" in said.stdout
 
 
 BROKEN = {  # what the reader's gantut_imgfuncs.py begins with: what is said; the one that takes longest first
@@ -244,7 +244,7 @@ def test_a_file_that_another_one_imports_is_named(tmp_path):
     for name in start.EMPTY:
         (tmp_path / name).write_text(read(ROOT, name) + "\n)\n" * (name == "gantut_datafuncs.py"))
     lines = read(tmp_path, "gantut_datafuncs.py").count("\n")
-    assert "gantut_datafuncs.py, line {}: Python cannot read it".format(lines) in check(tmp_path).stdout
+    assert f"gantut_datafuncs.py, line {lines}: Python cannot read it" in check(tmp_path).stdout
 
 
 def by_contrib(x, train):

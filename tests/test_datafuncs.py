@@ -7,6 +7,8 @@ from scipy.signal import convolve2d, correlate2d
 
 from gantut_datafuncs import batch_norm, conv2d, conv2d_transpose, linear, lrelu
 
+pytestmark = pytest.mark.quick
+
 TRAINING_FLAGS = pytest.mark.parametrize("fed", [False, True], ids=["python_bool", "placeholder"])
 SHAPES = pytest.mark.parametrize("shape", [(6, 4), (3, 4, 5, 2)], ids=["2d", "4d"])
 

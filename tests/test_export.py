@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import ROOT, run_script, the_error, two_at_a_time
+from helpers import ROOT, run_script, the_error, two_at_a_time
 from reference import Reference
 from test_sample import SIZES, config, make_checkpoint, noise, open_sampler
 
@@ -151,7 +151,7 @@ def test_the_export_as_a_command(tmp_path, model):
     for words, process in processes.items():
         if cases[words].startswith("export"):
             assert process.returncode == 0 and process.stderr == "", process.stderr
-            assert process.stdout.endswith("wrote {}\n".format(cases[words]))
+            assert process.stdout.endswith(f"wrote {cases[words]}\n")
         else:
             assert cases[words] in the_error(process)
     assert sorted(os.listdir(tmp_path)) == ["export.onnx", "export.tflite"]

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import load_image, write_pictures
+from helpers import load_image, write_pictures
 from reference import Reference, random_params
 
 from gantut.checkpoints import newest_checkpoint, step_of
@@ -15,6 +15,8 @@ from gantut.errors import UserError
 from gantut.fused_step import faster
 from gantut.seeding import random_state
 from gantut_gan import DCGAN, dataset_files
+
+pytestmark = pytest.mark.quick
 
 SIZES = dict(z_dim=6, gf_dim=4, df_dim=4)
 MODELS = pytest.mark.parametrize("Model", [DCGAN, faster(DCGAN)])

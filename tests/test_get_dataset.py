@@ -16,7 +16,7 @@ import zipfile
 import get_dataset
 import numpy as np
 import pytest
-from conftest import run_script, script_command, snapshot, the_error, two_at_a_time, wait_until
+from helpers import run_script, script_command, snapshot, the_error, two_at_a_time, wait_until
 from PIL import Image
 
 from gantut.images import check_decodes, read

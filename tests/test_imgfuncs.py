@@ -9,6 +9,8 @@ from PIL import Image
 from gantut.images import grid_size
 from gantut_imgfuncs import center_crop, get_image, imread, imsave, inverse_transform, merge, save_images, transform
 
+pytestmark = pytest.mark.quick
+
 RGB = np.random.RandomState(0).randint(0, 256, (5, 7, 3)).astype(np.uint8)  # 5 high, 7 wide
 GRAY = RGB[:, :, 0]
 
@@ -309,7 +311,7 @@ def test_center_crop_keeps_the_shape_of_gray(resize_w):
     (5, 9, 6, None), (9, 5, 6, None), (9, 8, 4, 10), (8, 9, 10, 4),
 ])
 def test_center_crop_raises_for_a_picture_that_is_too_small(height, width, crop_h, crop_w):
-    with pytest.raises(ValueError, match="{}x{}".format(width, height)):
+    with pytest.raises(ValueError, match=f"{width}x{height}"):
         center_crop(np.zeros((height, width, 3)), crop_h, crop_w)
 
 

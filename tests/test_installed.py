@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import ROOT, SMALL, snapshot, two_at_a_time
+from helpers import ROOT, SMALL, snapshot, two_at_a_time
 
 from gantut import __version__
 from gantut.errors import UserError
@@ -115,7 +115,7 @@ def test_the_source_distribution_holds_all_files(installed):
         pytest.skip("what a clone holds is known in a clone")
     tracked = must("git", "-c", "safe.directory=*", "ls-files", "-z", cwd=ROOT).stdout.split("\0")[:-1]
     assert [name for name in tracked if os.path.exists(os.path.join(ROOT, name)) and name not in installed.names] == []
-    assert __version__ in installed.sdist.name and installed.wheel.name.startswith("gantut-{}-".format(__version__))
+    assert __version__ in installed.sdist.name and installed.wheel.name.startswith(f"gantut-{__version__}-")
 
 
 def test_the_tests_run_from_the_source_distribution(installed):
@@ -139,7 +139,7 @@ def test_it_is_the_installed_one_and_works_where_nothing_is(installed, results):
 def test_help_says_the_command_that_was_typed(results):
     for command in COMMANDS.values():
         said = results[command + " --help"].stdout
-        assert re.search(r"\b{}\b".format(command), said) and not re.search(r"python [\w/]+\.py", said), said
+        assert re.search(rf"\b{command}\b", said) and not re.search(r"python [\w/]+\.py", said), said
     for command in (name for script, name in COMMANDS.items() if script.startswith("gantut_")):
         assert "--checkpoint_dir" in results[command + " --help"].stdout
 
@@ -149,7 +149,7 @@ def test_every_command_says_the_version(results, capsys):
         parse_flags(["gantut-train", "--version"])  # as the four whose flags are absl's
     assert left.value.code == 0
     said = [capsys.readouterr().out, *(results[name].stdout for name in results if name.endswith(" --version"))]
-    assert said == ["gantut {}\n".format(__version__)] * 4
+    assert said == [f"gantut {__version__}\n"] * 4
 
 
 def test_a_training_goes_on_by_any_of_its_names(results):
@@ -164,7 +164,7 @@ def test_the_model_that_comes_along_is_read_and_never_written(results, sess, mon
     folders = dict(checkpoint_dir="checkpoint", sample_dir="samples", logs_dir="logs")
     for name in folders:
         config = {**{flag: str(tmp_path / folder) for flag, folder in folders.items()}, name: "pretrained/more"}
-        with pytest.raises(UserError, match="--{} pretrained/more .* only read".format(name)):
+        with pytest.raises(UserError, match=f"--{name} pretrained/more .* only read"):
             dcgan.train(SimpleNamespace(dataset="aligned", train_size=16, **config))
     assert os.listdir(tmp_path) == []
 

@@ -10,7 +10,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import run_script, snapshot, start, steps_done, the_error, train, variables, wait_until, write_pictures
+from helpers import run_script, snapshot, start, steps_done, the_error, train, variables, wait_until, write_pictures
 from scipy import special, stats
 
 from gantut import metrics
@@ -262,7 +262,7 @@ def test_pictures_of_any_size(tmp_path, size, levels):
     done = run_script("gantut_judge.py", "--dataset", "pictures", "--pictures", "pictures", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert [row["score"] for row in table(tmp_path / "scores.csv")][:-4] == [
-        "SWD at {} px".format(level) for level in levels]
+        f"SWD at {level} px" for level in levels]
 
 
 def test_thumbnails_are_means_of_blocks():
@@ -281,7 +281,7 @@ def random_inception(tmp_path_factory):
     folder = tmp_path_factory.mktemp("inception")
     (folder / "pictures").mkdir()
     for i, coarse in enumerate(rng().randint(0, 256, [70, 13, 13, 3])):
-        iio.imwrite(folder / "pictures" / "{:03d}.png".format(i), np.uint8(np.kron(coarse, np.ones([23, 23, 1]))))
+        iio.imwrite(folder / "pictures" / f"{i:03d}.png", np.uint8(np.kron(coarse, np.ones([23, 23, 1]))))
     process = subprocess.run([sys.executable, "-c", """
 import glob, keras, numpy, PIL.Image
 network = keras.applications.InceptionV3(weights=None, include_top=False, pooling="avg")

@@ -10,7 +10,7 @@ import mnist
 import numpy as np
 import pytest
 import scipy.linalg
-from conftest import ROOT, run_script, the_error
+from helpers import ROOT, run_script, the_error
 
 from gantut.errors import UserError
 

@@ -7,8 +7,10 @@ import sys
 import make_faces
 import numpy as np
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 from PIL import Image
+
+pytestmark = pytest.mark.quick
 
 SCRIPT = os.path.join(ROOT, "data", "make_faces.py")
 ALIGNED = os.path.join(ROOT, "data", "aligned")

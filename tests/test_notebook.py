@@ -7,7 +7,7 @@ import sysconfig
 
 import nbformat
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 from nbclient import NotebookClient
 from test_installed import build
 

@@ -128,13 +128,13 @@ def test_sliders_by_keyboard(page):
     from selenium.webdriver.common.keys import Keys
     page.find("d1").send_keys(Keys.ARROW_RIGHT * 7)
     page.wait()
-    last = "d{}".format(len(page.ways))
+    last = f"d{len(page.ways)}"
     assert len(page.ways) == min(DIRECTIONS, page.z_dim) and not page.browser.find_elements(
-        "id", "d{}".format(len(page.ways) + 1))
+        "id", f"d{len(page.ways) + 1}")
     page.find(last).send_keys(Keys.HOME)
     page.wait()
     assert page.browser.find_element("css selector", "#d1 + output").text == "0.7"
-    assert page.browser.find_element("css selector", "#{} + output".format(last)).text == "\u22124"
+    assert page.browser.find_element("css selector", f"#{last} + output").text == "\u22124"
     moved = page.z(0) + 0.7 * page.ways[0] - 4 * page.ways[-1]
     assert page.shows(moved) and not page.shows(page.z(0))
     page.find("way").send_keys(Keys.END)
@@ -154,7 +154,7 @@ def test_buttons_and_their_keys(page):
         push()
         seen.append(page.value("a"))
         assert page.value("way") == 0 and page.shows(page.z(seen[-1])) and page.shows(page.z(seen[-1]), "face_a")
-        assert page.text("said") == "Face {:.0f}".format(seen[-1])
+        assert page.text("said") == f"Face {seen[-1]:.0f}"
     for push in (lambda: page.click("another_b"), lambda: page.press("b")):
         push()
         seen.append(page.value("b"))

@@ -10,7 +10,7 @@ import imageio.v3 as iio
 import nbformat
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import ROOT, write_pictures
+from helpers import ROOT, write_pictures
 from nbclient import NotebookClient
 
 from gantut.errors import UserError
@@ -92,7 +92,7 @@ REFUSED = {  # what train() is asked for: what the line says
 
 @pytest.mark.parametrize("asked", REFUSED)
 def test_what_train_would_not_do_is_refused_by_name(tmp_path, asked):
-    config = SimpleNamespace(dataset=str(tmp_path), **eval("dict({})".format(asked)))
+    config = SimpleNamespace(dataset=str(tmp_path), **eval(f"dict({asked})"))
     with pytest.raises(UserError) as caught:
         settings(config, Unbuilt)
     assert all(words in str(caught.value) for words in REFUSED[asked]) and "\n" not in str(caught.value)

@@ -62,7 +62,7 @@ def open_browser(folder, options=OPTIONS):
     webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium: pip install '.[test]'")
     chosen = webdriver.ChromeOptions()
     chosen.binary_location = CHROMIUM
-    for option in [*options, "--user-data-dir={}".format(folder)]:
+    for option in [*options, f"--user-data-dir={folder}"]:
         chosen.add_argument(option)
     chosen.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
     return webdriver.Chrome(chosen, webdriver.ChromeService(DRIVER))
@@ -115,16 +115,16 @@ class Quiz:
 def verdict_of(right):
     """What the page must say in the end, with the chance from SciPy."""
     chance = 100 * binom.sf(right - 1, 2 * N, 0.5)
-    chance = "{:.1f}".format(chance) if chance >= 1 else np.format_float_positional(chance, 2, fractional=False)
-    return ("{} of {} right: {:.1f} %, where guessing gives 50 %".format(right, 2 * N, 100 * right / (2 * N)),
-            "The chance of {} or more by guessing alone is {} %.".format(right, chance))
+    chance = f"{chance:.1f}" if chance >= 1 else np.format_float_positional(chance, 2, fractional=False)
+    return (f"{right} of {2 * N} right: {100 * right / (2 * N):.1f} %, where guessing gives 50 %",
+            f"The chance of {right} or more by guessing alone is {chance} %.")
 
 
 @needs_browser
 def test_played_by_click(quiz):
     right = 0
     for i, real in enumerate(quiz.answers):
-        assert "Picture {} of 20".format(i + 1) in quiz.text()
+        assert f"Picture {i + 1} of 20" in quiz.text()
         assert quiz.find("picture").get_attribute("naturalWidth") == "64"
         choice = i % 3 > 0  # without looking
         quiz.find("real" if choice else "fake").click()
@@ -132,7 +132,7 @@ def test_played_by_click(quiz):
         said = quiz.find("said").text
         assert said == "{}: it is {}.".format("\u2713 Right" if choice == real else "\u2717 Wrong",
                                               "real" if real else "fake")
-        assert quiz.find("score").text == "{} of {} right".format(right, i + 1)
+        assert quiz.find("score").text == f"{right} of {i + 1} right"
         assert not quiz.find("real").is_displayed()  # a picture is answered once
         assert quiz.fits() == [True, True]
         quiz.find("next").click()
@@ -171,7 +171,7 @@ def test_buttons_by_tab_with_the_focus_seen(quiz):
         assert focused.value_of_css_property("outline-style") == "solid"
         assert focused.value_of_css_property("outline-width") == "4px"
     quiz.press(Keys.ENTER)
-    assert quiz.find("score").text == "{} of 1 right".format(int(not quiz.answers[0]))
+    assert quiz.find("score").text == f"{int(not quiz.answers[0])} of 1 right"
     quiz.press(Keys.SPACE)
     assert "Picture 2 of 20" in quiz.text()
 
@@ -179,8 +179,8 @@ def test_buttons_by_tab_with_the_focus_seen(quiz):
 @needs_browser
 def test_keys_of_the_browser_are_no_answers(quiz):
     for modifier in ("ctrlKey", "metaKey", "altKey", "repeat"):
-        quiz.browser.execute_script("document.dispatchEvent(new KeyboardEvent('keydown', {{key: 'r', {}: true}}))"
-                                    .format(modifier))
+        quiz.browser.execute_script(f"document.dispatchEvent(new KeyboardEvent('keydown', {{key: 'r', {modifier}: true}}))"
+                                    )
     assert quiz.find("score").text == "no answer yet"
 
 
@@ -192,7 +192,7 @@ def test_nothing_tells_before_the_answer(quiz):
             const copy = document.documentElement.cloneNode(true);
             copy.querySelectorAll("script, #score").forEach(e => e.remove());
             return copy.outerHTML.replace(/data:image[^"]*/g, "");""")
-        structures.add(structure.replace("Picture {} of 20".format(i + 1), "Picture"))
+        structures.add(structure.replace(f"Picture {i + 1} of 20", "Picture"))
         assert i or 'alt="Picture 1 of 20"' in structure
         quiz.press("r")
         quiz.find("next").click()

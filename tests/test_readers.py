@@ -6,9 +6,11 @@ import sys
 
 import imageio.v3 as iio
 import pytest
-from conftest import ROOT, two_at_a_time, write_pictures
+from helpers import ROOT, two_at_a_time, write_pictures
 
 from gantut_gan import DCGAN
+
+pytestmark = pytest.mark.quick
 
 THEIRS = os.path.join(ROOT, "tests", "readers")
 PART_3, LAYERS, CLASS, PART_5 = ([name + ".py"] for name in ("gantut_imgfuncs", "gantut_datafuncs", "gantut_gan",
@@ -44,7 +46,7 @@ def test_a_readers_files_train_two_steps_with_ours(tmp_path, names):
         assert process.returncode == 0, process.stderr
         assert process.stdout.count("Epoch [ ") == 2
         saved = 2 if CLASS[0] in names else 3  # the text's class saves after the first step, ours at the end
-        assert "DCGAN.model-{}.index".format(saved) in os.listdir(tmp_path / run / "checkpoint")
+        assert f"DCGAN.model-{saved}.index" in os.listdir(tmp_path / run / "checkpoint")
         assert any(name.startswith("events") for name in os.listdir(tmp_path / run / "logs"))
         if CLASS[0] not in names:
             assert iio.imread(tmp_path / run / "samples" / "epoch_00.png").shape == (512, 512, 3)

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import run_script, the_error, train, two_at_a_time, variables, write_pictures
+from helpers import run_script, the_error, train, two_at_a_time, variables, write_pictures
 from step import BareRun
 
 from gantut.devices import find_devices, on_devices

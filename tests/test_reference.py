@@ -6,6 +6,8 @@ import reference
 from reference import Reference, random_params
 from scipy.signal import convolve2d, correlate2d
 
+pytestmark = pytest.mark.quick
+
 MODEL = {"image_size": 16, "c_dim": 3, "gf_dim": 2, "df_dim": 2, "z_dim": 5}
 GREY_8 = {"image_size": 8, "c_dim": 1, "gf_dim": 2, "df_dim": 3, "z_dim": 4}
 GREY_32 = {"image_size": 32, "c_dim": 1, "gf_dim": 1, "df_dim": 1, "z_dim": 3}

@@ -14,7 +14,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import (
+from helpers import (
     ROOT,
     SMALL,
     snapshot,
@@ -60,7 +60,7 @@ def small_disk(folder, room):
     """Mount a file system in memory, which holds what lay in folder and has room for so many kilobytes more."""
     content = snapshot(folder)
     size = sum(len(data) // 4096 + 2 for data in content.values()) * 4 + room
-    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size={}k".format(size), "none", folder],
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}k", "none", folder],
                            capture_output=True)
     if mount.returncode:
         pytest.skip("this test mounts a small file system, which takes root: " + mount.stderr.decode().strip())
@@ -98,7 +98,7 @@ def test_a_full_disk_for_pictures_or_curves_ends_no_run(begun, whole, tmp_path, 
     with small_disk(folder / place, room):
         process = train(folder, *BASE, "--epoch", 12, "--sample_every", 1, "--save_every", 5)
         assert process.returncode == 0 and process.stderr.count("\n") == 1, process.stderr
-        assert re.match(r" \[!\] cannot write {}.*o space left.*the training goes on".format(place), process.stderr)
+        assert re.match(rf" \[!\] cannot write {place}.*o space left.*the training goes on", process.stderr)
         assert variables(folder) == whole
 
 
@@ -197,7 +197,7 @@ def test_a_limit_on_file_sizes_is_said_in_one_line(tmp_path, place):
     limit, flags = FILE_LIMITS[place]
     process = train(tmp_path, *large, "--epoch", 12, "--save_every", 5, *flags,
                     preexec_fn=partial(resource.setrlimit, resource.RLIMIT_FSIZE, (limit, limit)))
-    assert re.search("cannot write {}.*(File too large|no space left)".format(place), process.stderr)
+    assert re.search(f"cannot write {place}.*(File too large|no space left)", process.stderr)
     if place == "logs":  # a new file goes on, until it is as large
         assert process.returncode == 0 and variables(tmp_path) != before
         assert all(re.match(r" \[!\] (cannot write logs: |logs can be written to again)", line)
@@ -250,7 +250,7 @@ def test_data_that_vanish_end_the_run_saved_and_brought_back_go_on(begun, tmp_pa
     line = the_error(process)
     assert process.stderr == line + "\n" and re.search(r"pictures/\d{3}\.png", line)
     done = process.stdout.count("Epoch [")
-    assert (folder / "checkpoint" / "DCGAN.model-{}.index".format(3 + done + 1)).exists()
+    assert (folder / "checkpoint" / f"DCGAN.model-{3 + done + 1}.index").exists()
 
     write_pictures(folder / "pictures", size=8)
     epochs = 2 + done // 3
@@ -356,7 +356,7 @@ def test_a_generator_that_cannot_vary_is_said_to_have_collapsed(tmp_path):
     os.makedirs(tmp_path / "pictures")
     rng = np.random.RandomState(0)
     for i in range(16):
-        iio.imwrite(tmp_path / "pictures" / "{:02d}.png".format(i), np.uint8(rng.randint(0, 2, (8, 8, 3)) * 255))
+        iio.imwrite(tmp_path / "pictures" / f"{i:02d}.png", np.uint8(rng.randint(0, 2, (8, 8, 3)) * 255))
     process = train(tmp_path, *BASE, "--gf_dim", 1, "--df_dim", 32, "--z_dim", 1, "--batch_size", 16, "--epoch", 900,
                     "--summary_every", 100000, "--sample_every", 50, "--learning_rate", 0.0005)
     assert process.returncode == 0

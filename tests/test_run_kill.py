@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import snapshot, start, steps_done, train, two_at_a_time, variables, wait_until, write_pictures
+from helpers import snapshot, start, steps_done, train, two_at_a_time, variables, wait_until, write_pictures
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 FLAGS = ["--image_size", 8, "--sample_every", 7, "--save_every", 1, "--epoch", 17]  # 51 steps

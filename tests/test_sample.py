@@ -9,7 +9,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import load_image, run_script, the_error, train, two_at_a_time, write_pictures
+from helpers import load_image, run_script, the_error, train, two_at_a_time, write_pictures
 from PIL import Image
 from reference import Reference, random_params
 from scipy import stats
@@ -141,9 +141,9 @@ def test_images_are_single_files_drawn_in_small_batches(tmp_path, model, sampler
     monkeypatch.setattr(sampler, "draw_all", lambda z: drawn.append(len(z)) or type(sampler).draw_all(sampler, z))
     out = tmp_path / "images"
     gantut_sample.images(sampler, config(out, count=130))
-    assert sorted(os.listdir(out)) == ["image_{:05d}.png".format(i) for i in range(130)]
+    assert sorted(os.listdir(out)) == [f"image_{i:05d}.png" for i in range(130)]
     assert drawn == [64, 64, 2]
-    pictures = np.array([iio.imread(out / "image_{:05d}.png".format(i)).astype(int) for i in range(130)])
+    pictures = np.array([iio.imread(out / f"image_{i:05d}.png").astype(int) for i in range(130)])
     assert same(pictures, reference_images(model, noise(*range(130))))
 
     with pytest.raises(UserError, match="1 other picture.*image_00129.png"):  # which FID would count
@@ -169,7 +169,7 @@ def test_interpolation(tmp_path, model, sampler, path):
         a, b = noise(2 * row, 2 * row + 1)
         assert same(pictures[row], reference_images(model, np.array([way(a, b, t) for t in np.linspace(0, 1, 5)])))
     gantut_sample.images(sampler, config(tmp_path / "images", count=6))
-    ends = [iio.imread(tmp_path / "images" / "image_{:05d}.png".format(i)) for i in range(6)]
+    ends = [iio.imread(tmp_path / "images" / f"image_{i:05d}.png") for i in range(6)]
     assert np.array_equal(pictures[:, [0, -1]].reshape([6, 16, 16, 3]), ends)  # the samples themselves, to the bit
 
 
@@ -204,7 +204,7 @@ def test_arithmetic(tmp_path, model, sampler):
 
 @pytest.mark.parametrize("wrong", ["64", "-1", "x", "", "1.5"])
 def test_arithmetic_wants_samples_of_the_grid(tmp_path, sampler, wrong):
-    with pytest.raises(UserError, match="no sample {} in a grid of 64: its samples are 0 to 63".format(wrong)):
+    with pytest.raises(UserError, match=f"no sample {wrong} in a grid of 64: its samples are 0 to 63"):
         gantut_sample.arithmetic(sampler, config(tmp_path / "a.png", a=["1"], b=["2", wrong], c=["4"]))
 
 
@@ -247,7 +247,7 @@ def test_walk(tmp_path, model, sampler, kind, frames):
 def write_epochs(folder, numbers, size=16):
     folder.mkdir()
     for i in numbers:
-        iio.imwrite(folder / "epoch_{:02d}.png".format(i), np.full([size, size, 3], i, dtype=np.uint8))
+        iio.imwrite(folder / f"epoch_{i:02d}.png", np.full([size, size, 3], i, dtype=np.uint8))
 
 
 def test_film_has_a_frame_for_each_epoch_in_order(tmp_path):
@@ -302,7 +302,7 @@ def test_nearest(tmp_path, sampler, capsys):
     write_pictures(data, n=150)
     gantut_sample.images(sampler, config(tmp_path / "images", count=2))
     for i, name in ((0, "149.png"), (1, "copy.png")):  # the training folder holds two of the samples
-        os.replace(tmp_path / "images" / "image_{:05d}.png".format(i), data / name)
+        os.replace(tmp_path / "images" / f"image_{i:05d}.png", data / name)
     capsys.readouterr()
     gantut_sample.nearest(sampler, config(tmp_path / "n.png", count=3, dataset=str(data), neighbours=4))
     said = capsys.readouterr().out.splitlines()
@@ -379,7 +379,7 @@ def test_the_modes_as_commands_after_a_training(trained):
         "gantut_sample.py", "--mode", case[0], "--out", out / case[1], *case[2].split(), cwd=trained), cases)
     for (_, name, _), process in processes.items():
         assert process.returncode == 0 and process.stderr == "", process.stderr
-        assert process.stdout.endswith("wrote {}\n".format(out / name))
+        assert process.stdout.endswith(f"wrote {out / name}\n")
     assert sorted(os.listdir(out)) == sorted(case[1] for case in cases)
     assert iio.imread(out / "grid.png").shape == (128, 128)  # gray
     with Image.open(out / "film.gif") as film:

@@ -5,7 +5,7 @@ import re
 import sys
 
 import pytest
-from conftest import ROOT, run_script, two_at_a_time, write_pictures
+from helpers import ROOT, run_script, two_at_a_time, write_pictures
 
 from gantut.scripts import argument_parser
 

@@ -13,7 +13,7 @@ import nbformat
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import (
+from helpers import (
     ROOT,
     SMALL,
     run_script,
@@ -58,7 +58,7 @@ def test_a_training_that_cannot_print_goes_on_and_saves(tmp_path):
         write_pictures(folder / "pictures")
         command = " ".join(script_command("gantut_trainer.py", *TRAIN, "--epoch", 20))
         redirected = how if "2>" in how else "2> err " + how
-        return folder, subprocess.run(["bash", "-c", "set -o pipefail; {} {}".format(command, redirected)], cwd=folder)
+        return folder, subprocess.run(["bash", "-c", f"set -o pipefail; {command} {redirected}"], cwd=folder)
 
     for how, (folder, process) in two_at_a_time(run, list(STREAMS)).items():
         assert process.returncode == 0, how
@@ -174,7 +174,7 @@ def test_what_a_terminal_or_a_batch_system_sends_is_heeded(tmp_path, pictures, n
     assert process.wait(60) == 128 + number
     steps = steps_done(tmp_path)
     assert "stopped and saved" in (tmp_path / "stderr").read_text()
-    assert (tmp_path / "checkpoint" / "DCGAN.model-{}.index".format(steps + 1)).exists()
+    assert (tmp_path / "checkpoint" / f"DCGAN.model-{steps + 1}.index").exists()
 
 
 def test_under_nohup_a_closed_terminal_is_nothing(tmp_path, pictures):
@@ -230,7 +230,7 @@ ENVIRONMENTS = {
 def test_importing_the_project_changes_no_environment(tmp_path):
     """A program's Keras and its windows are its own; under the name of a script they are the script's."""
     others = {"MPLBACKEND": "svg", "KERAS_BACKEND": "torch", "TF_USE_LEGACY_KERAS": "0"}
-    words = "print(*(os.environ.get(name) for name in {}))".format(list(others))
+    words = f"print(*(os.environ.get(name) for name in {list(others)}))"
     imports = "import os, gantut_gan, gantut_trainer, gantut_sample, gantut_complete, gantut_judge\n"
     (tmp_path / "program.py").write_text(imports + words)
     (tmp_path / "gantut_readers.py").write_text("import os, gantut.quiet\n" + words)
@@ -368,13 +368,13 @@ def test_numbers_that_are_none(tmp_path):
                 "            gantut.flags.parse_flags(['x.py', '--dataset=d', word])\n"
                 "            print('took', word)\n"
                 "        except SystemExit as error:\n            print(error)\n").format(script[:-3])
-        words = ["--{}={}".format(name, value) for name in names for value in ("nan", "inf")]
+        words = [f"--{name}={value}" for name in names for value in ("nan", "inf")]
         process = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=tmp_path,
                                  env={**os.environ, "PYTHONPATH": ROOT})
         lines = process.stdout.splitlines()
         assert len(lines) == len(words), process.stderr
         for word, line in zip(words, lines):
-            assert line.startswith("error: flag {}: ".format(word)), line
+            assert line.startswith(f"error: flag {word}: "), line
 
 
 def test_the_short_flag_for_help(tmp_path):

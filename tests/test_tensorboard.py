@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from conftest import run_script, the_error, train, two_at_a_time, write_pictures
+from helpers import run_script, the_error, train, two_at_a_time, write_pictures
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from test_quiz import needs_browser

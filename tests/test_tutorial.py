@@ -13,13 +13,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import ROOT, write_pictures
+from helpers import ROOT, write_pictures
 
 import gantut_datafuncs
 import gantut_gan
 import gantut_imgfuncs
 from gantut.flags import PART_5
 from gantut_gan import DCGAN
+
+pytestmark = pytest.mark.quick
 
 SMALL = dict(image_size=16, batch_size=8, z_dim=6, gf_dim=2, df_dim=3)
 
@@ -105,7 +107,7 @@ def test_the_flags_of_part_5_and_their_defaults():
 # the graph with the tutorial's sizes, built once and never run
 
 def batch_norm(name, channels):
-    return {"{}/{}".format(name, part): [channels] for part in ("beta", "gamma", "moving_mean", "moving_variance")}
+    return {f"{name}/{part}": [channels] for part in ("beta", "gamma", "moving_mean", "moving_variance")}
 
 
 GENERATOR_64 = {
@@ -321,7 +323,7 @@ def test_train_first_says_that_there_is_no_model(trained):
 
 def test_the_progress_line_has_the_tutorials_format(trained):
     time_, d_loss, g_loss = map(float, re.findall(r"\d+\.\d+", trained.lines[2]))
-    assert trained.lines[2] == PROGRESS.format(0, 0, 1, time_, d_loss) + ", g_loss: {:.8f}".format(g_loss)
+    assert trained.lines[2] == PROGRESS.format(0, 0, 1, time_, d_loss) + f", g_loss: {g_loss:.8f}"
 
 
 def test_the_sample_line_has_the_tutorials_format(trained):

@@ -14,7 +14,7 @@ import mnist_gan
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import ROOT, run_script, script_command, two_at_a_time
+from helpers import ROOT, run_script, script_command, two_at_a_time
 
 from gantut.errors import UserError
 

@@ -9,7 +9,7 @@ import re
 import subprocess
 
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 
 pytestmark = pytest.mark.quick
 
@@ -110,7 +110,7 @@ def hits(text, allowed=()):
 
 
 def test_the_texts_use_the_fields_words():
-    wrong = ["{}, {}".format(path, hit) for path, text in texts().items() for hit in hits(text, ALLOWED.get(path, ()))]
+    wrong = [f"{path}, {hit}" for path, text in texts().items() for hit in hits(text, ALLOWED.get(path, ()))]
     assert wrong == [], "\n" + "\n".join(wrong)
 
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import free_ports, losses, start, steps_done, the_error, train, variables, wait_until, write_pictures
+from helpers import free_ports, losses, start, steps_done, the_error, train, variables, wait_until, write_pictures
 
 from gantut.errors import Stopped, UserError
 from gantut.run_record import MAY_CHANGE, MUST_MATCH
@@ -36,7 +36,7 @@ class Team:
 
     def start(self, *flags, pause=0, tf_config=False, **one):
         """Start all, the last one first; one: more flags for worker i as w0=[...], w1=[...]."""
-        hosts = ["127.0.0.1:{}".format(port) for port in free_ports(len(self.folders))]
+        hosts = [f"127.0.0.1:{port}" for port in free_ports(len(self.folders))]
         environment = {**os.environ, "http_proxy": "http://127.0.0.1:9"}  # clusters have such; it must not matter
         self.processes = []
         for i in reversed(range(len(self.folders))):
@@ -44,7 +44,7 @@ class Team:
             if tf_config:
                 task = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": i}}
                 who, environment = [], {**environment, "TF_CONFIG": json.dumps(task)}
-            self.processes.insert(0, start(self.folders[i], *FLAGS, *who, *flags, *one.get("w{}".format(i), []),
+            self.processes.insert(0, start(self.folders[i], *FLAGS, *who, *flags, *one.get(f"w{i}", []),
                                            env=environment))
             time.sleep(pause)
 
@@ -103,11 +103,11 @@ def test_stop_any_worker_and_go_on_and_with_another_number(tmp_path, pictures, s
     alone = train(team.folders[0], *FLAGS, "--epoch", 10)  # as one process, in the same folder
     assert alone.returncode == 0 and "going on with 1 x 4 pictures a step (it was 2 x 4)" in alone.stdout
     assert [line for line, _ in losses(alone.stdout)] == [
-        "Epoch [{:2d}] [{:4d}/{:4d}]".format(epoch, idx, 6) for epoch in (8, 9) for idx in range(6)]
+        f"Epoch [{epoch:2d}] [{idx:4d}/{6:4d}]" for epoch in (8, 9) for idx in range(6)]
     team.start("--epoch", 11)
     assert team.end() == [0, 0] and "going on with 2 x 4 pictures a step (it was 1 x 4)" in team.stdout()
     assert [line for line, _ in losses(team.stdout())] == [
-        "Epoch [10] [{:4d}/{:4d}]".format(idx, 3) for idx in range(3)]
+        f"Epoch [10] [{idx:4d}/{3:4d}]" for idx in range(3)]
     assert team.saved() == 25 + 12 + 3
 
 
@@ -166,7 +166,7 @@ def test_a_killed_worker_ends_the_others_and_all_go_on(tmp_path, pictures, round
         for j in {0, 1, 2} - {killed}:
             line, = team.stderr(j).splitlines()
             assert re.fullmatch(r"error: lost .*: start all workers again to go on", line)
-            assert "worker {} (".format(killed) in line  # and perhaps another one that has ended because of it
+            assert f"worker {killed} (" in line  # and perhaps another one that has ended because of it
         assert saved < team.saved()
         saved = team.saved()
     if rounds == 1:
@@ -212,7 +212,7 @@ def test_a_worker_that_hangs(tmp_path, pictures):
 @pytest.mark.slow
 def test_lists_of_different_lengths(tmp_path, pictures):
     team = Team(tmp_path, 3, pictures)
-    hosts = ["127.0.0.1:{}".format(port) for port in free_ports(3)]
+    hosts = [f"127.0.0.1:{port}" for port in free_ports(3)]
     team.start("--worker_hosts", ",".join(hosts), w0=["--worker_hosts", ",".join(hosts[:2])])
     assert team.end() == [1, 1, 1]
     assert any("is joining a group with size" in line for line in team.errors())
@@ -220,10 +220,10 @@ def test_lists_of_different_lengths(tmp_path, pictures):
 
 def listening(pid):
     """The TCP ports on which a process listens."""
-    sockets = {os.readlink(entry.path) for entry in os.scandir("/proc/{}/fd".format(pid)) if entry.is_symlink()}
-    lines = [line.split() for name in ("tcp", "tcp6") for line in open("/proc/{}/net/{}".format(pid, name))]
+    sockets = {os.readlink(entry.path) for entry in os.scandir(f"/proc/{pid}/fd") if entry.is_symlink()}
+    lines = [line.split() for name in ("tcp", "tcp6") for line in open(f"/proc/{pid}/net/{name}")]
     return [int(line[1].rsplit(":", 1)[1], 16) for line in lines
-            if line[3] == "0A" and "socket:[{}]".format(line[9]) in sockets]
+            if line[3] == "0A" and f"socket:[{line[9]}]" in sockets]
 
 
 def test_no_port_is_open_unless_there_are_other_machines(tmp_path, pictures):
@@ -246,7 +246,7 @@ def test_no_port_is_open_unless_there_are_other_machines(tmp_path, pictures):
 def test_the_others_do_not_come(tmp_path, pictures):
     ports = free_ports(2)
     process = train(tmp_path, "--worker_hosts", "127.0.0.1:{},127.0.0.1:{}".format(*ports), "--start_timeout", 4)
-    assert re.match(r" \[\*\] Waiting for worker 1 \(127.0.0.1:{}\): no process listens there$".format(ports[1]),
+    assert re.match(rf" \[\*\] Waiting for worker 1 \(127.0.0.1:{ports[1]}\): no process listens there$",
                     process.stdout)
     assert re.match("error: after 4.0 s this worker, 0, still waits for worker 1 .*: no process listens there: start",
                     the_error(process))
@@ -307,7 +307,7 @@ def test_by_slurm(monkeypatch, nodes, tasks, rank, node, hosts):
 ])
 def test_who_makes_no_sense(monkeypatch, flags, environment, message):
     monkeypatch.delenv("HOST_IP", raising=False)
-    with pytest.raises(UserError, match="^who are the workers, by [^\n]*\\? [^\n]*{}".format(message)):
+    with pytest.raises(UserError, match=f"^who are the workers, by [^\n]*\\? [^\n]*{message}"):
         workers(monkeypatch, flags, **environment)
 
 
@@ -334,7 +334,7 @@ def kubernetes(tmp_path, monkeypatch):
     server = HTTPServer(("127.0.0.1", 0), Api)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     config = {"apiVersion": "v1", "kind": "Config", "current-context": "c",
-              "clusters": [{"name": "k", "cluster": {"server": "http://127.0.0.1:{}".format(server.server_port)}}],
+              "clusters": [{"name": "k", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
               "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
               "users": [{"name": "u", "user": {}}]}
     (tmp_path / "config").write_text(json.dumps(config))
@@ -367,28 +367,28 @@ def test_an_address_that_is_taken_or_elsewhere():
     with pytest.raises(UserError, match="worker 1 cannot listen at 192.0.2.1:8470: Cannot assign requested address;"):
         check_address("192.0.2.1:8470", 1)
     port, = free_ports(1)
-    check_address("localhost:{}".format(port), 0)
-    server = tf.train.Server(tf.train.ClusterSpec({"worker": ["127.0.0.1:{}".format(port)]}), "worker", 0)
-    with pytest.raises(UserError, match="worker 0 cannot listen at 127.0.0.1:{}: Address already in use".format(port)):
-        check_address("127.0.0.1:{}".format(port), 0)
+    check_address(f"localhost:{port}", 0)
+    server = tf.train.Server(tf.train.ClusterSpec({"worker": [f"127.0.0.1:{port}"]}), "worker", 0)
+    with pytest.raises(UserError, match=f"worker 0 cannot listen at 127.0.0.1:{port}: Address already in use"):
+        check_address(f"127.0.0.1:{port}", 0)
     del server
 
 
 def test_a_port_that_is_taken_after_it_was_looked_at(monkeypatch):
     """By a second worker of the same number, started at once."""
-    hosts = ["127.0.0.1:{}".format(port) for port in free_ports(2)]
+    hosts = [f"127.0.0.1:{port}" for port in free_ports(2)]
     monkeypatch.setattr("gantut.workers.check_address", lambda *_: None)
     with socket.socket() as listener:  # which does not share its port
         listener.bind(("127.0.0.1", int(hosts[0].split(":")[1])))
         listener.listen()
-        with pytest.raises(UserError, match="worker 0 cannot listen at {}: .*another --task_index".format(hosts[0])):
+        with pytest.raises(UserError, match=f"worker 0 cannot listen at {hosts[0]}: .*another --task_index"):
             WorkerGroup(hosts, 0, tf.ConfigProto(), 1, 1)
 
 
 def test_two_workers_of_one_number(tmp_path, pictures):
     """One of them, or both, say so in a line; one that goes on waits for the other number in vain."""
     team = Team(tmp_path, 2, pictures)
-    hosts = ",".join("127.0.0.1:{}".format(port) for port in free_ports(2))
+    hosts = ",".join(f"127.0.0.1:{port}" for port in free_ports(2))
     team.processes = [start(folder, *FLAGS, "--worker_hosts", hosts, "--task_index", 0, "--start_timeout", 5)
                       for folder in team.folders]
     assert team.end() == [1, 1]
@@ -435,7 +435,7 @@ class FakeSession:
 
 def worker(index, hosts=3):
     one = object.__new__(WorkerGroup)
-    one.hosts, one.index, one.chief = ["h:{}".format(i) for i in range(hosts)], index, index == 0
+    one.hosts, one.index, one.chief = [f"h:{i}" for i in range(hosts)], index, index == 0
     one.note, one.notes, one.number, one.largest = "abcd"
     one.leave = lambda _: None
     return one
@@ -454,7 +454,7 @@ def run():
     ({"replicas": 4}, "replicas of worker 2 is 4, of worker 0 3")])
 def test_what_differs_is_named(other, message):
     worker(1).compare(FakeSession([{}, {}, {}]), run())
-    with pytest.raises(UserError, match="^the workers do not agree: {}".format(message)):
+    with pytest.raises(UserError, match=f"^the workers do not agree: {message}"):
         worker(1).compare(FakeSession([{}, {}, other]), run())
 
 

@@ -6,10 +6,10 @@ import subprocess
 import time
 
 import pytest
-from conftest import SMALL, script_command, steps_done, variables, wait_until, write_pictures
+from helpers import SMALL, script_command, steps_done, variables, wait_until, write_pictures
 from test_workers import FLAGS
 
-NAMES = ["gantut{}-{}".format(i, os.getpid()) for i in (0, 1)]
+NAMES = [f"gantut{i}-{os.getpid()}" for i in (0, 1)]
 ADDRESSES = ["10.77.0.1", "10.77.0.2"]
 HOSTS = ",".join(address + ":8470" for address in ADDRESSES)
 
@@ -26,11 +26,11 @@ def machines():
             ip("netns", "add", name)
         ip("link", "add", "link0", "netns", NAMES[0], "type", "veth", "peer", "name", "link1", "netns", NAMES[1])
         for i, name in enumerate(NAMES):
-            ip("-n", name, "address", "add", ADDRESSES[i] + "/24", "dev", "link{}".format(i))
-            ip("-n", name, "link", "set", "link{}".format(i), "up")
+            ip("-n", name, "address", "add", ADDRESSES[i] + "/24", "dev", f"link{i}")
+            ip("-n", name, "link", "set", f"link{i}", "up")
         yield
     except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip("no network namespaces here: {}".format(error))
+        pytest.skip(f"no network namespaces here: {error}")
     finally:
         for name in NAMES:
             subprocess.run(["ip", "netns", "delete", name], capture_output=True)
@@ -62,8 +62,7 @@ def test_a_cut_link_ends_both_and_they_go_on(tmp_path, machines, silent):
     assert time.monotonic() - at < 60
     for i, folder in enumerate(folders):
         line, = (folder / "stderr").read_text().splitlines()
-        assert re.fullmatch(r"error: lost worker {} \({}:8470\): .*: start all workers again to go on".format(
-            1 - i, ADDRESSES[1 - i]), line)
+        assert re.fullmatch(rf"error: lost worker {1 - i} \({ADDRESSES[1 - i]}:8470\): .*: start all workers again to go on", line)
     assert variables(folders[0])
 
     if silent:

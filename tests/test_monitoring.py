@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import variables, write_pictures
+from helpers import variables, write_pictures
 
 from gantut.errors import UserError
 from gantut_gan import DCGAN
@@ -40,7 +40,7 @@ def test_what_ends_a_step_is_one_line_and_what_was_trained_is_saved(tmp_path, na
         train(tmp_path, raised, step)
     assert "\n" not in str(caught.value)
     found = [file for file in os.listdir(tmp_path / "checkpoint") if file.endswith("index")]
-    assert found == (["DCGAN.model-{}.index".format(saved)] if saved else [])
+    assert found == ([f"DCGAN.model-{saved}.index"] if saved else [])
     assert not saved or variables(tmp_path)
 
 

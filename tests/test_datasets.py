@@ -6,11 +6,11 @@ import zlib
 
 import numpy as np
 import pytest
-from conftest import examine, load_image, run_script, the_error, train, two_at_a_time, write_pictures
+from helpers import examine, load_image, message, run_script, the_error, train, two_at_a_time, write_pictures
 from PIL import Image, PngImagePlugin
 
 import gantut_gan
-from gantut.datasets import find_dataset
+from gantut.datasets import check_number, find_dataset
 from gantut.errors import UserError
 from gantut.images import ENDINGS, FORMATS
 from gantut_gan import dataset_files
@@ -44,7 +44,7 @@ SYSTEMS = [".ipynb_checkpoints", "@eaDir", "__MACOSX", "#recycle", "$RECYCLE.BIN
 def test_the_folders_of_a_system_do_not_count(tmp_path, capsys, name):
     touch(tmp_path, "a.png", "deep/b.webp", name + "/c.png", name + "/deeper/d.png")
     assert found(tmp_path) == ["a.png", "deep/b.webp"]
-    assert capsys.readouterr().err == " [!] 2 pictures in {}; left out: 1 hidden or system folder(s)\n".format(tmp_path)
+    assert capsys.readouterr().err == f" [!] 2 pictures in {tmp_path}; left out: 1 hidden or system folder(s)\n"
 
 
 @pytest.mark.parametrize("name", ["@alice", "_b", "eaDir", "recycle", "MACOSX"])
@@ -82,8 +82,8 @@ def test_what_is_no_regular_file_is_never_opened(tmp_path, capsys):
 def test_one_line_says_how_many_are_left_out_and_why(tmp_path, capsys):
     touch(tmp_path, "a.png", "b.GIF", "notes.txt", "more.txt", "c.heic", "README", ".hidden.png", ".DS_Store")
     assert found(tmp_path) == ["a.png", "b.GIF"]
-    assert capsys.readouterr().err == (" [!] 2 pictures in {}; left out: 2 hidden file(s), 4 of other kinds: "
-                                       ".txt (2), no ending (1), .heic (1)\n").format(tmp_path)
+    assert capsys.readouterr().err == (f" [!] 2 pictures in {tmp_path}; left out: 2 hidden file(s), 4 of other kinds: "
+                                       ".txt (2), no ending (1), .heic (1)\n")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
@@ -98,9 +98,9 @@ def test_a_training_on_pictures_of_every_kind(tmp_path):
     """Eight formats, a linked folder, a pipe: a real training, and a newline in a name stays in one line."""
     write_pictures(tmp_path / "few", n=16)
     for i, ending in enumerate(ENDINGS):
-        with Image.open(tmp_path / "few" / "{:03d}.png".format(i)) as picture:
+        with Image.open(tmp_path / "few" / f"{i:03d}.png") as picture:
             (tmp_path / "pictures").mkdir(exist_ok=True)
-            picture.save(tmp_path / "pictures" / "picture{}".format(ending))
+            picture.save(tmp_path / "pictures" / f"picture{ending}")
     os.symlink(tmp_path / "few", tmp_path / "pictures" / "few")
     os.mkfifo(tmp_path / "pictures" / "pipe.png")
     (tmp_path / "pictures" / "two\nlines.png").write_text("no picture")
@@ -118,7 +118,7 @@ def test_text_in_a_picture_is_no_harm(tmp_path):
     for megabytes, said in [(3, None), (70, "has more than 64 MB of text in it: save it without")]:
         text = PngImagePlugin.PngInfo()
         text.add_text("settings", "x" * megabytes * 10**6, zip=True)
-        path = str(tmp_path / "{}.png".format(megabytes))
+        path = str(tmp_path / f"{megabytes}.png")
         Image.new("RGB", (16, 16), "red").save(path, pnginfo=text)
         assert examine(path, 16).broken == said
         if said:
@@ -202,7 +202,7 @@ def test_tiffs_in_which_white_is_zero(tmp_path, dtype):
 @pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32])
 def test_signed_numbers_are_called_that(tmp_path, dtype):
     write_tiff(tmp_path / "gray.tif", gray(np.iinfo(dtype).max, dtype), 1, sample_format=2)
-    said = "signed {}-bit numbers".format(np.iinfo(dtype).bits)
+    said = f"signed {np.iinfo(dtype).bits}-bit numbers"
     assert said in examine(str(tmp_path / "gray.tif"), 16).broken
     with pytest.raises(UserError, match=said):
         load_image(str(tmp_path / "gray.tif"), 16)
@@ -254,3 +254,81 @@ def test_aligned_is_not_advised_where_it_is_not(tmp_path, monkeypatch):
     with pytest.raises(UserError) as error:
         find_dataset("aligned")
     assert "try" not in str(error.value)
+
+
+# check_number
+
+@pytest.mark.parametrize("n", [4, 5])
+def test_check_number_is_content_with_one_batch(n):
+    check_number(["picture.png"] * n, "folder", 4)
+
+
+def test_check_number_says_which_endings_it_found_instead(tmp_path):
+    touch(tmp_path, "a.GIF", "b.gif", "deep/er/c.gif", "deep/d.txt", "README")
+    said = message(check_number, [], str(tmp_path), 4)
+    assert str(tmp_path) in said
+    assert ".gif (3)" in said and ".txt (1)" in said and "no ending (1)" in said
+    assert ".png" in said and ".jpg" in said and ".jpeg" in said
+
+
+def test_check_number_lists_only_the_most_common_endings(tmp_path):
+    touch(tmp_path, *[f"{i}.e{ending}" for ending in range(20) for i in range(ending + 1)])
+    said = message(check_number, [], str(tmp_path), 4)
+    assert ".e19 (20)" in said and ".e0 (1)" not in said
+
+
+def test_check_number_says_that_a_folder_is_empty(tmp_path):
+    os.makedirs(tmp_path / "empty" / "emptier")
+    assert "no files at all" in message(check_number, [], str(tmp_path / "empty"), 4)
+
+
+def test_check_number_says_that_of_a_missing_folder_too(tmp_path):
+    assert str(tmp_path / "nowhere") in message(check_number, [], str(tmp_path / "nowhere"), 4)
+
+
+def test_check_number_says_the_largest_batch_possible():
+    said = message(check_number, ["picture.png"] * 3, "folder", 64)
+    assert "3 " in said and "folder" in said and "64" in said and "--batch_size 3" in said
+
+
+# dataset_files, in and below a folder
+
+def test_dataset_files_are_sorted_and_from_all_subfolders(tmp_path):
+    names = ["b.png", "a.jpg", "deep/c.jpeg", "deep/er/d.png", "z/a.png"]
+    touch(tmp_path, *names)
+    assert dataset_files(str(tmp_path)) == sorted(str(tmp_path / name) for name in names)
+
+
+def test_dataset_files_take_endings_in_any_case(tmp_path):
+    names = ["a.PNG", "b.Jpg", "c.JPEG", "d.jpeg"]
+    touch(tmp_path, *names)
+    assert dataset_files(str(tmp_path)) == [str(tmp_path / name) for name in names]
+
+
+def test_dataset_files_leave_other_files_out(tmp_path):
+    touch(tmp_path, "a.png", "b.svg", "c.txt", "d.png.bak", "epng", "jpg", "png/f.heic")
+    assert dataset_files(str(tmp_path)) == [str(tmp_path / "a.png")]
+
+
+@pytest.mark.parametrize("folder", ["faces [small]", "what?", "all*", "[!a]", "späte Bilder"])
+def test_dataset_files_in_folders_with_special_characters(tmp_path, folder):
+    touch(tmp_path, folder + "/a.png", folder + "/" + folder + "/b.png", "other/c.png")
+    root = str(tmp_path / folder)
+    assert dataset_files(root) == sorted([os.path.join(root, "a.png"), os.path.join(root, folder, "b.png")])
+
+
+def test_dataset_files_ignore_folders_named_like_pictures(tmp_path):
+    os.makedirs(tmp_path / "folder.png" / "deeper.jpg")
+    touch(tmp_path, "a.png", "folder.png/b.png")
+    assert dataset_files(str(tmp_path)) == [str(tmp_path / "a.png"), str(tmp_path / "folder.png" / "b.png")]
+
+
+@pytest.mark.parametrize("ending", ["", os.sep])
+def test_dataset_files_with_and_without_a_slash_at_the_end(tmp_path, ending):
+    files = dataset_files(write_pictures(tmp_path / "pictures", n=3) + ending)
+    assert [os.path.basename(path) for path in files] == ["000.png", "001.png", "002.png"]
+
+
+def test_dataset_files_of_an_empty_and_of_a_missing_folder(tmp_path):
+    assert dataset_files(str(tmp_path)) == []
+    assert dataset_files(str(tmp_path / "nowhere")) == []

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import (
+from helpers import (
     SMALL,
     run_script,
     snapshot,
@@ -153,7 +153,7 @@ def test_two_runs_in_one_folder(trained, tmp_path):
     first = start(folder, "--epoch", 10000)
     wait_until(lambda: steps_done(folder) > 2, first)
     line = the_error(train(folder, "--epoch", 10000))
-    assert "process {} on".format(first.pid) in line and "--checkpoint_dir" in line
+    assert f"process {first.pid} on" in line and "--checkpoint_dir" in line
     first.kill()  # leaves no lock behind
     first.wait()
     done = step_of(newest_checkpoint(str(folder / "checkpoint"))) // 3  # it may have saved meanwhile

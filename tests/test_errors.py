@@ -9,7 +9,7 @@ import make_faces
 import mnist
 import numpy as np
 import pytest
-from conftest import ROOT, run_script, snapshot, the_error, write_pictures
+from helpers import ROOT, run_script, snapshot, the_error, write_pictures
 from matplotlib.figure import Figure
 from test_run_fails import small_disk
 from test_sample import config, model, sampler  # noqa: F401
@@ -149,9 +149,8 @@ def test_what_may_not_be_written_to_is_not_replaced(tmp_path):
     path.write_text("old")
     path.chmod(0o444)
     tmp_path.chmod(0o777)
-    code = ("import os, sys; sys.path[:0] = {!r}; from gantut.errors import write_whole\n"
-            "os.chdir({!r}); os.setgid(65534); os.setuid(65534); write_whole('mine', 'new')").format(
-        [ROOT, *sys.path], str(tmp_path))
+    code = (f"import os, sys; sys.path[:0] = {[ROOT, *sys.path]!r}; from gantut.errors import write_whole\n"
+            f"os.chdir({str(tmp_path)!r}); os.setgid(65534); os.setuid(65534); write_whole('mine', 'new')")
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "PermissionError" in process.stderr and path.read_text() == "old", process.stderr
     with pytest.raises(IsADirectoryError), whole(str(tmp_path)) as part, open(part, "w"):

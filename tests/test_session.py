@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import (
+from helpers import (
     SMALL,
     losses,
     start,
@@ -24,7 +24,7 @@ HAS_IT = pytest.mark.skipif(not processors_arithmetic(), reason="this processor 
 
 
 def cpuinfo(path, flags):
-    path.write_text("processor\t: 0\nvendor_id\t: AuthenticAMD\nflags\t\t: fpu avx2 {}\nbugs\t: none\n".format(flags))
+    path.write_text(f"processor\t: 0\nvendor_id\t: AuthenticAMD\nflags\t\t: fpu avx2 {flags}\nbugs\t: none\n")
     return str(path)
 
 

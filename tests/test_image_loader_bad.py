@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 import pytest
-from conftest import examine, load_image, look_over, start, steps_done, the_error, train, wait_until, write_pictures
+from helpers import examine, load_image, look_over, start, steps_done, the_error, train, wait_until, write_pictures
 from PIL import Image
 
 from gantut.errors import UserError
@@ -35,7 +35,7 @@ def test_all_unreadable_pictures_are_listed_and_refused(tmp_path):
     spoil(write_pictures(tmp_path / "pictures", size=8), "003.png", "017.png", "no.jpg")
     process = train(tmp_path, *BASE, "--epoch", 1)
     line = the_error(process)
-    assert process.stderr.splitlines() == [" [!] pictures/{}: is no picture".format(name) for name in
+    assert process.stderr.splitlines() == [f" [!] pictures/{name}: is no picture" for name in
                                            ("003.png", "017.png", "no.jpg")] + [line]
     assert "3 such files" in line and "--skip_bad_images" in line
     assert "Epoch [" not in process.stdout
@@ -48,7 +48,7 @@ def test_with_skip_bad_images_they_are_listed_and_left_out(tmp_path):
     process = train(tmp_path, *BASE, "--epoch", 1, "--skip_bad_images")
     assert process.returncode == 0 and process.stdout.count("Epoch [") == 3
     said = process.stderr.splitlines()
-    assert said[:3] == [" [!] pictures/{}: is no picture".format(name) for name in ("003.png", "017.png", "no.jpg")]
+    assert said[:3] == [f" [!] pictures/{name}: is no picture" for name in ("003.png", "017.png", "no.jpg")]
     assert len(said) == 4 and "pictures/005.png: " in said[3] and "another picture takes its place" in said[3]
 
 
@@ -78,7 +78,7 @@ def test_a_picture_that_turns_bad_while_it_trains_ends_the_run_without(tmp_path)
     said = (tmp_path / "stderr").read_text()
     assert said.count("\n") == 1 and said.startswith("error: pictures/012.png: ")
     done = steps_done(tmp_path)
-    assert (tmp_path / "checkpoint" / "DCGAN.model-{}.index".format(done + 1)).exists()
+    assert (tmp_path / "checkpoint" / f"DCGAN.model-{done + 1}.index").exists()
 
     refused = train(tmp_path, *BASE, "--epoch", done // 3 + 2)
     assert "other data" in the_error(refused)
@@ -250,7 +250,7 @@ def look_over_many(tmp_path, n):
     """Look over n files, hard links to a few; returns how many seconds it took."""
     originals = [os.path.join(write_pictures(tmp_path / "few", n=10, size=64), "%03d.png" % i) for i in range(10)]
     (tmp_path / "many").mkdir()
-    files = [str(tmp_path / "many" / "{:06d}.png".format(i)) for i in range(n)]
+    files = [str(tmp_path / "many" / f"{i:06d}.png") for i in range(n)]
     for i, path in enumerate(files):
         os.link(originals[i % 10], path)
     start_time = time.monotonic()
@@ -266,5 +266,5 @@ def test_5_000_files_are_looked_over_in_3_seconds(tmp_path):
 @pytest.mark.slow
 def test_100_000_files_are_looked_over_in_a_minute(tmp_path):
     seconds = look_over_many(tmp_path, 100000)
-    warnings.warn("100,000 files took {:.1f} s".format(seconds), stacklevel=1)
+    warnings.warn(f"100,000 files took {seconds:.1f} s", stacklevel=1)
     assert seconds < 60

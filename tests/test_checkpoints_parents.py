@@ -9,7 +9,7 @@ import re
 
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import ROOT, run_script, snapshot, the_error, two_at_a_time, write_pictures
+from helpers import ROOT, run_script, snapshot, the_error, two_at_a_time, write_pictures
 
 from gantut.checkpoints import model_sizes, parent
 from gantut.errors import UserError
@@ -52,7 +52,7 @@ PARENTS = {  # their shapes: whose, in what they differ
                           ", d_h3_lin where the tutorial's has d_h00_conv, d_bn0, d_bn1, d_bn2, d_h4_lin, and both "
                           "networks are given a class besides (g_h1_lin)"),
     "bamos, later": (with_filters_of_the_tutorial(renamed(LATER, *(
-        ("d_bn{}".format(i), "d_bn{}".format(i - 1)) for i in (1, 2, 3)))),
+        (f"d_bn{i}", f"d_bn{i - 1}") for i in (1, 2, 3)))),
         "one of bamos/dcgan-completion.tensorflow: its D has d_h0_conv where the tutorial's has d_h00_conv; "),
 }
 FULL, SMALL = ("512, 256, 128, 64", "512, 512, 256, 128"), ("32, 16, 8, 4", "32, 32, 16, 8")
@@ -82,7 +82,7 @@ def write(folder, shapes):
 def test_a_parents_checkpoint_is_named(tmp_path, name):
     shapes, line = PARENTS[name]
     whose, words = parent(shapes)
-    assert line.format(*FULL) in "one of {}: {}; ".format(whose, words)
+    assert line.format(*FULL) in f"one of {whose}: {words}; "
     write(tmp_path, shapes)
     with pytest.raises(UserError, match=re.escape(line.format(*SMALL))):
         model_sizes(str(tmp_path / "parents"))
@@ -111,5 +111,5 @@ def test_what_is_no_parents_is_not_said_to_be_one(tmp_path, without, holds_no):
     ours = renamed(PARENTS["bamos, later"][0], ("d_h0_conv", "d_h00_conv"))
     assert parent(ours) is None
     write(tmp_path, {name: shape for name, shape in ours.items() if not name.startswith(without)})
-    with pytest.raises(UserError, match="none of a whole DCGAN, it holds no {}: use".format(holds_no)):
+    with pytest.raises(UserError, match=f"none of a whole DCGAN, it holds no {holds_no}: use"):
         model_sizes(str(tmp_path / "parents"))

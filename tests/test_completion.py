@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import imageio.v3 as iio
 import numpy as np
 import pytest
-from conftest import run_script, snapshot, the_error, two_at_a_time, write_pictures
+from helpers import run_script, snapshot, the_error, two_at_a_time, write_pictures
 from PIL import Image
 from test_complete import model  # noqa: F401  (a fixture)
 
@@ -67,7 +67,7 @@ def test_nothing_that_is_read_is_written_over(model, tmp_path, monkeypatch):  # 
     write_pictures(tmp_path / "far" / "deep", n=1)
     for name in ("masks", "some", "linked", "hard", "tree", "some masks", "mask links", "masks of links"):
         (tmp_path / name).mkdir()
-    for name in ("{:03d}.png".format(i) for i in range(3)):
+    for name in (f"{i:03d}.png" for i in range(3)):
         mask = np.uint8(make_mask("left", 16, None)) * 255
         iio.imwrite(tmp_path / "masks" / name, mask)
         iio.imwrite(tmp_path / "masks of links" / name, mask)
@@ -174,7 +174,7 @@ def test_strange_names_are_completed_each_with_its_own_mask(model, tmp_path):  #
     for n in (4, 5):  # the second time onto the results of the first
         done = complete(tmp_path, *flags)
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
-        assert "{} pictures completed".format(n) in done.stdout
+        assert f"{n} pictures completed" in done.stdout
         if n == 4:
             os.rename(tmp_path / "later.jpg", tmp_path / "pictures" / "a" / "x.jpg")
     alone, beside = (iio.imread(tmp_path / "out" / name) for name in ("a_x.png", "a_x_png.png"))

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import snapshot, the_error, train, two_at_a_time, variables, write_pictures
+from helpers import snapshot, the_error, train, two_at_a_time, variables, write_pictures
 
 from gantut import weights
 from gantut.checkpoints import Saver
@@ -35,7 +35,7 @@ def root(tmp_path_factory):
 
 
 def values(folder, step=None):
-    reader = tf.train.load_checkpoint(str(folder) if step is None else "{}/DCGAN.model-{}".format(folder, step))
+    reader = tf.train.load_checkpoint(str(folder) if step is None else f"{folder}/DCGAN.model-{step}")
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
@@ -163,7 +163,7 @@ def test_sizes_that_differ_are_named(root, tmp_path, name):
     write_pictures(tmp_path / "pictures")
     given, here = str(root / "latest" / "checkpoint"), OTHER[name][name]
     there = {**SIZES, "c_dim": 3}[name]
-    words = "was made with --{0}={1}, this one with --{0}={2}: train".format(name, there, here)
+    words = f"was made with --{name}={there}, this one with --{name}={here}: train"
     with pytest.raises(UserError, match=words):
         training(tmp_path, str(tmp_path / "checkpoint"), given, **OTHER[name])
     assert os.listdir(tmp_path) == ["pictures"]
