@@ -61,3 +61,18 @@ def test_photographs_runs_and_does_nothing_twice(tmp_path):
     process = run_script("benchmarks/photographs.py", "--dataset", "pictures", "--folder", "out", "--minutes", 1,
                          cwd=tmp_path)
     assert process.returncode == 2 and "was made with other flags" in process.stderr
+
+
+@pytest.mark.slow
+def test_a_model_to_give_away_draws_what_the_trained_one_draws(tmp_path):
+    write_pictures(tmp_path / "pictures")
+    assert train(tmp_path, "--epoch", 2, "--ema", 0.9).returncode == 0
+    run_script("benchmarks/pretrained.py", "--out", "both", cwd=tmp_path)
+    run_script("benchmarks/pretrained.py", "--out", "smaller", "--average_only", cwd=tmp_path)
+    drawn = []
+    for folder in ("checkpoint", "both", "smaller"):
+        run_script("gantut_sample.py", "--checkpoint_dir", folder, "--count", 4, "--out", folder + ".png", cwd=tmp_path)
+        drawn.append((tmp_path / (folder + ".png")).read_bytes())
+    assert drawn[0] == drawn[1] == drawn[2]
+    sizes = [sum(path.stat().st_size for path in (tmp_path / folder).glob("*.data*")) for folder in ("both", "smaller")]
+    assert sizes[1] < sizes[0]
