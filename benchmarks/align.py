@@ -119,13 +119,15 @@ def main():
         assert rows.keys() == marks.keys(), "every picture once"
         found = {name for name, row in rows.items() if row["output"]}
         faces = {name for name, points in marks.items() if points is not None}
-        print(f"{args.count} pictures, {args.workers} workers: {args.count / seconds:.1f} pictures/s ({args.count / whole:.1f} with the start)")
-        quarters = [max(part) for part in np.array_split(memory, 4)]
-        print("memory of all processes, most in each quarter of the run: {} MB".format(
-            ", ".join(f"{most:.0f}" for most in quarters)))
-        print(f"faces: {len(found & faces)} of {len(faces)} found; {len(found - faces)} of {args.count - len(faces)} pictures without a face gave one")
+        print(f"{args.count} pictures, {args.workers} workers: {args.count / seconds:.1f} pictures/s "
+              f"({args.count / whole:.1f} with the start)")
+        quarters = ", ".join(f"{max(part):.0f}" for part in np.array_split(memory, 4))
+        print(f"memory of all processes, most in each quarter of the run: {quarters} MB")
+        print(f"faces: {len(found & faces)} of {len(faces)} found; "
+              f"{len(found - faces)} of {args.count - len(faces)} pictures without a face gave one")
         distances = np.concatenate([distance(rows[name], marks[name]) for name in sorted(found & faces)])
-        print(f"known landmarks from the template, pixels at 64: median {np.median(distances):.2f}, 90 % under {np.quantile(distances, .9):.2f}")
+        print("known landmarks from the template, pixels at 64: "
+              f"median {np.median(distances):.2f}, 90 % under {np.quantile(distances, .9):.2f}")
         if args.sheet:
             contact_sheet(raw, out, sorted(found)[:32]).save(args.sheet)
 

@@ -77,10 +77,10 @@ def report(args, found, floor):
                        for name in (recipe, recipe.replace(*BEGINNINGS[::-1])))
         times = [next((n / one["epochs"] for n, _, score in one["curve"] if score <= other["curve"][-1][2]), np.inf)
                  for one, other in zip(of, nothing) if other]  # infinite: never
+        nearest = np.mean([one["scores"]["nearest in the data"] for one in of])
         rows.append([recipe, machine.spread([one["scores"][machine.BEST] for one in of]),
                      *(f"{logit:.1f}" for logit in np.mean([one["logits"] for one in of], axis=0)),
-                     "{:.1f}".format(np.mean([one["scores"]["nearest in the data"] for one in of])),
-                     f"{np.median(times):.2f}" if times else ""])
+                     f"{nearest:.1f}", f"{np.median(times):.2f}" if times else ""])
     machine.table(["recipe", machine.BEST, "D of the learnt", "of the held out", "of samples",
                    "nearest in the data", "time"], rows)
 
@@ -108,7 +108,7 @@ def main():
 
     sizes = {**model_sizes(args.init_from), "batch_size": args.batch_size, "precision": args.precision}
     size, learnt = sizes.pop("image_size"), divide(args.data, args.out, args.held_out)
-    flags = ["--dataset", os.path.join(args.out, "learnt"), *("--{}={}".format(*one) for one in sizes.items())]
+    flags = ["--dataset", os.path.join(args.out, "learnt"), *(f"--{name}={value}" for name, value in sizes.items())]
     loader = Loader(gantut_imgfuncs, size, is_crop=True, c_dim=sizes["c_dim"])
     parts = [loader.load_all(list_pictures(os.path.join(args.out, name), ["jpg", "jpeg", "png"]))
              for name in ("learnt", "held_out")]

@@ -84,15 +84,15 @@ def begin(classifier, images, held_out, held_out_labels):
 
 def show(results):
     """Print the table of all that is done, a line for the seeds of each training."""
-    print("the classifier's accuracy on {} held-out digits: {:.1%}\n".format(
-        results["digits"][1], results["accuracy"]))
+    accuracy, (_, held_out) = results["accuracy"], results["digits"]
+    print(f"the classifier's accuracy on {held_out} held-out digits: {accuracy:.1%}\n")
     groups = {name: {"": figures} for name, figures in results["samples"].items()}
     for key, figures in results["runs"].items():
         name, seed = key.rsplit("-", 1)
         groups.setdefault(name, {})[seed] = figures
     machine.table([f"{COUNT} samples", "seeds", "classes of ten", "mean confidence", "Fréchet distance"], [
         [name, *(" ".join(column) for column in zip(*(
-            [seed, str(f["classes"]), "{:.3f}".format(f["confidence"]), "{:.1f}".format(f["frechet"])]
+            [seed, str(f["classes"]), f"{f['confidence']:.3f}", f"{f['frechet']:.1f}"]
             for seed, f in sorted(group.items()))))] for name, group in groups.items()])
 
 

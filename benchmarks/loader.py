@@ -269,12 +269,14 @@ def main():
         if "waiting" in args.only:
             results["waiting"] = measure(folder, "waiting", args.steps)
             steps, waits = results["waiting"].values()
-            print(f"\nwaiting: {sum(waits):.3f} s of {sum(steps):.1f} s in {len(steps)} steps, {sum(waits) / sum(steps):.2%}; without the first {sum(waits[1:]) / sum(steps[1:]):.2%}")
+            print(f"\nwaiting: {sum(waits):.3f} s of {sum(steps):.1f} s in {len(steps)} steps, "
+                  f"{sum(waits) / sum(steps):.2%}; without the first {sum(waits[1:]) / sum(steps[1:]):.2%}")
         if "start" in args.only:
-            results["start"] = measure(link_many(folder, args.files), "start")
-            print("\nstart: {files:,} files, the first batch after {seconds:.1f} s; {list_mb:.0f} MB for the list, "
-                  "{batches_mb:.0f} MB more with --cache_mb {cache_mb}".format(**results["start"]))
-    print("\n" + ", ".join("{} {}".format(*pair) for pair in results["machine"].items()))
+            one = results["start"] = measure(link_many(folder, args.files), "start")
+            print(f"\nstart: {one['files']:,} files, the first batch after {one['seconds']:.1f} s; "
+                  f"{one['list_mb']:.0f} MB for the list, "
+                  f"{one['batches_mb']:.0f} MB more with --cache_mb {one['cache_mb']}")
+    print("\n" + ", ".join(f"{name} {value}" for name, value in results["machine"].items()))
     if args.json:
         with open(args.json, "w") as file:
             json.dump(results, file, indent=1)

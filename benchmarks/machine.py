@@ -49,4 +49,4 @@ def spread(values):
 def table(header, rows):
     """Print a markdown table."""
     for row in [header, ["---"] * len(header), *rows]:
-        print("| {} |".format(" | ".join(map(str, row))), flush=True)
+        print("|", " | ".join(map(str, row)), "|", flush=True)

@@ -90,7 +90,8 @@ def report(args, results):
         if not curves:
             continue
         reached = [next((minutes for minutes, score in one if score <= args.score), np.inf) for one in curves]
-        rows.append([name, "{:.3f}".format(results["seconds"][f"{args.size} {name}"]),
+        seconds = results["seconds"][f"{args.size} {name}"]
+        rows.append([name, f"{seconds:.3f}",
                      machine.spread([one[-1, 1] for one in curves]),
                      machine.spread([one[:, 1].min() for one in curves]),
                      f"{np.median(reached):.1f}", len(curves)])

@@ -107,11 +107,10 @@ def main():
     for data in args.data:
         for name in args.recipes:
             found = [results["frechet"][f"{data}, {name}, {seed}"] for seed in range(1, args.seeds + 1)]
+            seconds = results["seconds"][data]
+            ratio = seconds[name] / seconds["the text's"]
             for weights in found[0]:
-                distances = [one[weights] for one in found]
-                rows.append([data, name, weights, "{:.2f}".format(
-                    results["seconds"][data][name] / results["seconds"][data]["the text's"]),
-                    machine.spread(distances)])
+                rows.append([data, name, weights, f"{ratio:.2f}", machine.spread([one[weights] for one in found])])
     machine.table(["", "recipe", "weights", "time of a step", "Fréchet distance"], rows)
 
 

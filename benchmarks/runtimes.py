@@ -86,7 +86,7 @@ def page(work, backend):
     driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
     atexit.register(driver.quit)
     driver.set_script_timeout(600)
-    driver.get("file://{}#{}".format(os.path.join(work, "page.html"), backend))
+    driver.get(f"file://{work}/page.html#{backend}")
     while driver.execute_script("return busy"):
         time.sleep(0.1)
     if driver.execute_script("return tf.getBackend()") != backend:

@@ -42,7 +42,7 @@ def run(script, flags, limit):
 
     Returns its lines [(seconds since its start, line)], its peak resident memory in MB, and what went wrong or "".
     """
-    words = ["--{}={}".format(*pair) for pair in flags.items()]
+    words = [f"--{name}={value}" for name, value in flags.items()]
     start = time.perf_counter()
     process = subprocess.Popen([sys.executable, os.path.join(ROOT, script), *words], text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

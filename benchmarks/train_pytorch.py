@@ -39,8 +39,9 @@ def main():
     for epoch in range(args.epoch):
         for rows in rng.permutation(len(pictures))[:steps * args.batch_size].reshape(steps, -1):
             z = rng.uniform(-1, 1, [args.batch_size, args.z_dim])
-            losses = gan.step(pictures[rows], z.astype(np.float32))
-        print("epoch {}: d_loss_fake {:.4f}, d_loss_real {:.4f}, g_loss {:.4f}".format(epoch, *losses), flush=True)
+            d_loss_fake, d_loss_real, g_loss = gan.step(pictures[rows], z.astype(np.float32))
+        print(f"epoch {epoch}: d_loss_fake {d_loss_fake:.4f}, d_loss_real {d_loss_real:.4f}, g_loss {g_loss:.4f}",
+              flush=True)
     gan.train(False)
     with torch.no_grad():
         z = rng.uniform(-1, 1, [args.count, args.z_dim])

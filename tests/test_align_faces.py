@@ -379,8 +379,8 @@ def test_no_picture_stops_the_others(tmp_path):
     (tmp_path / "raw" / "cat.png").write_bytes(b"no picture yet")
     process = align(tmp_path, "--workers", 1)
     assert process.returncode == 0 and "6 of 6 pictures done: 1 crops" in process.stdout, process.stderr
-    for name, size in STRANGE.items():
-        assert by_file(tmp_path)[name]["reason"] == "{}x{} is too small to look for a face".format(*size)
+    for name, (width, height) in STRANGE.items():
+        assert by_file(tmp_path)[name]["reason"] == f"{width}x{height} is too small to look for a face"
     Image.fromarray(skdata.astronaut()).save(tmp_path / "raw" / "broken.png")
     Image.fromarray(skdata.chelsea()).save(tmp_path / "raw" / "cat.png")
     os.utime(tmp_path / "raw" / "cat.png", (0, 0))

@@ -94,7 +94,7 @@ def test_a_file_that_goes_while_it_is_judged_is_named(tmp_path):
     for name in start.EMPTY:
         (tmp_path / name).write_text(read(ROOT, name))
     with open(tmp_path / "gantut_imgfuncs.py", "a") as file:
-        file.write("import os\nos.remove({!r})\n".format(str(tmp_path / "gantut_datafuncs.py")))
+        file.write(f"import os\nos.remove({str(tmp_path / 'gantut_datafuncs.py')!r})\n")
     assert f"there is no gantut_datafuncs.py in {tmp_path}" in check(tmp_path).stdout
 
 
@@ -168,7 +168,8 @@ def test_right_solutions_pass_however_they_are_written():
     folders = [".", "tests/readers", "tests/course_otherwise", "variants"]
     for folder, done in two_at_a_time(check, folders).items():
         assert done.returncode == 0, (folder, done.stdout, done.stderr)
-        assert "all {} steps are right".format(5 if folder == "variants" else 16) in done.stdout
+        steps = 5 if folder == "variants" else 16
+        assert f"all {steps} steps are right" in done.stdout
 
 
 # wrong ones

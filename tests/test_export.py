@@ -86,7 +86,8 @@ def test_saved_models_are_loaded_by_tensorflow_alone(tmp_path, model):
                                  cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
         assert process.returncode == 0, process.stderr
         assert ROOT not in process.stdout
-        assert process.stdout == "['{}']\n[]\n".format(*given)  # one placeholder, no module of the project
+        name, = given
+        assert process.stdout == f"['{name}']\n[]\n"  # one placeholder, no module of the project
         return np.load(folder / "returned.npz")
 
     images = load("G", {"z": model.z})["images"]

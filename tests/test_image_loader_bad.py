@@ -181,8 +181,8 @@ def write_fuzzed(folder, n, seed):
     rng = np.random.RandomState(seed)
     os.makedirs(folder, exist_ok=True)
     for i in range(n):
-        name = "fuzzed{:04d}.{}".format(i, rng.choice(["png", "jpg", "jpeg", "PNG"]))
-        with open(os.path.join(folder, name), "wb") as file:
+        extension = rng.choice(["png", "jpg", "jpeg", "PNG"])
+        with open(os.path.join(folder, f"fuzzed{i:04d}.{extension}"), "wb") as file:
             file.write(fuzzed(rng, SOUND[rng.choice(list(SOUND))]))
 
 
@@ -248,7 +248,7 @@ def test_a_training_among_200_fuzzed_files_ends_well(tmp_path):
 
 def look_over_many(tmp_path, n):
     """Look over n files, hard links to a few; returns how many seconds it took."""
-    originals = [os.path.join(write_pictures(tmp_path / "few", n=10, size=64), "%03d.png" % i) for i in range(10)]
+    originals = [os.path.join(write_pictures(tmp_path / "few", n=10, size=64), f"{i:03d}.png") for i in range(10)]
     (tmp_path / "many").mkdir()
     files = [str(tmp_path / "many" / f"{i:06d}.png") for i in range(n)]
     for i, path in enumerate(files):

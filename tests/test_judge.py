@@ -185,7 +185,7 @@ def test_the_best_is_kept_and_can_be_used(trained, tmp_path):
     rows = table(folder / "samples" / "scores.csv")
     best = min(rows, key=lambda row: float(row["SWD, mean"]))
     names = [path.name for path in (folder / "checkpoint" / "best").iterdir() if path.name.endswith(".index")]
-    assert names == ["DCGAN.model-{}.index".format(best["step"])]
+    assert names == [f"DCGAN.model-{best['step']}.index"]
     flags = ["--checkpoint_dir", folder / "checkpoint" / "best"]
     drawn = run_script("gantut_sample.py", *flags, "--count", 4, cwd=tmp_path)
     assert drawn.returncode == 0, drawn.stderr

@@ -130,8 +130,8 @@ def test_played_by_click(quiz):
         quiz.find("real" if choice else "fake").click()
         right += choice == real
         said = quiz.find("said").text
-        assert said == "{}: it is {}.".format("\u2713 Right" if choice == real else "\u2717 Wrong",
-                                              "real" if real else "fake")
+        verdict = "\u2713 Right" if choice == real else "\u2717 Wrong"
+        assert said == f"{verdict}: it is {'real' if real else 'fake'}."
         assert quiz.find("score").text == f"{right} of {i + 1} right"
         assert not quiz.find("real").is_displayed()  # a picture is answered once
         assert quiz.fits() == [True, True]
@@ -140,7 +140,7 @@ def test_played_by_click(quiz):
     assert quiz.find("verdict").text == verdict
     assert quiz.find("chance").text == chance + " That may as well be luck: the GAN can fool you."
     review = [item.text for item in quiz.find("review").find_elements("tag name", "li")]
-    assert review == ["{} {}".format("\u2713" if (i % 3 > 0) == real else "\u2717", "real" if real else "fake")
+    assert review == [("\u2713" if (i % 3 > 0) == real else "\u2717") + (" real" if real else " fake")
                       for i, real in enumerate(quiz.answers)]
     assert quiz.fits()[0]
 
@@ -150,9 +150,9 @@ def test_played_by_keyboard_alone(quiz):
     from selenium.webdriver.common.keys import Keys
     for i, real in enumerate(quiz.answers):
         quiz.press("Rr"[i % 2] if real else "fF"[i % 2])
-        assert quiz.find("score").text == "{0} of {0} right".format(i + 1)
+        assert quiz.find("score").text == f"{i + 1} of {i + 1} right"
         quiz.press("r", "f")  # too late
-        assert quiz.find("score").text == "{0} of {0} right".format(i + 1)
+        assert quiz.find("score").text == f"{i + 1} of {i + 1} right"
         assert quiz.browser.switch_to.active_element.get_attribute("id") == "next"
         quiz.press(Keys.ENTER)
     verdict, chance = verdict_of(20)
@@ -179,8 +179,8 @@ def test_buttons_by_tab_with_the_focus_seen(quiz):
 @needs_browser
 def test_keys_of_the_browser_are_no_answers(quiz):
     for modifier in ("ctrlKey", "metaKey", "altKey", "repeat"):
-        quiz.browser.execute_script(f"document.dispatchEvent(new KeyboardEvent('keydown', {{key: 'r', {modifier}: true}}))"
-                                    )
+        event = f"new KeyboardEvent('keydown', {{key: 'r', {modifier}: true}})"
+        quiz.browser.execute_script(f"document.dispatchEvent({event})")
     assert quiz.find("score").text == "no answer yet"
 
 

@@ -217,7 +217,7 @@ def test_a_signal_finishes_the_step_and_the_printed_command_goes_on(runs, tmp_pa
     said = (tmp_path / "stderr").read_text().splitlines()
     assert said[0] == "stopping after this step; once more stops at once" and len(said) == 2
     command = re.fullmatch("stopped and saved; to go on: (.*)", said[1])[1]
-    assert tf.train.latest_checkpoint(str(tmp_path / "checkpoint")).endswith("-%d" % (len(losses(first)) + 1))
+    assert tf.train.latest_checkpoint(str(tmp_path / "checkpoint")).endswith(f"-{len(losses(first)) + 1}")
 
     rest = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=600)
     assert (rest.returncode, rest.stderr) == (0, "")

@@ -142,8 +142,8 @@ def test_ctrl_c_saves_though_the_logs_have_gone(begun, whole, tmp_path):
     process.send_signal(signal.SIGINT)
     process = ended(process, folder)
     assert process.returncode == 130 and "stopped and saved" in process.stderr
-    assert (folder / "checkpoint" / "DCGAN.model-{}.index".format(
-        4 + process.stdout.count("Epoch ["))).exists()
+    step = 4 + process.stdout.count("Epoch [")
+    assert (folder / "checkpoint" / f"DCGAN.model-{step}.index").exists()
 
 
 def test_logs_go_on_once_there_is_room_again(begun, tmp_path):

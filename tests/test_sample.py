@@ -414,7 +414,7 @@ def test_what_is_written_over_is_said_first(trained, tmp_path):
     (tmp_path / "mine.gif").write_bytes(b"mine")
     process = run_script("gantut_sample.py", "--mode", "film", "--out", tmp_path / "mine.gif", cwd=trained)
     assert process.returncode == 0, process.stderr
-    assert process.stderr == " [!] {} is there and will be written over\n".format(tmp_path / "mine.gif")
+    assert process.stderr == f" [!] {tmp_path / 'mine.gif'} is there and will be written over\n"
 
 
 def test_errors_are_one_line_on_the_terminal(trained):

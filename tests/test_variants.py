@@ -381,8 +381,8 @@ def test_keras(tmp_path):
 LINES = {  # what they print: as often as their texts do
     "mnist_gan": r"Epoch 1/2 - DLoss: [\d.]+ - GLoss: [\d.]+\nEpoch 2/2 - DLoss: [\d.]+ - GLoss: [\d.]+",
     "mnist_dcgan": r"Step 1: Loss A \(generator\): [\d.]+, Loss B \(discriminator\): [\d.]+",
-    "keras_gan": "\n".join(r"epoch{}, processing batch {}, D loss: [\d.]+, G loss: [\d.]+".format(*pair)
-                           for pair in ((0, 0), (0, 1), (1, 0), (1, 1))),
+    "keras_gan": "\n".join(rf"epoch{epoch}, processing batch {batch}, D loss: [\d.]+, G loss: [\d.]+"
+                           for epoch in (0, 1) for batch in (0, 1)),
     "keras_dcgan": r"2 \[D loss: [\d.]+\] \[G loss: [\d.]+\]"}
 
 

@@ -245,7 +245,8 @@ def test_no_port_is_open_unless_there_are_other_machines(tmp_path, pictures):
 
 def test_the_others_do_not_come(tmp_path, pictures):
     ports = free_ports(2)
-    process = train(tmp_path, "--worker_hosts", "127.0.0.1:{},127.0.0.1:{}".format(*ports), "--start_timeout", 4)
+    hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
+    process = train(tmp_path, "--worker_hosts", hosts, "--start_timeout", 4)
     assert re.match(rf" \[\*\] Waiting for worker 1 \(127.0.0.1:{ports[1]}\): no process listens there$",
                     process.stdout)
     assert re.match("error: after 4.0 s this worker, 0, still waits for worker 1 .*: no process listens there: start",
