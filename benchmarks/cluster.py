@@ -1,4 +1,4 @@
-"""Two workers against one process: images per second, what the exchange of gradients costs, how many bytes it sends.
+"""Two workers against one process: images per second, the cost of exchanging gradients, and the bytes that it sends.
 
   python benchmarks/cluster.py --rounds 5 --json cluster.json
 

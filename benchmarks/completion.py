@@ -1,11 +1,11 @@
-"""Image completion measured: on faces that no training has seen, against two simpler ways to fill a hole.
+"""Measure image completion on faces that no training has seen, against two simpler ways to fill a hole.
 
   python benchmarks/completion.py --checkpoint_dir checkpoint
 
 Draws held-out faces (data/make_faces.py with another seed), completes them for every mask, and prints the mean
 absolute error inside the hole (0..255) of: the completion; the mean of data/aligned; the best of as many random
 samples as the completion took iterations, chosen by the same contextual loss. With mask full nothing is missing and
-with lowres everything: there the error is that of the whole picture. Last, what an iteration costs.
+with lowres everything: there the error is that of the whole picture. The last line is the cost of an iteration.
 """
 import json
 import os

@@ -2,14 +2,15 @@
 
   python benchmarks/few_pictures.py --out few --minutes 30 --seeds 3
 
-Of the portraits in data/portraits 150 are held out; models of the sizes of the one in --init_from learn the others:
-from nothing and from that model, with and without --augment, with and without --mirror. First the seconds of a step
-are measured, with --augment and without, in turns; then each takes as many epochs as fit into --minutes. All keep G's
-moving average, which draws. The samples are judged as gantut_judge.py does, by learnt and held-out pictures together,
-and D is asked about the learnt, the held-out ones, and samples (its mean logits: above 0 is "real"); what it says more
-of the first than of the second it has memorised. "time" is the fraction after which the mean SWD, looked at some
-twenty times, is what the same recipe from nothing ends with. --out gets the models, the pictures and few.json. Stop
-it, and go on: what few.json holds is not done again, a training goes on where it stopped.
+150 of the portraits in data/portraits are held out; models of the same sizes as the one in --init_from learn the
+others: from nothing and from that model, with and without --augment, with and without --mirror. First the seconds of a
+step are measured, with --augment and without, in turn; then each takes as many epochs as fit into --minutes. All keep
+G's moving average and draw with it. The samples are judged as gantut_judge.py does, against the learnt and the held-out
+pictures together. The table has D's mean logits (above 0 is "real") of the learnt pictures, of the held-out ones and of
+samples: by how much the first exceed the second, D has memorised. "time" is the fraction of the training after which
+the mean SWD, computed about twenty times, is what the same recipe from nothing ends with. --out gets the models, the
+pictures and few.json. The same command continues a run that was stopped: what few.json holds is not done again, a
+training resumes where it stopped.
 """
 import itertools
 import json
@@ -40,7 +41,7 @@ RECIPES = list(map("".join, itertools.product(BEGINNINGS, AUGMENT, MIRROR)))
 
 
 def divide(source, folder, held_out):
-    """Copy the pictures into folder/learnt and folder/held_out, at random, but always alike."""
+    """Copy the pictures into folder/learnt and folder/held_out, at random, but the same ones every time."""
     files = dataset_files(source)
     order = np.random.RandomState(1).permutation(len(files))
     for name, numbers in (("held_out", order[:held_out]), ("learnt", order[held_out:])):
@@ -70,7 +71,7 @@ def ask(folder, parts, name):
 
 
 def report(args, found, floor):
-    """Print the table of what was found, of which floor is real pictures' mean SWD."""
+    """Print the table of the results; floor: the mean SWD of real pictures."""
     rows = [["real ones", f"{floor:.1f}", *[""] * 5]]
     for recipe in args.recipes:
         of, nothing = ([found.get(f"{name}, {seed}") for seed in range(1, args.seeds + 1)]

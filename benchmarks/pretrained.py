@@ -1,12 +1,12 @@
-"""A checkpoint to give away: the model and the average of G's weights, without what the optimizers remember.
+"""A checkpoint to give away: the model and the average of G's weights, without the optimizers' variables.
 
   python benchmarks/pretrained.py --checkpoint_dir checkpoint --out pretrained
 
-The folder is one for all commands. It holds no run.json, so that a training in it starts with Adam anew.
+Every command can use the folder. It holds no run.json, so that a training in it starts with a new Adam.
 """
 import os
 
-import machine  # noqa: F401  (by which the project is found)
+import machine  # noqa: F401  (finds the project)
 
 import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 

@@ -2,11 +2,11 @@
 
   python benchmarks/train_pytorch.py --dataset data/aligned --epoch 20 --out samples
 
-Writes samples of the last weights. In a process of its own, as TensorFlow and PyTorch do not always bear each other.
+Writes samples of the last weights. It runs by itself, as TensorFlow and PyTorch do not always work in one process.
 """
 import os
 
-import machine  # noqa: F401  (by which the project is found)
+import machine  # noqa: F401  (finds the project)
 
 import numpy as np
 import other_frameworks
