@@ -1,12 +1,12 @@
-"""Face alignment measured: 1,000 pictures, in pictures/s, memory, and pixels between landmarks and template.
+"""Measure the face alignment on 1,000 pictures: pictures/s, memory, and pixels between landmarks and template.
 
   python benchmarks/align.py --count 1000 --workers 2 --sheet docs/aligned_sheet.png
 
 Makes the pictures from the astronaut of scikit-image and from drawn faces (data/make_faces.py with another seed): each
 is turned by up to 25 degrees, scaled, mirrored and pasted into another photograph, 400 to 800 pixels wide. Every tenth
 shows no face. With --like_lfw they are 250 x 250, with a face in the middle, 70 to 110 pixels wide, turned by up to 20
-degrees. Then runs data/align_faces.py on them, as a process, and looks at its memory four times a second. --script
-takes another version of it.
+degrees. Then runs data/align_faces.py on them, as a process, and reads its memory four times a second. --script names
+another version of it.
 """
 import csv
 import os
@@ -47,7 +47,7 @@ def make_pictures(folder, count, like_lfw):
 
 
 def paste_face(ground, rng, i, like_lfw):
-    """Paste a face, turned, scaled, half of them mirrored, into a picture; returns its landmarks there, [4, 2]."""
+    """Paste a face into a picture, turned, scaled, half of them mirrored; returns its landmarks there, [4, 2]."""
     if i % 2:
         face, points = data.astronaut()[20:260, 100:340], ASTRONAUT
     else:
@@ -75,7 +75,7 @@ def paste_face(ground, rng, i, like_lfw):
 
 
 def run(script, raw, out, workers):
-    """Run the script; returns the seconds from its first row on, and memory in MB of all its processes over time."""
+    """Run the script; returns its seconds, those since its first row, and its processes' memory in MB over time."""
     table = os.path.join(out, "alignment.csv")
     process = subprocess.Popen([sys.executable, script, raw, out, "--workers", str(workers)])
     start, first, memory = time.time(), None, []
@@ -106,7 +106,7 @@ def main():
     parser = argument_parser((__doc__ or "").split("\n")[0])
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
-    parser.add_argument("--like_lfw", action="store_true", help="pictures as LFW has them")
+    parser.add_argument("--like_lfw", action="store_true", help="pictures like LFW's")
     parser.add_argument("--script", default=os.path.join(ROOT, "data", "align_faces.py"))
     parser.add_argument("--sheet", help="where to write a contact sheet of pictures and crops")
     args = parser.parse_args()
@@ -119,13 +119,15 @@ def main():
         assert rows.keys() == marks.keys(), "every picture once"
         found = {name for name, row in rows.items() if row["output"]}
         faces = {name for name, points in marks.items() if points is not None}
-        print(f"{args.count} pictures, {args.workers} workers: {args.count / seconds:.1f} pictures/s ({args.count / whole:.1f} with the start)")
-        quarters = [max(part) for part in np.array_split(memory, 4)]
-        print("memory of all processes, most in each quarter of the run: {} MB".format(
-            ", ".join(f"{most:.0f}" for most in quarters)))
-        print(f"faces: {len(found & faces)} of {len(faces)} found; {len(found - faces)} of {args.count - len(faces)} pictures without a face gave one")
+        print(f"{args.count} pictures, {args.workers} workers: {args.count / seconds:.1f} pictures/s "
+              f"({args.count / whole:.1f} with the start)")
+        quarters = ", ".join(f"{max(part):.0f}" for part in np.array_split(memory, 4))
+        print(f"memory of all processes, most in each quarter of the run: {quarters} MB")
+        print(f"faces: {len(found & faces)} of {len(faces)} found; "
+              f"{len(found - faces)} of {args.count - len(faces)} pictures without a face gave one")
         distances = np.concatenate([distance(rows[name], marks[name]) for name in sorted(found & faces)])
-        print(f"known landmarks from the template, pixels at 64: median {np.median(distances):.2f}, 90 % under {np.quantile(distances, .9):.2f}")
+        print("known landmarks from the template, pixels at 64: "
+              f"median {np.median(distances):.2f}, 90 % under {np.quantile(distances, .9):.2f}")
         if args.sheet:
             contact_sheet(raw, out, sorted(found)[:32]).save(args.sheet)
 

@@ -1,4 +1,4 @@
-"""Two workers against one process: images per second, what the exchange of gradients costs, how many bytes it sends.
+"""Two workers against one process: images per second, the cost of exchanging gradients, and the bytes that it sends.
 
   python benchmarks/cluster.py --rounds 5 --json cluster.json
 
@@ -114,8 +114,9 @@ def report(args, found, d, g):
         rows.append([words, f"{np.median(found[name][:, 0]):.2f}", f"{np.median(rate):.1f}",
                      f"{np.median(ratio):.2f}", f"{ratio.min():.2f} to {ratio.max():.2f}"])
     table(["", "seconds a step, median", "images/s", "to 1 process, 1 core", "in the rounds"], rows)
-    share = 1 - found["two strangers"][:, 0] / found["two workers"][:, 0]
-    print(f"\nThe exchange takes {100 * np.median(share):.0f} % of a step (median; {100 * share.min():.0f} to {100 * share.max():.0f} % in the rounds)\n")
+    percent = 100 * (1 - found["two strangers"][:, 0] / found["two workers"][:, 0])
+    print(f"\nThe exchange takes {np.median(percent):.0f} % of a step "
+          f"(median; {percent.min():.0f} to {percent.max():.0f} % in the rounds)\n")
     gradients = 4 * (d + 2 * g)
     print(f"{d:,} + {g:,} parameters of D and G; gradients of a step, D once and G twice: {gradients / 1e6:.1f} MB")
     table(["workers", "MB a step of all, measured", "2 (n - 1) times the gradients, MB", "ratio"],

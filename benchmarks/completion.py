@@ -1,11 +1,11 @@
-"""Image completion measured: on faces that no training has seen, against two simpler ways to fill a hole.
+"""Measure image completion on faces that no training has seen, against two simpler ways to fill a hole.
 
   python benchmarks/completion.py --checkpoint_dir checkpoint
 
 Draws held-out faces (data/make_faces.py with another seed), completes them for every mask, and prints the mean
 absolute error inside the hole (0..255) of: the completion; the mean of data/aligned; the best of as many random
 samples as the completion took iterations, chosen by the same contextual loss. With mask full nothing is missing and
-with lowres everything: there the error is that of the whole picture. Last, what an iteration costs.
+with lowres everything: there the error is that of the whole picture. The last line is the cost of an iteration.
 """
 import json
 import os
@@ -100,13 +100,13 @@ def main():
                     "random": best_of_random(completion, pictures, masks, kind == "lowres", args.n_iter)}
             results[kind] = {name: float(hole_error(fills, pictures, masks)) for name, fills in ways.items()}
             results[kind]["loss"] = losses[:, :, 0].mean(axis=1)[::100].tolist()
-            print("| {} | {completion:.1f} | {mean:.1f} | {random:.1f} |".format(kind, **results[kind]), flush=True)
+            numbers = " | ".join(f"{results[kind][name]:.1f}" for name in ("completion", "mean", "random"))
+            print(f"| {kind} | {numbers} |", flush=True)
             strips = [strip(p, m, join(p, f, m)) for p, m, f in zip(pictures, masks, film[-1])]
             rows = [np.concatenate(strips[i:i + 2], axis=1) for i in range(0, min(args.count, 8) // 2 * 2, 2)]
             iio.imwrite(os.path.join(args.out_dir, kind + ".png"), np.concatenate(rows))
-        results["iteration / forward and backward pass"] = iteration_cost(completion, pictures, masks, config)
-    print("an iteration costs {:.2f} x one forward and backward pass".format(
-        results["iteration / forward and backward pass"]))
+        cost = results["iteration / forward and backward pass"] = iteration_cost(completion, pictures, masks, config)
+    print(f"an iteration costs {cost:.2f} x one forward and backward pass")
     with open(os.path.join(args.out_dir, "results.json"), "w") as file:
         json.dump({"tensorflow": tf.__version__, "count": args.count, "n_iter": args.n_iter, **results}, file, indent=1)
 

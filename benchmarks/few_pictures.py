@@ -2,14 +2,15 @@
 
   python benchmarks/few_pictures.py --out few --minutes 30 --seeds 3
 
-Of the portraits in data/portraits 150 are held out; models of the sizes of the one in --init_from learn the others:
-from nothing and from that model, with and without --augment, with and without --mirror. First the seconds of a step
-are measured, with --augment and without, in turns; then each takes as many epochs as fit into --minutes. All keep G's
-moving average, which draws. The samples are judged as gantut_judge.py does, by learnt and held-out pictures together,
-and D is asked about the learnt, the held-out ones, and samples (its mean logits: above 0 is "real"); what it says more
-of the first than of the second it has memorised. "time" is the fraction after which the mean SWD, looked at some
-twenty times, is what the same recipe from nothing ends with. --out gets the models, the pictures and few.json. Stop
-it, and go on: what few.json holds is not done again, a training goes on where it stopped.
+150 of the portraits in data/portraits are held out; models of the same sizes as the one in --init_from learn the
+others: from nothing and from that model, with and without --augment, with and without --mirror. First the seconds of a
+step are measured, with --augment and without, in turn; then each takes as many epochs as fit into --minutes. All keep
+G's moving average and draw with it. The samples are judged as gantut_judge.py does, against the learnt and the held-out
+pictures together. The table has D's mean logits (above 0 is "real") of the learnt pictures, of the held-out ones and of
+samples: by how much the first exceed the second, D has memorised. "time" is the fraction of the training after which
+the mean SWD, computed about twenty times, is what the same recipe from nothing ends with. --out gets the models, the
+pictures and few.json. The same command continues a run that was stopped: what few.json holds is not done again, a
+training resumes where it stopped.
 """
 import itertools
 import json
@@ -40,7 +41,7 @@ RECIPES = list(map("".join, itertools.product(BEGINNINGS, AUGMENT, MIRROR)))
 
 
 def divide(source, folder, held_out):
-    """Copy the pictures into folder/learnt and folder/held_out, at random, but always alike."""
+    """Copy the pictures into folder/learnt and folder/held_out, at random, but the same ones every time."""
     files = dataset_files(source)
     order = np.random.RandomState(1).permutation(len(files))
     for name, numbers in (("held_out", order[:held_out]), ("learnt", order[held_out:])):
@@ -70,17 +71,17 @@ def ask(folder, parts, name):
 
 
 def report(args, found, floor):
-    """Print the table of what was found, of which floor is real pictures' mean SWD."""
+    """Print the table of the results; floor: the mean SWD of real pictures."""
     rows = [["real ones", f"{floor:.1f}", *[""] * 5]]
     for recipe in args.recipes:
         of, nothing = ([found.get(f"{name}, {seed}") for seed in range(1, args.seeds + 1)]
                        for name in (recipe, recipe.replace(*BEGINNINGS[::-1])))
         times = [next((n / one["epochs"] for n, _, score in one["curve"] if score <= other["curve"][-1][2]), np.inf)
                  for one, other in zip(of, nothing) if other]  # infinite: never
+        nearest = np.mean([one["scores"]["nearest in the data"] for one in of])
         rows.append([recipe, machine.spread([one["scores"][machine.BEST] for one in of]),
                      *(f"{logit:.1f}" for logit in np.mean([one["logits"] for one in of], axis=0)),
-                     "{:.1f}".format(np.mean([one["scores"]["nearest in the data"] for one in of])),
-                     f"{np.median(times):.2f}" if times else ""])
+                     f"{nearest:.1f}", f"{np.median(times):.2f}" if times else ""])
     machine.table(["recipe", machine.BEST, "D of the learnt", "of the held out", "of samples",
                    "nearest in the data", "time"], rows)
 
@@ -108,7 +109,7 @@ def main():
 
     sizes = {**model_sizes(args.init_from), "batch_size": args.batch_size, "precision": args.precision}
     size, learnt = sizes.pop("image_size"), divide(args.data, args.out, args.held_out)
-    flags = ["--dataset", os.path.join(args.out, "learnt"), *("--{}={}".format(*one) for one in sizes.items())]
+    flags = ["--dataset", os.path.join(args.out, "learnt"), *(f"--{name}={value}" for name, value in sizes.items())]
     loader = Loader(gantut_imgfuncs, size, is_crop=True, c_dim=sizes["c_dim"])
     parts = [loader.load_all(list_pictures(os.path.join(args.out, name), ["jpg", "jpeg", "png"]))
              for name in ("learnt", "held_out")]

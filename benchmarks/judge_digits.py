@@ -1,14 +1,14 @@
-"""The lessons' digits judged by a classifier of real digits.
+"""Judge the lessons' digits by a classifier of real digits.
 
   python benchmarks/judge_digits.py mnist_gan=runs/mnist_gan keras_gan=runs/keras_gan
   python benchmarks/judge_digits.py --data mnist.npz mnist_gan=runs/mnist_gan gantut_trainer=checkpoint
 
 Each argument names a lesson in variants/ and the folder that a run of it left (--out_dir), or gantut_trainer and its
 --checkpoint_dir. A small convolutional network learns the 1,500 training digits, or MNIST's 60,000; its accuracy on
-the 297 or 10,000 held-out ones is printed. Then it looks at 1,000 samples of each generator. The table says how many
-of the ten classes appear at 2 % or more, the mean confidence (the greatest of the ten probabilities), and the Fréchet
+the 297 or 10,000 held-out ones is printed. It then classifies 1,000 samples of each generator. The table says how many
+of the ten classes make up 2 % or more, the mean confidence (the greatest of the ten probabilities), and the Fréchet
 distance between samples and held-out digits in the features before the last layer. Its first two rows are 1,000 of the
-training digits, and uniform noise. lessons.py makes the runs.
+training digits, and uniform noise. lessons.py trains the runs.
 """
 import json
 import os
@@ -120,7 +120,7 @@ def class_counts(probabilities):
 
 
 def coverage(probabilities, least=0.02):
-    """How many of the ten digits are at least this share of the images with these probabilities [N, 10]."""
+    """How many of the ten digits are at least this fraction of the images with these probabilities [N, 10]."""
     return int((class_counts(probabilities) >= least * len(probabilities)).sum())
 
 
@@ -137,7 +137,7 @@ def judge(classifier, images, held_out):
 
 
 def references(images, count):
-    """What every table begins with: digits to train on, and noise."""
+    """The first rows of every table: digits to train on, and noise."""
     rng = np.random.RandomState(1)
     return {"training digits": rng.permutation(images)[:count], "noise": rng.uniform(0, 1, (count, 28, 28))}
 

@@ -1,10 +1,11 @@
-"""Drawn faces judged by a network that reads traits off a picture.
+"""Judge drawn faces by a network that recognises traits in a picture.
 
   python benchmarks/judge_faces.py --checkpoint_dir checkpoint --count 1000
 
-data/make_faces.py knows what it has drawn. A small convolutional network learns ten traits from 1,600 of the first
-2,000 faces in data/aligned; its accuracy on the other 400 is printed. Then it looks at samples of a model: the Fréchet
-distance to the 400 in the features before its last layer, and how often each trait occurs among samples and among data.
+data/make_faces.py knows the traits of the faces that it draws. A small convolutional network learns ten of them from
+1,600 of the first 2,000 faces in data/aligned; its accuracy on the other 400 is printed. It then classifies samples of
+a model. Printed are the Fréchet distance to the 400 faces, in the features before its last layer, and how often each
+trait occurs among samples and among data.
 The first rows are 1,000 of the faces it has learnt from, and uniform noise.
 """
 import json
@@ -68,7 +69,7 @@ def train_reader(images, traits, seed=1, epochs=30):
 
 
 class Judge:
-    """A reader of traits at one size, and what it sees in the faces that it has not learnt from."""
+    """A classifier of traits at one size, and its features of the faces that it was not trained on."""
 
     def __init__(self, size):
         images, traits = aligned(size)

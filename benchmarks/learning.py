@@ -1,11 +1,11 @@
-"""Does bfloat16 learn as well, and the same DCGAN in PyTorch? Several seeds of each, the same number of steps, judged.
+"""Do bfloat16 and the same DCGAN in PyTorch learn as well? Several seeds of each, the same number of steps, judged.
 
   python benchmarks/learning.py --seeds 5 --json learning.json
   python benchmarks/learning.py --seeds 5 --contenders float32 pytorch
 
 Trains the trainer's model, small, on the 1,500 training digits and on 2,000 drawn faces, both at 32 x 32, and draws
-1,000 samples of each run. The judges are those of judge_digits.py and judge_faces.py: a Fréchet distance, which is to
-be small, in the features of a classifier of the same real pictures.
+1,000 samples of each run. The judges are those of judge_digits.py and judge_faces.py: a Fréchet distance, smaller is
+better, in the features of a classifier of the same real pictures.
 """
 import json
 import os

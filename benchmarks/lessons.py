@@ -5,8 +5,8 @@
 
 The training NAME with SEED is --folder/NAME-SEED: what the lesson leaves there, and log.txt, what it printed. "dcgan"
 is the tutorial's class, trained by gantut_trainer.py on MNIST's training digits as pictures of 32 x 32. figures.json
-keeps what the judge has said: a training that stands there is not done again. Stop it, and go on: of a stopped
-training the trainer's goes on, a lesson's begins anew. The table is of all that are done.
+keeps the judge's figures: a training that is in it is not done again. The same command continues a run that was
+stopped: the trainer resumes its training, a lesson starts again. The table has all trainings that are done.
 """
 import json
 import os
@@ -28,7 +28,7 @@ from gantut import scripts
 from gantut.errors import UserError, write_whole
 from gantut.scripts import argument_parser
 
-RUNS = {  # the lesson, and its flags; each as long as its text has it
+RUNS = {  # the lesson, and its flags; each as long as in its text
     "keras_gan": ("keras_gan", []),
     "mnist_gan": ("mnist_gan", []),
     "mnist_gan_beta1": ("mnist_gan", ["--beta1", "0.5"]),
@@ -74,7 +74,7 @@ def classifier_of(folder, images, labels):
 
 
 def begin(classifier, images, held_out, held_out_labels):
-    """The figures before any training: of the classifier, of digits to train on, of noise."""
+    """The figures that need no training of a GAN: of the classifier, of digits to train on, of noise."""
     features, probabilities = judge_digits.look(classifier, held_out)
     return {"machine": machine.describe(), "digits": [len(images), len(held_out)], "runs": {},
             "accuracy": float((probabilities.argmax(axis=1) == held_out_labels).mean()),
@@ -84,22 +84,22 @@ def begin(classifier, images, held_out, held_out_labels):
 
 def show(results):
     """Print the table of all that is done, a line for the seeds of each training."""
-    print("the classifier's accuracy on {} held-out digits: {:.1%}\n".format(
-        results["digits"][1], results["accuracy"]))
+    accuracy, (_, held_out) = results["accuracy"], results["digits"]
+    print(f"the classifier's accuracy on {held_out} held-out digits: {accuracy:.1%}\n")
     groups = {name: {"": figures} for name, figures in results["samples"].items()}
     for key, figures in results["runs"].items():
         name, seed = key.rsplit("-", 1)
         groups.setdefault(name, {})[seed] = figures
     machine.table([f"{COUNT} samples", "seeds", "classes of ten", "mean confidence", "Fréchet distance"], [
         [name, *(" ".join(column) for column in zip(*(
-            [seed, str(f["classes"]), "{:.3f}".format(f["confidence"]), "{:.1f}".format(f["frechet"])]
+            [seed, str(f["classes"]), f"{f['confidence']:.3f}", f"{f['frechet']:.1f}"]
             for seed, f in sorted(group.items()))))] for name, group in groups.items()])
 
 
 def main():
     parser = argument_parser(__doc__)
     parser.add_argument("--data", required=True, help="as the lessons' --data: mnist, or its file")
-    parser.add_argument("--folder", required=True, help="for the trainings and their figures, and to go on from")
+    parser.add_argument("--folder", required=True, help="for the trainings and their figures, and to continue from")
     parser.add_argument("--runs", nargs="+", default=list(RUNS), choices=RUNS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--length", type=int, help="epochs or steps, not the text's; the training is NAME-LENGTH-SEED")
@@ -137,7 +137,7 @@ def main():
 
 
 def stop(*_):
-    sys.exit("stopped; the same command goes on")
+    sys.exit("stopped; the same command continues")
 
 
 if __name__ == "__main__":

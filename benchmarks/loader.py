@@ -1,4 +1,4 @@
-"""The loader measured: images/s against PyTorch's DataLoader and tf.data, and the share of a step spent waiting.
+"""Measure the loader: images/s against PyTorch's DataLoader and tf.data, and the fraction of a step spent waiting.
 
   python benchmarks/loader.py --json loader.json
   python benchmarks/loader.py --count 4000 --rounds 1 --only cold
@@ -6,10 +6,10 @@
 Makes 64 x 64 PNGs in a temporary folder, then reads all of them, in a random order and in batches of 64, as float32 in
 [-1, 1]: cold (every picture decoded) and cached (a second and third pass with all decoded pictures in memory). "Cold"
 is about decoding: the files themselves are in the system's cache for everyone. Each measurement is a process of its
-own; they take turns, round by round, and each ratio is one of two measurements of the same round.
+own; they take turns, round by round, and each ratio is that of two measurements of the same round.
 
 Then it trains the full-size model for some steps with nothing cached and measures how long the loop waits for its
-batches, and it starts on 200,000 files (hard links), and looks at the memory.
+batches. Last, it starts on 200,000 files (hard links) and measures time and memory.
 """
 import argparse
 import json
@@ -36,7 +36,7 @@ PARTS = ["cold", "cached", "waiting", "start"]
 
 
 def make_pictures(folder, count):
-    """Write count PNGs: drawn faces, each turned to another place and colour, so that no two are the same."""
+    """Write count PNGs: drawn faces, each shifted and in other colours, so that no two are the same."""
     import make_faces
     faces = [make_faces.draw_face(9, i).astype(int) for i in range(min(FACES, count))]
 
@@ -124,7 +124,7 @@ def speed(folder, name, workers, cached):
     batches = CONTENDERS[name][0](folder, workers, cached)
     steps = len(paths(folder)) // BATCH
     if cached:
-        for _ in range(steps + 1):  # and one more: PyTorch opens a pass with its first batch
+        for _ in range(steps + 1):  # one batch more: PyTorch starts a pass with its first batch
             next(batches)
     else:
         next(batches)
@@ -254,7 +254,7 @@ def main():
         folder, what, *rest = json.loads(args.measure)
         print("\n" + json.dumps({"speed": speed, "waiting": waiting, "start": start}[what](folder, *rest)))
         sys.stdout.flush()
-        os._exit(0)  # without a word from the threads of the contenders
+        os._exit(0)  # so that the contenders' threads print nothing
 
     results = {"machine": machine.describe(), "pictures": args.count, "batch": BATCH}
     with tempfile.TemporaryDirectory() as temporary:
@@ -269,12 +269,14 @@ def main():
         if "waiting" in args.only:
             results["waiting"] = measure(folder, "waiting", args.steps)
             steps, waits = results["waiting"].values()
-            print(f"\nwaiting: {sum(waits):.3f} s of {sum(steps):.1f} s in {len(steps)} steps, {sum(waits) / sum(steps):.2%}; without the first {sum(waits[1:]) / sum(steps[1:]):.2%}")
+            print(f"\nwaiting: {sum(waits):.3f} s of {sum(steps):.1f} s in {len(steps)} steps, "
+                  f"{sum(waits) / sum(steps):.2%}; without the first {sum(waits[1:]) / sum(steps[1:]):.2%}")
         if "start" in args.only:
-            results["start"] = measure(link_many(folder, args.files), "start")
-            print("\nstart: {files:,} files, the first batch after {seconds:.1f} s; {list_mb:.0f} MB for the list, "
-                  "{batches_mb:.0f} MB more with --cache_mb {cache_mb}".format(**results["start"]))
-    print("\n" + ", ".join("{} {}".format(*pair) for pair in results["machine"].items()))
+            one = results["start"] = measure(link_many(folder, args.files), "start")
+            print(f"\nstart: {one['files']:,} files, the first batch after {one['seconds']:.1f} s; "
+                  f"{one['list_mb']:.0f} MB for the list, "
+                  f"{one['batches_mb']:.0f} MB more with --cache_mb {one['cache_mb']}")
+    print("\n" + ", ".join(f"{name} {value}" for name, value in results["machine"].items()))
     if args.json:
         with open(args.json, "w") as file:
             json.dump(results, file, indent=1)

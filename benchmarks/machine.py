@@ -1,4 +1,4 @@
-"""What the benchmarks share: they find the project, read a training, and print; the machine. Import it first."""
+"""What the benchmarks share: the project's path, what a training printed, tables, the machine. Import it first."""
 import csv
 import os
 import platform
@@ -14,7 +14,7 @@ BEST = "SWD, mean"  # the judge's score that counts
 
 
 def describe():
-    """The machine and the versions of what does the work, for a benchmark's JSON; None for what is not installed."""
+    """The machine and the versions of the libraries, for a benchmark's JSON; None for what is not installed."""
     with open("/proc/cpuinfo") as file:
         cpu = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), platform.machine())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -49,4 +49,4 @@ def spread(values):
 def table(header, rows):
     """Print a markdown table."""
     for row in [header, ["---"] * len(header), *rows]:
-        print("| {} |".format(" | ".join(map(str, row))), flush=True)
+        print("|", " | ".join(map(str, row)), "|", flush=True)

@@ -1,7 +1,7 @@
 """The tutorial's networks in PyTorch and in Keras 3, for benchmarks/step.py: same layers, same sizes, same Adam.
 
 Each class has step(batch_images, batch_z), which updates D once and G twice and then evaluates the three losses, in one
-of two schedules: the tutorial's, each with passes of its own, or the shared one, as who knows the framework writes it:
+of two schedules: the tutorial's, each with passes of its own, or the shared one, as an expert in the framework has it:
 G's images serve D's update and the first one of G, and the three losses take one pass of G. Images are [N, size, size,
 3] in [-1, 1].
 """

@@ -3,10 +3,10 @@
   python benchmarks/photographs.py --dataset lfw-aligned-64 --folder photographs --size 32 --seeds 3 --minutes 20
 
 Every recipe is the trainer with --fast, 32 filters and a moving average, but for "as written"; "pytorch" is
-pytorch_tutorial.py. First the seconds of a step are measured, in turns, so that what else the machine does counts for
-all alike; each then trains the steps that take --minutes, judged at some twenty of its epochs (mean SWD of 1,000
-samples and 1,000 pictures). The tables: the last score and the best one, and the minutes until --score was reached.
-Everything is kept in --folder: stop it, and go on.
+pytorch_tutorial.py. First the seconds of a step are measured, in turn, so that other load of the machine affects all
+alike; each then trains the steps that take --minutes, judged at some twenty of its epochs (mean SWD of 1,000 samples
+and 1,000 pictures). The tables have the last score, the best one, and the minutes until --score was reached. Everything
+is kept in --folder: the same command continues a run that was stopped.
 """
 import json
 import os
@@ -90,7 +90,8 @@ def report(args, results):
         if not curves:
             continue
         reached = [next((minutes for minutes, score in one if score <= args.score), np.inf) for one in curves]
-        rows.append([name, "{:.3f}".format(results["seconds"][f"{args.size} {name}"]),
+        seconds = results["seconds"][f"{args.size} {name}"]
+        rows.append([name, f"{seconds:.3f}",
                      machine.spread([one[-1, 1] for one in curves]),
                      machine.spread([one[:, 1].min() for one in curves]),
                      f"{np.median(reached):.1f}", len(curves)])

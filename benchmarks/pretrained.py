@@ -2,12 +2,12 @@
 
   python benchmarks/pretrained.py --checkpoint_dir checkpoint --out pretrained
 
-With --average_only the average takes the place of G's own weights: the same pictures from a smaller file. The folder
-serves all commands. It holds no run.json, so that a training that continues from it starts with Adam's initial values.
+With --average_only the average takes the place of G's own weights: the same pictures from a smaller file. Every command
+can use the folder. It holds no run.json, so that a training in it starts with a new Adam.
 """
 import os
 
-import machine  # noqa: F401  (by which the project is found)
+import machine  # noqa: F401  (finds the project)
 
 import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 

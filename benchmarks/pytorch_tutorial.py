@@ -2,16 +2,16 @@
 
   python benchmarks/pytorch_tutorial.py --dataset lfw-aligned-64 --epoch 20 --folder torch
 
-Its networks (4 x 4 kernels, no biases, 64 filters), first values N(0, 0.02), z normal, batches of 128, Adam 0.0002 with
+Its networks (4 x 4 kernels, no biases, 64 filters), initial values N(0, 0.02), z normal, batches of 128, Adam 0.0002,
 beta1 0.5, one update of each network a step (pytorch.org/tutorials/beginner/dcgan_faces_tutorial.html); channels_last
 and autocast, as its users set them on such a processor. After every --judge_every epochs the folder's scores.csv gets a
-row like a training's. The state after the last epoch is in the folder: stop it, and go on.
+row like a training's. The state after the last epoch is in the folder: the same command continues a stopped training.
 """
 import csv
 import os
 import time
 
-import machine  # noqa: F401  (by which the project is found)
+import machine  # noqa: F401  (finds the project)
 
 import numpy as np
 import torch
@@ -42,7 +42,7 @@ def networks(size, filters, z_dim):
     return nn.Sequential(*g), nn.Sequential(*d)
 
 
-def first_values(layer):
+def initial_values(layer):
     if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
         nn.init.normal_(layer.weight, 0, 0.02)
     elif isinstance(layer, nn.BatchNorm2d):
@@ -56,7 +56,7 @@ class Training:
         torch.manual_seed(args.seed)
         self.args, self.z_dim = args, 100
         self.images = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
-        self.nets = {name: net.apply(first_values).to(memory_format=torch.channels_last)
+        self.nets = {name: net.apply(initial_values).to(memory_format=torch.channels_last)
                      for name, net in zip("GD", networks(args.image_size, args.filters, self.z_dim))}
         self.optims = {name: torch.optim.Adam(net.parameters(), 0.0002, betas=(0.5, 0.999))
                        for name, net in self.nets.items()}

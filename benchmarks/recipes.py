@@ -3,9 +3,9 @@
   python benchmarks/recipes.py --seeds 3 --json recipes.json
 
 Trains small models on 1,500 digits and on 2,000 drawn faces, draws 1,000 samples of each with G's weights as they are
-and with their moving average, and judges as learning.py does. First the seconds of a step are measured in turns, in an
-epoch each; the text's recipe then takes --epoch epochs, the others as many as fit into its time. What the JSON file
-holds already is not done again: stop it, and go on.
+and with their moving average, and judges as learning.py does. First the seconds of a step are measured in turn, in an
+epoch each; the text's recipe then takes --epoch epochs, the others as many as fit into its time. The same command
+continues a run that was stopped: what the JSON file holds is not done again.
 """
 import json
 import os
@@ -58,7 +58,7 @@ def measure(size, flags, recipes, rounds=3):
 
 
 def judged(size, folder, flags, judge):
-    """Train and judge: the Fréchet distances of the samples of either weights."""
+    """Train and judge: the Fréchet distances of the samples, with the weights and with their average."""
     trainer(size, folder, flags)
     distances = {}
     for weights in ("latest", "average"):
@@ -75,7 +75,7 @@ def main():
     parser.add_argument("--data", nargs="+", default=list(DATA), choices=DATA)
     parser.add_argument("--recipes", nargs="+", default=list(RECIPES), choices=RECIPES)
     parser.add_argument("--precision", default="auto")
-    parser.add_argument("--json", required=True, help="file for the figures, and to go on from")
+    parser.add_argument("--json", required=True, help="file for the figures, and to continue from")
     args = parser.parse_args()
     results = {"machine": machine.describe(), "flags": vars(args), "seconds": {}, "frechet": {}}
     if os.path.exists(args.json):
@@ -107,11 +107,10 @@ def main():
     for data in args.data:
         for name in args.recipes:
             found = [results["frechet"][f"{data}, {name}, {seed}"] for seed in range(1, args.seeds + 1)]
+            seconds = results["seconds"][data]
+            ratio = seconds[name] / seconds["the text's"]
             for weights in found[0]:
-                distances = [one[weights] for one in found]
-                rows.append([data, name, weights, "{:.2f}".format(
-                    results["seconds"][data][name] / results["seconds"][data]["the text's"]),
-                    machine.spread(distances)])
+                rows.append([data, name, weights, f"{ratio:.2f}", machine.spread([one[weights] for one in found])])
     machine.table(["", "recipe", "weights", "time of a step", "Fréchet distance"], rows)
 
 

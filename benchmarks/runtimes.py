@@ -4,8 +4,8 @@
 
 Trains a model for one step (or takes --checkpoint_dir), exports it in every format, and lets the session, TensorFlow
 with the SavedModel, ONNX Runtime, LiteRT and the page in a headless Chromium draw in turns, each in a process of its
-own, --seconds at a time, --rounds times; the table has the medians. Each has --threads threads: more only tell
-something where nothing else runs, as their pools wait for one another. The page, which has one, is measured inside the
+own, --seconds at a time, --rounds times; the table has the medians. Each has --threads threads: with more, figures mean
+something only on an idle machine, as the pools wait for one another. The page, which has one, is measured inside the
 browser, with WebAssembly and with WebGL, which a processor computes where there is no graphics card. Needs
 pip install '.[test]', chromium and chromedriver.
 """
@@ -86,7 +86,7 @@ def page(work, backend):
     driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
     atexit.register(driver.quit)
     driver.set_script_timeout(600)
-    driver.get("file://{}#{}".format(os.path.join(work, "page.html"), backend))
+    driver.get(f"file://{work}/page.html#{backend}")
     while driver.execute_script("return busy"):
         time.sleep(0.1)
     if driver.execute_script("return tf.getBackend()") != backend:

@@ -1,4 +1,4 @@
-"""Drawing measured: images/s of gantut_sample.py --mode images, and how long the first image takes from a cold start.
+"""Measure drawing: images/s of gantut_sample.py --mode images, and the time to the first image from a cold start.
 
   python benchmarks/sample.py --json sample.json
 

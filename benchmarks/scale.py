@@ -30,7 +30,7 @@ from step import work as gflop_of
 
 from gantut.scripts import argument_parser, call
 
-FULL = ({"image_size": 64, "batch_size": 64, "gf_dim": 64},  # what stays, and to what each is changed
+FULL = ({"image_size": 64, "batch_size": 64, "gf_dim": 64},  # the sizes, and the values that each takes in turn
         {"image_size": [16, 32, 64, 128, 256], "batch_size": [1, 16, 64, 256], "gf_dim": [16, 32, 64, 128]})
 QUICK = ({"image_size": 16, "batch_size": 4, "gf_dim": 8},
          {"image_size": [16, 32], "batch_size": [1, 4], "gf_dim": [4, 8]}, [100, 1000])
@@ -42,7 +42,7 @@ def run(script, flags, limit):
 
     Returns its lines [(seconds since its start, line)], its peak resident memory in MB, and what went wrong or "".
     """
-    words = ["--{}={}".format(*pair) for pair in flags.items()]
+    words = [f"--{name}={value}" for name, value in flags.items()]
     start = time.perf_counter()
     process = subprocess.Popen([sys.executable, os.path.join(ROOT, script), *words], text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -61,7 +61,7 @@ def run(script, flags, limit):
 
 
 def train(work, dataset, limit, **flags):
-    """Run the trainer anew in the folder work; returns its steps [(seconds since its start, its own time)], its peak
+    """Train from the start in the folder work; returns its steps [(seconds since its start, its own time)], its peak
     memory in MB, and a note."""
     for name in ("checkpoint_dir", "sample_dir", "logs_dir"):
         flags[name] = os.path.join(work, name)
@@ -99,7 +99,7 @@ def add_files(folder, first, count):
     pictures = [iio.imwrite("<bytes>", pixels, extension=".png") for pixels in noise]
     for i in range(first, count):
         with open(os.path.join(folder, f"{i:06d}.png"), "wb") as file:
-            file.write(pictures[i % 256] + i.to_bytes(4, "big"))  # what follows a PNG's end is not looked at
+            file.write(pictures[i % 256] + i.to_bytes(4, "big"))  # what follows a PNG's end is ignored
 
 
 def start_row(files, args, work):
@@ -110,7 +110,7 @@ def start_row(files, args, work):
 
 
 def measure(cells, args):
-    """All rows; each is shown on stderr as soon as it is there."""
+    """All rows; each is shown on stderr as soon as it is measured."""
     results = {"steps": [], "start": []}
     with tempfile.TemporaryDirectory() as work:
         for cell in cells:

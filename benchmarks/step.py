@@ -1,10 +1,10 @@
-"""The training step measured: as written, --fast, the text's, PyTorch's and Keras', in turn, in two precisions.
+"""Measure the training step: as written, --fast, the text's, PyTorch's and Keras', in turn, in two precisions.
 
   python benchmarks/step.py --rounds 7 --json step.json
 
 Each contender is a process of its own, and every round asks each of them for one step, one after the other, since the
 machine's speed drifts; what counts is the ratio within a round. In each round a large matrix product is timed as well:
-the share of its GFLOP/s that the step reaches says how much of the time is arithmetic. Names that end in 16 are
+the fraction of its GFLOP/s that the step reaches shows how much of the time is arithmetic. Names that end in 16 are
 bfloat16, and are compared with this project in bfloat16. What is not installed is left out. PyTorch: pip install torch.
 """
 import argparse
@@ -69,7 +69,7 @@ def make_step(name, args):
 
 
 def lrelu(x, leak=0.2, name="lrelu"):
-    """Part 4's text, four operations: the only layer that the project computes in another way."""
+    """As in Part 4's text, four operations: the only layer that the project computes differently."""
     import tensorflow.compat.v1 as tf
     with tf.variable_scope(name):
         f1 = 0.5 * (1 + leak)
@@ -78,7 +78,7 @@ def lrelu(x, leak=0.2, name="lrelu"):
 
 
 class BareRun:
-    """Makes of a model whose graph is built one that step() can train, without what would keep a training.
+    """What step() needs beside a model whose graph is built: optimizers and summaries, but nothing that is saved.
 
     summaries: whether they are computed.
     """
@@ -101,7 +101,7 @@ class BareRun:
         return self.summaries
 
     def add_summary(self, summary, step):
-        """The writer's: it keeps none."""
+        """The writer's method: it keeps nothing."""
 
     def step(self, images, z):
         """One step; returns the three losses: D's of the fakes, D's of the real ones, G's."""
@@ -115,7 +115,7 @@ def serve(name, args):
     rng = np.random.RandomState(0)
     images = rng.uniform(-1, 1, (args.batch_size, args.image_size, args.image_size, 3)).astype(np.float32)
     z = rng.uniform(-1, 1, (args.batch_size, 100)).astype(np.float32)
-    step, steps = make_step(name, args), 10 if name.startswith("tenth") else 1  # of these, one looks at the losses
+    step, steps = make_step(name, args), 10 if name.startswith("tenth") else 1  # of these, one reads the losses
     for _ in sys.stdin:
         start = time.perf_counter()
         for _ in range(steps):

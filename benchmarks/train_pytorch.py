@@ -2,11 +2,11 @@
 
   python benchmarks/train_pytorch.py --dataset data/aligned --epoch 20 --out samples
 
-Writes samples of the last weights. In a process of its own, as TensorFlow and PyTorch do not always bear each other.
+Writes samples of the last weights. It runs by itself, as TensorFlow and PyTorch do not always work in one process.
 """
 import os
 
-import machine  # noqa: F401  (by which the project is found)
+import machine  # noqa: F401  (finds the project)
 
 import numpy as np
 import other_frameworks
@@ -39,8 +39,9 @@ def main():
     for epoch in range(args.epoch):
         for rows in rng.permutation(len(pictures))[:steps * args.batch_size].reshape(steps, -1):
             z = rng.uniform(-1, 1, [args.batch_size, args.z_dim])
-            losses = gan.step(pictures[rows], z.astype(np.float32))
-        print("epoch {}: d_loss_fake {:.4f}, d_loss_real {:.4f}, g_loss {:.4f}".format(epoch, *losses), flush=True)
+            d_loss_fake, d_loss_real, g_loss = gan.step(pictures[rows], z.astype(np.float32))
+        print(f"epoch {epoch}: d_loss_fake {d_loss_fake:.4f}, d_loss_real {d_loss_real:.4f}, g_loss {g_loss:.4f}",
+              flush=True)
     gan.train(False)
     with torch.no_grad():
         z = rng.uniform(-1, 1, [args.count, args.z_dim])

@@ -34,7 +34,7 @@ WIDTH, HEIGHT, SCALE = 1600, 1000, 2  # of the page in CSS pixels, and the pictu
 MARGIN = 10  # CSS pixels of white around what is drawn
 WAIT = 300  # seconds, for a machine with other things to do
 
-# TensorBoard is built of web components: each element keeps its own in a shadow root, where no selector looks.
+# TensorBoard is built of web components: each element's content is in a shadow root, which selectors do not search.
 DEEP = """
 const deep = (selector, root) => [...root.querySelectorAll(selector)].concat(
   ...[...root.querySelectorAll("*")].map(e => e.shadowRoot ? deep(selector, e.shadowRoot) : []));
@@ -66,7 +66,7 @@ return deep("tf-graph-scene", document)[0].shadowRoot.querySelector("#root").que
 def look(logs_dir):
     """The last step that the logs have a histogram of, and how many names there are at the top level of the graph.
 
-    Raises UserError if something that is wanted is missing.
+    Raises UserError if one of these is missing.
     """
     if not os.path.isdir(logs_dir):
         raise UserError(f"there is no folder {logs_dir}; give the --logs_dir of a training")
@@ -74,8 +74,8 @@ def look(logs_dir):
     tags = logs.Tags()
     missing = [tag for tag in HISTOGRAMS.values() if tag not in tags["histograms"]]
     if missing or not tags["graph"]:
-        raise UserError("the logs in {} lack {}: give the --logs_dir of a training".format(
-            logs_dir, ", ".join(missing) or "the graph"))
+        lacking = ", ".join(missing) or "the graph"
+        raise UserError(f"the logs in {logs_dir} lack {lacking}: give the --logs_dir of a training")
     names = {node.name.split("/")[0] for node in logs.Graph().node}
     return min(logs.Histograms(tag)[-1].step for tag in HISTOGRAMS.values()), len(names)
 
@@ -104,7 +104,8 @@ def tensorboard(logs_dir, folder):
         with open(log, errors="replace") as text:
             lines = text.read()
         if process.poll() is not None:
-            raise UserError("TensorBoard has ended: {}".format((lines.split("\n") + [""])[-2]))
+            last = lines.splitlines()[-1:]
+            raise UserError("TensorBoard has ended: " + "".join(last))
         found = re.search(r" at (http://127\.0\.0\.1:\d+/)", lines)
         return found and found[1]
 
@@ -121,7 +122,7 @@ def tensorboard(logs_dir, folder):
 
 def loaded(url, step):
     """Whether TensorBoard has read the three histograms up to the step, and the graph."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # this machine's own, past any proxy
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # on this machine, so without a proxy
 
     def ask(route):
         with opener.open(url + "data/plugin/" + route, timeout=60) as answer:
@@ -147,7 +148,7 @@ def chromium(folder):
     options = webdriver.ChromeOptions()
     options.binary_location = paths[0]
     for option in ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
-                   "--disable-background-networking", "--user-data-dir={}".format(os.path.join(folder, "chromium"))):
+                   "--disable-background-networking", f"--user-data-dir={folder}/chromium"):
         options.add_argument(option)
     try:
         browser = webdriver.Chrome(options, webdriver.ChromeService(paths[1]))
@@ -164,19 +165,19 @@ def chromium(folder):
 
 
 def screenshot(browser, find, *arguments):
-    """The picture of the element that the script find returns, once it has come to rest: what is drawn and a margin."""
+    """The picture of the element that the script find returns, once it no longer changes: the drawing and a margin."""
     from selenium.common import StaleElementReferenceException
     shots = [b""]
 
-    def at_rest():
+    def two_alike():
         element = browser.execute_script(find, *arguments)
         if element:
             time.sleep(1)  # longer than an animation
-            with contextlib.suppress(StaleElementReferenceException):  # TensorBoard has made it anew: once more
+            with contextlib.suppress(StaleElementReferenceException):  # TensorBoard has replaced it: try again
                 shots.append(element.screenshot_as_png)
         return shots[-1] and shots[-1] == shots[-2]
 
-    wait_for(at_rest, "TensorBoard to draw {} and come to rest".format(*arguments or ["the graph"]))
+    wait_for(two_alike, f"TensorBoard to draw {' '.join(arguments) or 'the graph'} and come to rest")
     picture = Image.open(io.BytesIO(shots[-1])).convert("RGB")
     box = ImageChops.difference(picture, Image.new("RGB", picture.size, "white")).getbbox()
     margin = MARGIN * SCALE
@@ -192,18 +193,20 @@ def main(logs_dir, out_dir):
     pictures = {}
     with tempfile.TemporaryDirectory() as folder, tensorboard(logs_dir, folder) as url, chromium(folder) as browser:
         wait_for(lambda: loaded(url, step), "TensorBoard to read the logs")
-        browser.get(url + "#histograms&tagFilter=" + "^({})$".format("|".join(HISTOGRAMS.values())))
+        tags = "|".join(HISTOGRAMS.values())
+        browser.get(f"{url}#histograms&tagFilter=^({tags})$")
         for name, tag in HISTOGRAMS.items():
             pictures[name] = screenshot(browser, CARD, tag)
-        browser.get("about:blank")  # else the page stays, as only what is behind the # changes
+        browser.get("about:blank")  # else the page is not loaded again, as only what follows the # changes
         browser.get(url + "#graphs")
         pictures[GRAPH] = screenshot(browser, SCENE)
-        print(f"the graph has {names} names at the top level: {browser.execute_script(NODES)} nodes, and constants and summaries beside them")
+        nodes = browser.execute_script(NODES)
+        print(f"the graph has {names} names at the top level: {nodes} nodes, and constants and summaries beside them")
     for name, picture in pictures.items():
         path = os.path.join(out_dir, name)
         with writing(path), whole(path) as part:
             picture.save(part, "PNG", optimize=True)
-        print(path, "{} x {}".format(*picture.size))
+        print(f"{path} {picture.width} x {picture.height}")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """Run by test_cluster.py as a process, one for each worker: python cluster_checks.py HOSTS INDEX DEVICES OUT_DIR
 
 Trains a small model for some steps by its moving averages, and from the same start by its batches' statistics, and
-leaves what every variable then is in OUT_DIR/INDEX.npz.
+writes the value of every variable after them to OUT_DIR/INDEX.npz.
 """
 import sys
 from types import SimpleNamespace
 
-import helpers  # noqa: F401  (by which benchmarks/ is found)
+import helpers  # noqa: F401  (finds benchmarks/)
 import numpy as np
 import tensorflow.compat.v1 as tf
 from step import BareRun
@@ -20,21 +20,21 @@ STEPS, BATCH, SIZE, Z_DIM = 5, 4, 8, 8
 
 
 def batches(replicas):
-    """Images and noise of each step, for so many replicas."""
+    """Images and noise of each step, for this many replicas."""
     rng = np.random.RandomState(0)
     for _ in range(STEPS):
         yield rng.uniform(-1, 1, (BATCH * replicas, SIZE, SIZE, 3)), rng.uniform(-1, 1, (BATCH * replicas, Z_DIM))
 
 
 def on(devices, config):
-    """The class of a DCGAN on so many devices of the CPU."""
+    """The class of a DCGAN on this many devices of the CPU."""
     if devices == 1:
         return DCGAN
     return on_devices(DCGAN, find_devices(SimpleNamespace(num_gpus=1, num_devices=devices), config))
 
 
 def train(hosts, index, devices, batch=BATCH):
-    """What every variable is after the steps, by "mode/name"."""
+    """The value of every variable after the steps, by "mode/name"."""
     config = tf.ConfigProto()
     with tf.Graph().as_default():
         tf.set_random_seed(1)

@@ -6,7 +6,7 @@ from helpers import write_pictures
 
 @pytest.fixture(scope="session", autouse=True)
 def temporary_folder(tmp_path_factory):
-    """Made before two threads want it at once."""
+    """Made here, before two threads ask for it at once."""
     return tmp_path_factory.getbasetemp()
 
 

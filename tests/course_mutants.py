@@ -1,4 +1,4 @@
-"""Typical wrong solutions of the course, one mistake each, made from the project's own files; and what finds them.
+"""Typical wrong solutions of the course, one mistake each, made from the project's own files, and the step that finds each.
 
   python tests/course_mutants.py FIRST STEP
 
@@ -68,7 +68,7 @@ MUTANTS = [  # mistake, file, what is replaced by what, the step that must find 
      "only a training step may move them"),
     ("axes of a picture", "datafuncs", [("list(range(x.get_shape().ndims - 1))", "[0, 1, 2]")], "batch_norm",
      r"of x \[6, 3\] .* all axes but the last"),
-    ("the first axis of what is no picture", "datafuncs", [("list(range(x.get_shape().ndims - 1))",
+    ("the first axis of what is not a picture", "datafuncs", [("list(range(x.get_shape().ndims - 1))",
                                                             "[0, 1, 2] if x.get_shape().ndims == 4 else [0]")],
      "batch_norm", r"of x \[4, 5, 3\] .* all axes but the last"),
     ("epsilon ignored", "datafuncs", [("beta, gamma, self.epsilon", "beta, gamma, 1e-5")], "batch_norm",
@@ -252,8 +252,8 @@ def mutate(folder, file, pairs):
 def find(steps, step, file):
     """(step, words) of the first of the steps that is not right.
 
-    Those of the other files and later ones are left out, and where a check takes seconds all others: none of them
-    looks at a later function, as test_course.py has it.
+    Steps of other files and later ones are left out, and where a check takes seconds all others: no step depends on a
+    later function, which test_course.py tests.
     """
     from course.judging import Wrong, check_of
     names = [one.name for one in steps]

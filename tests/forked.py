@@ -1,7 +1,7 @@
 """Runs the project's scripts in processes of their own, in which TensorFlow is loaded already.
 
 Loading it takes four seconds of processor time, most of what a small training takes. So one process, the server, loads
-it, starts no thread, and forks a process for each script; that one is as `python script` would have it: its folder,
+it, starts no thread, and forks a process for each script, which is as `python script` would start it: its folder,
 arguments, environment and streams are its own, and it gets real signals.
 
     process = Process(["gantut_trainer.py", "--epoch", "1"], folder, stdout, stderr)   # as subprocess.Popen
@@ -27,7 +27,7 @@ STARTED = dict(os.environ)  # the environment that it has
 
 
 def socketpair(kind=socket.SOCK_STREAM):
-    """Two sockets that wait as long as it takes, whatever default a test has left behind."""
+    """Two sockets without a timeout, whatever default a test has set."""
     pair = socket.socketpair(socket.AF_UNIX, kind)
     for one in pair:
         one.setblocking(True)
@@ -35,7 +35,7 @@ def socketpair(kind=socket.SOCK_STREAM):
 
 
 def request(*message, fds):
-    """Ask the server of this process, which is started when it is first wanted."""
+    """Ask the server of this process, which is started with the first request."""
     global server
     with lock:
         if server is None:
@@ -99,7 +99,7 @@ def serve(requests):
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     import tensorflow.compat.v1  # noqa: F401
     os.dup2(stderr, 2)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # those that wait need nobody to wait for them
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # those that wait need no process that waits for them
     while True:
         message, fds, _, _ = socket.recv_fds(requests, LARGEST, 4)
         if not message:
@@ -112,7 +112,7 @@ def serve(requests):
 
 
 def watch(argv, cwd, env, fds):
-    """Fork the script's process, and tell whoever asked its number, and how it ended."""
+    """Fork the script's process; send its process id, and in the end its exit status, to the one who asked."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     child = os.fork()
     if child == 0:

@@ -1,4 +1,4 @@
-"""What the tests share: the project's folder, pictures to train on, and the trainer as a process."""
+"""What the tests share: the project's folder, pictures to train on, the trainer as a process."""
 import os
 import re
 import signal
@@ -28,7 +28,7 @@ import gantut_imgfuncs  # noqa: E402
 from gantut.errors import UserError  # noqa: E402
 from gantut.image_loader import Loader  # noqa: E402
 
-for ignored in (signal.SIGINT, signal.SIGHUP):  # by a shell's & or nohup: what the tests start would inherit that
+for ignored in (signal.SIGINT, signal.SIGHUP):  # by a shell's & or nohup; what the tests start would inherit it
     if signal.getsignal(ignored) is signal.SIG_IGN:
         signal.signal(ignored, signal.SIG_DFL)
 
@@ -126,7 +126,7 @@ def steps_done(folder):
 
 
 def two_at_a_time(function, cases):
-    """function(case) by case, in two threads, as most of a process's time goes into starting."""
+    """{case: function(case)}, computed in two threads, as most of a process's time goes into starting."""
     with ThreadPoolExecutor(2) as pool:
         return dict(zip(cases, pool.map(function, cases)))
 

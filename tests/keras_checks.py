@@ -45,7 +45,7 @@ def check_losses():
 
 
 def values(model):
-    """What each variable of a model holds, by path: first those that are trained, then the moving averages."""
+    """The values of a model's variables by path: first those that are trained, then the moving averages."""
     return tuple({v.path: v.numpy() for v in some if "seed_generator" not in v.path}
                  for some in (model.trainable_variables, model.non_trainable_variables))
 
@@ -66,7 +66,7 @@ def check_updates(gen, disc, lesson, learning_rates):
 
 
 def check_batches(out_dir):
-    """Of a file that lies class by class, as many digits as MNIST's classes have, a batch has every class."""
+    """A batch has every class, of a file that is sorted by class, with as many digits as MNIST's classes have."""
     labels = np.repeat(np.arange(10), 2000)
     path = os.path.join(out_dir, "sorted.npz")
     np.savez(path, x_train=np.tile(labels[:, np.newaxis] / 10, (1, 784)), y_train=labels)

@@ -1,6 +1,6 @@
-"""The tutorial's DCGAN and one round of its training in NumPy float64, written from the text of Part 4.
+"""The tutorial's DCGAN and one step of its training in NumPy float64, written from the text of Part 4.
 
-The tests compare the TensorFlow code with it: it shares no code with that and works out every gradient by hand.
+The tests compare the TensorFlow code with it: it shares no code with that and computes every gradient by hand.
 Images are [N, height, width, channels]; the variables are a flat dict under the names of the 2017 checkpoints.
 """
 
@@ -47,8 +47,8 @@ def variable_shapes(image_size, c_dim, gf_dim, df_dim, z_dim):
 def random_params(image_size, c_dim, gf_dim, df_dim, z_dim, seed, stddev=0.02, spread=0.0):
     """Variables as the tutorial initialises them: normal weights, truncated normal in the discriminator's convolutions.
 
-    A larger `stddev` makes a sharper test, and so does a `spread` below 1: it moves every variable that starts at a
-    constant uniformly by up to that much.
+    A larger `stddev` makes a sharper test, and so does a `spread` below 1: every variable that starts at a constant is
+    changed at random, uniformly by up to that much.
     """
     rng = np.random.default_rng(seed)
     params = {}
@@ -74,7 +74,7 @@ def pad(x):
 
 
 def window(padded, i, j):
-    """The padded pixels that tap (i, j) meets: every second one, as many as the convolution has outputs."""
+    """The padded pixels that tap (i, j) multiplies: every second one, as many as the convolution has outputs."""
     _, height, width, _ = padded.shape
     return padded[:, i : i + height - 4 : 2, j : j + width - 4 : 2]
 
@@ -109,7 +109,7 @@ def cross_entropy(logits, label):
 
 
 def adam(params, grads, state, learning_rate, beta1, beta2=0.999, epsilon=1e-8):
-    """One step of TensorFlow's AdamOptimizer on the variables in `grads`; `state` is its memory, {} at first."""
+    """One step of TensorFlow's AdamOptimizer on the variables in `grads`; `state` holds its moments, {} at first."""
     t = state["t"] = state.get("t", 0) + 1
     rate = learning_rate * np.sqrt(1 - beta2**t) / (1 - beta1**t)
     for name, gradient in grads.items():
@@ -126,7 +126,7 @@ class Pass:
         self.steps, self.grads = [], {}
 
     def back(self, dy):
-        """From the gradient of the loss at the output to that at the input; `grads` gets those of the variables."""
+        """From the loss's gradient at the output to that at the input; `grads` gets those of the variables."""
         for step in reversed(self.steps):
             dy = step(dy)
         return dy

@@ -1,7 +1,7 @@
 """A step of training by the text's schedule and TensorFlow's own optimizers, of the model in the files of a folder.
 
 Run by test_as_written.py in that folder: python second_graph.py ARRAYS OUT. ARRAYS: an .npz with z and the paths of the
-pictures of the step. Leaves what every variable then is in OUT.
+pictures of the step. Writes the value of every variable after it to OUT.
 """
 import sys
 
@@ -12,7 +12,7 @@ import tensorflow.compat.v1 as tf
 
 
 def step_of(folder):
-    """What every variable is after the only step of a training in a folder."""
+    """The value of every variable after the only step of a training in a folder."""
     reader = tf.train.load_checkpoint(str(folder / "checkpoint"))
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 

@@ -36,7 +36,7 @@ def by_file(folder):
 
 
 def turned(picture, angle, scale, shift, size):
-    """picture under a known similarity, with Pillow's resampling, and the function that moves its points alike."""
+    """picture under a known similarity, with Pillow's resampling, and the function that moves its points likewise."""
     turn = scale * np.exp(1j * np.deg2rad(angle))
     inverse = [1 / turn, -complex(*shift) / turn]
     image = Image.fromarray(picture).transform(
@@ -48,14 +48,14 @@ def turned(picture, angle, scale, shift, size):
 
 
 def landing(row, marked):
-    """Where the marked points of a picture come to lie in its crop, as fractions x + iy of it."""
+    """Where the marked points of a picture are in its crop, as fractions x + iy of it."""
     found = np.array([[row[name + "_x"], row[name + "_y"]] for name in align_faces.POINTS], float)
     a, b = align_faces.similarity(found, PLACES)
     return marked @ [1, 1j] * a + b
 
 
 def best_landing(marked):
-    """Where the similarity that was fitted to the marked points themselves puts them."""
+    """Where the similarity that is fitted to the marked points themselves puts them."""
     a, b = align_faces.similarity(marked, PLACES)
     return marked @ [1, 1j] * a + b
 
@@ -64,13 +64,13 @@ DRAWN = 12
 
 
 def drawn(i):
-    """A drawn face of a seed of its own, turned by up to 22 degrees and scaled, and the function that moves points."""
+    """A drawn face of another seed, turned by up to 22 degrees and scaled, and the function that moves its points."""
     return turned(make_faces.draw_face(2, i, 160), 4 * i - 22, 1 + i / DRAWN, (120, 150), 500)
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    """A folder with raw/, real photographs in all sorts of files, and out/, what two workers made of them."""
+    """A folder with raw/, real photographs in all kinds of files, and out/, what two workers made of them."""
     folder = tmp_path_factory.mktemp("photos")
     raw = folder / "raw"
     (raw / "sub").mkdir(parents=True)
@@ -107,7 +107,7 @@ def test_the_template_is_the_drawn_faces_too():
     assert np.array_equal(PLACES, [make_faces.TEMPLATE[name] for name in align_faces.POINTS])
 
 
-def test_the_portraits_that_come_along():
+def test_the_included_portraits():
     """Their size and names, and that they are aligned: their mean is dark at the eyes and between the lips."""
     folder = os.path.join(ROOT, "data", "portraits")
     names = os.listdir(folder)
@@ -140,7 +140,7 @@ def test_similarity_is_the_least_squares_one():
 
 @pytest.mark.parametrize("angle, scale", [(0, 1), (30, 1.7), (-75, .5), (180, 3), (10, .23)])
 def test_a_known_similarity_is_undone(angle, scale):
-    """Dots drawn at the template's places, moved, and cut out again come to lie where they were, to half a pixel."""
+    """Dots drawn at the template's landmarks, moved and cut out, are where they were, to half a pixel."""
     canvas = 400
     y, x = np.mgrid[:canvas, :canvas] + .5
     dots = PLACES * 200 + 100
@@ -184,7 +184,7 @@ def test_faces_in_all_sorts_of_files(photos):
 
 
 def test_eyes_and_mouth_land_where_they_should(photos):
-    """Within 2 pixels of where the marks put them. The template itself is 2 to 4 pixels away, for any similarity: this
+    """Within 2 pixels of where the marks put them. The template itself is 2 to 4 pixels off, for any similarity: this
     face is broader than the template (the next test has faces of the template's proportions)."""
     rows = by_file(photos)
     for file in ("astronaut.jpg", "rgba.png", "gray.png", "sub/cmyk.jpg", "exif.jpg"):
@@ -211,7 +211,7 @@ def test_faces_of_the_templates_proportions_land_on_it(photos):
     assert np.median(distances) < 1.7 and np.quantile(distances, .8) < 2.5, np.sort(np.ravel(distances))
 
 
-def test_no_face_has_a_reason(photos):
+def test_a_picture_without_a_face_gets_a_reason(photos):
     reasons = {row["file"]: row["reason"] for row in table(photos) if not row["output"]}
     assert reasons.pop("small_face.png") == "the largest face is 17 pixels wide"
     assert reasons == {"chelsea.png": "no face found", "coins.png": "no face found", "text.png": "no face found",
@@ -226,7 +226,7 @@ def test_ten_steps_of_training_on_the_crops(photos, tmp_path):
 
 
 def test_another_programs_settings_of_keras(photos, tmp_path):
-    """mtcnn is built of its layers."""
+    """mtcnn is built of Keras's layers."""
     (tmp_path / ".keras").mkdir()
     (tmp_path / ".keras" / "keras.json").write_text('{"floatx": "float16", "image_data_format": "channels_first"}')
     (tmp_path / "raw").mkdir()
@@ -237,7 +237,7 @@ def test_another_programs_settings_of_keras(photos, tmp_path):
 
 
 def test_all_faces_and_flags(tmp_path):
-    """Both faces of a picture; a template and a margin of one's own; JPEG; a confidence that nobody reaches."""
+    """Both faces of a picture; a template and a margin of the user's; JPEG; a confidence that no face reaches."""
     (tmp_path / "raw").mkdir()
     Image.fromarray(np.hstack([skdata.astronaut(), skdata.astronaut()[:, ::-1]])).save(tmp_path / "raw" / "two.png")
     sure, both = two_at_a_time(lambda case: run_script(SCRIPT, "raw", *case, "--workers", 1, cwd=tmp_path), [
@@ -273,7 +273,7 @@ def test_crop_and_pad(tmp_path):
 
 
 def test_killed_and_started_again_every_picture_once(tmp_path):
-    """SIGKILL five times in the middle: nothing is done twice, lost or half-written, and no worker stays behind."""
+    """SIGKILL five times in the middle: nothing is done twice, lost or half-written, and no worker is left running."""
     write_pictures(tmp_path / "raw", n=400, size=16)
     write_pictures(tmp_path / "raw" / "more", n=100, size=16, seed=1)
     flags = ["--mode", "crop", "--size", 256, "--workers", 2]
@@ -289,7 +289,7 @@ def test_killed_and_started_again_every_picture_once(tmp_path):
         assert process.poll() is None, "it was quicker than the kill"
         process.kill()
         process.wait()
-        for _ in range(500):  # its workers notice
+        for _ in range(500):  # its workers notice and end
             if not running_in(process.pid):
                 break
             time.sleep(.01)
@@ -332,7 +332,7 @@ def test_stopped_by_a_signal(tmp_path, signum):
     assert align(tmp_path, *flags).stdout.startswith("200 of 200")
 
 
-def test_pictures_of_one_stem_keep_apart(tmp_path):
+def test_pictures_of_one_stem_get_names_of_their_own(tmp_path):
     write_pictures(tmp_path / "raw", n=1)
     picture = Image.open(tmp_path / "raw" / "000.png")
     picture.save(tmp_path / "raw" / "000.jpg")
@@ -369,7 +369,7 @@ STRANGE = {"line.png": (1400, 1), "column.png": (1, 1400), "one.png": (1, 1)}
 
 
 def test_no_picture_stops_the_others(tmp_path):
-    """One pixel high, and whatever else a picture raises: its row says so. What was repaired since is looked at again.
+    """One pixel high, or whatever else a picture raises: its row says so. What was repaired since is read again.
     """
     (tmp_path / "raw").mkdir()
     for name, size in STRANGE.items():
@@ -379,8 +379,8 @@ def test_no_picture_stops_the_others(tmp_path):
     (tmp_path / "raw" / "cat.png").write_bytes(b"no picture yet")
     process = align(tmp_path, "--workers", 1)
     assert process.returncode == 0 and "6 of 6 pictures done: 1 crops" in process.stdout, process.stderr
-    for name, size in STRANGE.items():
-        assert by_file(tmp_path)[name]["reason"] == "{}x{} is too small to look for a face".format(*size)
+    for name, (width, height) in STRANGE.items():
+        assert by_file(tmp_path)[name]["reason"] == f"{width}x{height} is too small to look for a face"
     Image.fromarray(skdata.astronaut()).save(tmp_path / "raw" / "broken.png")
     Image.fromarray(skdata.chelsea()).save(tmp_path / "raw" / "cat.png")
     os.utime(tmp_path / "raw" / "cat.png", (0, 0))
@@ -425,7 +425,7 @@ def test_a_table_that_a_spreadsheet_has_saved(tmp_path, program):
 
 @pytest.mark.parametrize("content", [b"a picture,a crop\n1,2\n", b"PK\x03\x04\x00",
                                      "file,output,reason\n".encode("utf-16")])
-def test_a_table_that_is_none_any_more(tmp_path, content):
+def test_a_damaged_table_is_refused(tmp_path, content):
     write_pictures(tmp_path / "raw", n=2)
     assert align(tmp_path, "--mode", "crop").returncode == 0
     path = tmp_path / "out" / "alignment.csv"
@@ -437,7 +437,7 @@ def test_a_table_that_is_none_any_more(tmp_path, content):
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGUSR1])
 def test_a_signal_to_the_whole_group(tmp_path, signum):
-    """As timeout, a batch system, a closed terminal send it: to the workers as well."""
+    """As timeout, a batch system or a closed terminal sends it: to the workers as well."""
     write_pictures(tmp_path / "raw", n=200, size=16)
     flags = ["--mode", "crop", "--size", 256, "--workers", 2]
     process = subprocess.Popen(script_command(SCRIPT, "raw", "out", *flags), cwd=tmp_path, stdout=subprocess.PIPE,
@@ -466,7 +466,7 @@ def test_a_worker_that_is_killed_is_one_line(tmp_path):
     assert "a worker was killed" in err and "the same command goes on" in err
 
 
-def test_a_line_that_was_cut_off_is_done_again(tmp_path):
+def test_a_picture_whose_row_was_cut_off_is_done_again(tmp_path):
     write_pictures(tmp_path / "raw", n=5)
     assert align(tmp_path, "--mode", "crop").returncode == 0
     log = tmp_path / "out" / "alignment.csv"
@@ -525,7 +525,7 @@ def test_nothing_is_written_into_the_folder_that_is_read(tmp_path, out):
 
 
 @pytest.mark.parametrize("name", ["000.png", "001.face2.jpg", "sub/000.png"])
-def test_pictures_that_it_has_not_made_are_not_written_over(tmp_path, name):
+def test_pictures_that_it_has_not_made_are_not_overwritten(tmp_path, name):
     write_pictures(tmp_path / "raw", n=3)
     write_pictures(tmp_path / "raw" / "sub", n=1)
     (tmp_path / "out" / name).parent.mkdir(parents=True)

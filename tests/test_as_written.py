@@ -25,7 +25,7 @@ def read(name):
 
 
 def copied(folder, edits=()):
-    """The tutorial's files in a folder, with (file, old, new) edited, and pictures for one step."""
+    """Copy the tutorial's files into a folder, with (file, old, new) edited, and write pictures for one step."""
     folder.mkdir()
     for name in FILES:
         text = read(name)
@@ -132,7 +132,7 @@ EDITS = {  # name: (the edits, arguments for second_graph.py)
     "one update of G": ([(GAN, SECOND, "")], ["1"]),
     "mirror": ([(IMAGES, "np.array(cropped_image) / 127.5", "np.array(cropped_image)[:, ::-1] / 127.5")], []),
 }
-REFUSED = {  # by --fast: the edits, what it names
+REFUSED = {  # refused by --fast: the edits, what it names
     "new z": ([(GAN, START, "        batch_z = -batch_z\n" + START)],
               "DCGAN.step() has been changed"),
     "dropout in G": ([(GAN, "tf.nn.tanh(hs[i])", "tf.nn.dropout(tf.nn.tanh(hs[i]), rate=0.5)")],
@@ -149,7 +149,7 @@ REFUSED = {  # by --fast: the edits, what it names
 
 @pytest.fixture(scope="module")
 def edited(tmp_path_factory):
-    """One step of the trainer for each edit, as written and by --fast; what the second graph makes of each."""
+    """One step of the trainer for each edit, as written and by --fast, and of the second graph for each."""
     root, cases = tmp_path_factory.mktemp("edited"), []
     for name, (edits, arguments) in EDITS.items():
         for how, flags in (("written", []), ("fast", ["--fast", "--precision", "float32"])):
@@ -170,9 +170,9 @@ def edited(tmp_path_factory):
 
 
 def differ(a, b):
-    """The share of the numbers that differ by more than a tenth of a step of Adam's, by the variables' names.
+    """The fraction of the numbers that differ by more than a tenth of a step of Adam's, by the variables' names.
 
-    Left out are the biases before a batch norm, whose gradient is nothing but rounding.
+    The biases before a batch norm are left out: their gradient is nothing but rounding.
     """
     assert a.keys() == b.keys()
     noise = re.compile(r"d_(h[123]|more)_?\w*/biases|g_h[12]/biases|g_h0_lin/bias|moving_mean|Adam")
@@ -221,7 +221,7 @@ def statements(source, *names):
     return found
 
 
-def test_most_statements_of_the_texts_train_stand_there_as_they_are():
+def test_most_statements_of_the_texts_train_are_kept_as_they_are():
     text = statements(read("tests/readers/gantut_gan.py"), "train")
     ours = statements(read(GAN), "train", "step")
     assert len(text) == 45

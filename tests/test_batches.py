@@ -31,8 +31,8 @@ def pictures_in(folder, batch_size=4, image_size=16, c_dim=3, **changes):
     return Pictures(files, Loader(gantut_imgfuncs, image_size, c_dim=c_dim), config, batch_size)
 
 
-class MadeUp(Pictures):
-    """n pictures that are not there: a batch holds their numbers instead."""
+class Numbered(Pictures):
+    """n pictures without files: a batch holds their numbers instead."""
 
     def __init__(self, n, batch_size, seed):
         self.files = range(n)
@@ -48,7 +48,7 @@ class MadeUp(Pictures):
 
 def first(count, n=10, batch_size=3, seed=0, step=0):
     """The first batches of n files, as lists of the files' numbers."""
-    return [list(batch) for batch in islice(MadeUp(n, batch_size, seed).batches(step), count)]
+    return [list(batch) for batch in islice(Numbered(n, batch_size, seed).batches(step), count)]
 
 
 def wait_for(condition, seconds=10):
@@ -58,8 +58,8 @@ def wait_for(condition, seconds=10):
         time.sleep(0.001)
 
 
-def room_for(data, n):
-    """Let the pictures keep n of theirs in memory."""
+def set_cache_size(data, n):
+    """Let the pictures keep n of them in memory."""
     data.cache = np.empty((n, *data.cache.shape[1:]), np.float32)
     data.cached[:] = False
 
@@ -107,19 +107,19 @@ def test_epochs_have_orders_of_their_own():
     assert list(range(20)) not in epochs
 
 
-def test_pictures_left_over_in_one_epoch_come_in_others():
+def test_pictures_left_over_in_one_epoch_are_used_in_others():
     seen = first(30, n=7, batch_size=4)  # one batch in each epoch, three pictures left over
     assert set(sum(seen, [])) == set(range(7))
 
 
-def test_all_pictures_come_equally_often():
+def test_all_pictures_are_used_equally_often():
     counts = np.bincount(np.ravel(first(2000, n=7, batch_size=4)), minlength=7)
     np.testing.assert_allclose(counts, 2000 * 4 / 7, rtol=0.1)
 
 
 @pytest.mark.parametrize("n, batch_size", [(10, 3), (12, 3), (4, 4)])
 @pytest.mark.parametrize("step", range(12))
-def test_batches_from_a_later_step_go_on_with_the_same_sequence(n, batch_size, step):
+def test_batches_from_a_later_step_continue_the_same_sequence(n, batch_size, step):
     assert first(9, n, batch_size, step=step) == first(9 + step, n, batch_size)[step:]
 
 
@@ -136,7 +136,7 @@ def test_batches_do_not_depend_on_numpys_own_stream():
 
 
 def test_batches_load_as_many_ahead_as_there_are_threads():
-    data = MadeUp(10, 3, seed=0)
+    data = Numbered(10, 3, seed=0)
     batches = data.batches()
     assert not data.loaded
     for step in range(1, 6):
@@ -152,12 +152,12 @@ def test_batches_pass_on_what_load_raises(tmp_path):
 
 
 @pytest.mark.parametrize("c_dim", [1, 3])
-@pytest.mark.parametrize("room", [0, 10, 24])
+@pytest.mark.parametrize("kept", [0, 10, 24])
 @pytest.mark.parametrize("threads", [1, 2, 4, MAX_THREADS])
-def test_the_same_bits_in_the_same_order_for_any_threads_and_cache(pictures, threads, room, c_dim):
+def test_the_same_bits_in_the_same_order_for_any_threads_and_cache(pictures, threads, kept, c_dim):
     data = pictures_in(pictures, batch_size=5, c_dim=c_dim)
     data.threads = threads
-    room_for(data, room)
+    set_cache_size(data, kept)
     orders = islice(data.orders(), 20)
     for batch, order in zip(map(stacked, data.batches()), orders):
         expected = np.array([load_image(data.files[i], 16, c_dim=c_dim) for i in order])
@@ -165,14 +165,14 @@ def test_the_same_bits_in_the_same_order_for_any_threads_and_cache(pictures, thr
         assert batch.tobytes() == expected.tobytes()
 
 
-@pytest.mark.parametrize("room", [0, 10, 24])
+@pytest.mark.parametrize("kept", [0, 10, 24])
 @pytest.mark.parametrize("step", [1, 4, 5, 11])
-def test_batches_of_pictures_go_on_at_any_step(pictures, room, step):
+def test_batches_of_pictures_continue_at_any_step(pictures, kept, step):
     data = pictures_in(pictures, batch_size=5)
-    room_for(data, room)
+    set_cache_size(data, kept)
     whole = list(islice(data.batches(), step + 6))
     again = pictures_in(pictures, batch_size=5)
-    room_for(again, room)
+    set_cache_size(again, kept)
     for batch, expected in zip(islice(again.batches(step), 6), whole[step:]):
         assert list(batch) == list(expected)
         np.testing.assert_array_equal(stacked(batch), stacked(expected))
@@ -192,11 +192,11 @@ def test_every_value_is_scaled_as_part_3_does(tmp_path):
     assert image.tobytes() == (pixels / 127.5 - 1).astype(np.float32).tobytes()
 
 
-@pytest.mark.parametrize("room", [0, 24])
-def test_what_draws_random_numbers_is_read_in_its_step_with_the_steps_numbers(pictures, room):
-    """A reader's mirror by chance: neither a thread nor the memory decides it."""
+@pytest.mark.parametrize("kept", [0, 24])
+def test_a_reader_that_draws_random_numbers_is_called_in_its_step(pictures, kept):
+    """A reader's mirror at random: neither the threads nor the cache change what it draws."""
     data = pictures_in(pictures, batch_size=5)
-    room_for(data, room)
+    set_cache_size(data, kept)
     read = data.loader.load
     data.loader.load = lambda path: read(path)[:, ::np.random.choice([1, -1])]
     for path in data.files[:5]:
@@ -216,10 +216,10 @@ def test_what_draws_random_numbers_is_read_in_its_step_with_the_steps_numbers(pi
     assert len(set(sides)) == 2
 
 
-@pytest.mark.parametrize("room, workers, first, size, is_crop", [
+@pytest.mark.parametrize("kept, workers, first, size, is_crop", [
     (24, 1, 0, 16, False), (0, 1, 7, 16, False), (10, 2, 0, 8, True), (24, 2, 5, 16, False)])
-def test_a_mirror_that_seed_epoch_and_picture_decide(pictures, room, workers, first, size, is_crop):
-    """Which pictures are mirrored is computed with NumPy alone; in memory or not, for any part of a batch."""
+def test_seed_epoch_and_picture_decide_what_is_mirrored(pictures, kept, workers, first, size, is_crop):
+    """Which pictures are mirrored is computed with NumPy alone; cached or not, for any part of a batch."""
     shuffled = pictures_in(pictures, seed=5).files
     plain = {path: load_image(path, size, is_crop) for path in shuffled}
     seen = {path: set() for path in shuffled}
@@ -227,7 +227,7 @@ def test_a_mirror_that_seed_epoch_and_picture_decide(pictures, room, workers, fi
         data = pictures_in(pictures, batch_size=6, image_size=size, seed=5, mirror=True)
         data.loader.is_crop = is_crop
         data.rows = slice(worker * 6 // workers, (worker + 1) * 6 // workers)
-        room_for(data, room)
+        set_cache_size(data, kept)
         for step, batch in enumerate(islice(data.batches(first), 40), first):
             chances = np.random.RandomState([5, zlib.crc32(b"mirror"), step // 4]).randint(2, size=24)
             assert len(batch) == 6 // workers
@@ -236,7 +236,7 @@ def test_a_mirror_that_seed_epoch_and_picture_decide(pictures, room, workers, fi
                 np.testing.assert_array_equal(image, plain[path][:, ::-1] if side else plain[path])
                 seen[path].add(side)
     assert all(sides == {0, 1} for sides in seen.values())
-    np.testing.assert_array_equal(data.get(shuffled[0]), plain[shuffled[0]])  # of the samples' losses: as it is
+    np.testing.assert_array_equal(data.get(shuffled[0]), plain[shuffled[0]])  # for the samples' losses: not mirrored
 
 
 @pytest.mark.parametrize("threads", [1, 8])
@@ -251,22 +251,22 @@ def test_what_fits_is_decoded_once(pictures, threads):
 
 def test_what_does_not_fit_is_decoded_for_each_batch(pictures):
     data = pictures_in(pictures)
-    room_for(data, 10)
+    set_cache_size(data, 10)
     decoded = count_decoded(data)
     data.load(range(24))
     data.load(range(24))
     assert sorted(decoded) == sorted(data.files + data.files[10:])
 
 
-@pytest.mark.parametrize("cache_mb, room", [(0, 0), (1, 1), (8, 10), (100, 24)])
-def test_the_cache_holds_what_fits_into_cache_mb(tmp_path, cache_mb, room):
+@pytest.mark.parametrize("cache_mb, kept", [(0, 0), (1, 1), (8, 10), (100, 24)])
+def test_the_cache_holds_what_fits_into_cache_mb(tmp_path, cache_mb, kept):
     folder = write_pictures(tmp_path / "pictures", size=256)  # 786,432 bytes each
     data = pictures_in(folder, image_size=256, cache_mb=cache_mb)
-    assert data.cache.shape == (room, 256, 256, 3) and data.cache.dtype == np.float32
+    assert data.cache.shape == (kept, 256, 256, 3) and data.cache.dtype == np.float32
     assert data.cache.nbytes <= cache_mb * 2**20
 
 
-def test_an_error_is_raised_when_its_batch_comes(pictures):
+def test_an_error_is_raised_with_its_batch(pictures):
     data = pictures_in(pictures)
     bad = data.files[list(islice(data.orders(), 3))[2][1]]
     text_file(Path(pictures), os.path.basename(bad))
@@ -280,9 +280,9 @@ def running():
 
 
 @pytest.mark.parametrize("end", ["close", "drop", "error"])
-def test_batches_leave_no_thread_behind(pictures, end):
+def test_batches_leave_no_threads(pictures, end):
     data = pictures_in(pictures)
-    room_for(data, 0)
+    set_cache_size(data, 0)
     before = running()
     batches = data.batches()
     next(batches)
@@ -312,15 +312,15 @@ def test_a_file_that_turns_bad_is_replaced_by_the_next_and_named_once(pictures, 
     assert not data.cached[[3, 4, 23]].any()
 
 
-@pytest.mark.parametrize("room", [0, 10, 24])
-def test_replacements_are_the_same_for_any_threads_and_named_once(pictures, room, capsys):
+@pytest.mark.parametrize("kept", [0, 10, 24])
+def test_replacements_are_the_same_for_any_threads_and_named_once(pictures, kept, capsys):
     batches = []
     for threads in (1, 8):
         data = pictures_in(pictures, skip_bad_images=True)
         for i in (3, 4, 23):
             cut_off(data.files[i])
         data.threads = threads
-        room_for(data, room)
+        set_cache_size(data, kept)
         batches.append([stacked(batch) for batch in islice(data.batches(), 20)])
         assert capsys.readouterr().err.count("takes its place") == 3
     np.testing.assert_array_equal(*batches)
@@ -333,7 +333,7 @@ def test_a_file_that_turns_bad_once_it_is_cached_does_no_harm(pictures):
     np.testing.assert_array_equal(data.load(range(24)), sound)
 
 
-def test_when_no_file_can_be_read_any_more_that_is_said(pictures):
+def test_an_error_says_that_no_file_can_be_read_any_more(pictures):
     data = pictures_in(pictures, skip_bad_images=True)
     shutil.rmtree(pictures)
     assert "none of the 24 pictures" in message(data.load, [0])

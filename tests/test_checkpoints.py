@@ -1,4 +1,4 @@
-"""What stands in a checkpoint folder is not lost: models without their state file, two runs at once, strange paths."""
+"""What is in a checkpoint folder is not lost: models without their state file, two runs at once, strange paths."""
 import errno
 import os
 import shutil
@@ -63,7 +63,7 @@ def model_alone(trained, folder, kind):
     return folder
 
 
-def test_a_model_without_a_state_file_that_names_it_goes_on_and_stays(trained, tmp_path):
+def test_a_model_without_a_state_file_that_names_it_is_resumed_and_kept(trained, tmp_path):
     cases = {kind: model_alone(trained, tmp_path / kind, kind) for kind in STATES}
     before = {kind: snapshot(folder / "checkpoint") for kind, folder in cases.items()}
     done = two_at_a_time(lambda kind: train(cases[kind], "--epoch", 3, "--save_every", 1), list(cases))
@@ -85,8 +85,8 @@ def test_sampling_and_completion_find_it_too(trained, tmp_path, script, flags):
     assert process.returncode == 0 and MODEL in process.stderr, process.stderr
 
 
-def test_parts_of_a_model_are_no_model(trained, tmp_path):
-    """Without its data file: a new training would hide it; it is refused, and nothing is touched."""
+def test_an_incomplete_model_is_refused(trained, tmp_path):
+    """Without its data file: a new training would hide it, so it is refused, and nothing is changed."""
     folder = model_alone(trained, tmp_path, "missing")
     os.remove(folder / "checkpoint" / (MODEL + ".data-00000-of-00001"))
     before = snapshot(folder / "checkpoint")
@@ -105,11 +105,11 @@ def test_what_counts_as_complete(tmp_path):
         newest_checkpoint(str(tmp_path))
 
 
-def test_a_run_removes_its_own_old_checkpoints_and_nobody_elses(trained, tmp_path):
+def test_a_run_removes_its_own_old_checkpoints_and_no_others(trained, tmp_path):
     folder = shutil.copytree(trained, tmp_path / "run")
     for name in ("DCGAN.model-3", "DCGAN.model-99", "best-5"):
-        for ending in (".index", ".data-00000-of-00001", ".meta"):
-            shutil.copy(folder / "checkpoint" / (MODEL + ending), folder / "checkpoint" / (name + ending))
+        for extension in (".index", ".data-00000-of-00001", ".meta"):
+            shutil.copy(folder / "checkpoint" / (MODEL + extension), folder / "checkpoint" / (name + extension))
     assert train(folder, "--epoch", 3).returncode == 0
     models = {name.split(".index")[0] for name in os.listdir(folder / "checkpoint") if name.endswith(".index")}
     assert models == {"DCGAN.model-3", "DCGAN.model-99", "best-5", "DCGAN.model-10"}
@@ -117,7 +117,7 @@ def test_a_run_removes_its_own_old_checkpoints_and_nobody_elses(trained, tmp_pat
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, 524])
 def test_a_file_system_without_locks(tmp_path, monkeypatch, capsys, number):
-    """As network file systems answer flock(); a training goes on, with a line. Another error is still one."""
+    """As network file systems answer flock(): a training continues, with a line. Any other error ends it."""
     def flock(*_):
         raise OSError(number, os.strerror(number))
     monkeypatch.setattr("fcntl.flock", flock)
@@ -156,7 +156,7 @@ def test_two_runs_in_one_folder(trained, tmp_path):
     assert f"process {first.pid} on" in line and "--checkpoint_dir" in line
     first.kill()  # leaves no lock behind
     first.wait()
-    done = step_of(newest_checkpoint(str(folder / "checkpoint"))) // 3  # it may have saved meanwhile
+    done = step_of(newest_checkpoint(str(folder / "checkpoint"))) // 3  # it may have saved in the meantime
     process = train(folder, "--epoch", done + 1)
     assert process.returncode == 0, process.stderr
     assert not [name for name in os.listdir(folder / "checkpoint") if "lock" in name or "holder" in name]
@@ -188,7 +188,7 @@ def test_a_checkpoint_given_as_its_folder(trained):
 
 
 def test_two_runs_with_the_same_logs_and_a_clock_set_back(trained, tmp_path):
-    """Each knows its own event file, whatever the others are called."""
+    """Each finds its own event file, whatever the others are called."""
     folder = shutil.copytree(trained, tmp_path / "run")
     (folder / "logs" / "events.out.tfevents.9999999999.zzz").write_bytes(b"")
     others = start(folder, "--epoch", 10000, "--checkpoint_dir", "other", "--save_every", 1)
@@ -217,13 +217,13 @@ def cut_off(path):
 
 
 def flip(path):
-    """One bit in the middle, as a disk may lose it: the length stays."""
+    """Change one bit in the middle, as a failing disk does: the length stays."""
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
 
 
-DAMAGE = {  # what is done to the newest checkpoint, given its .index and its .data
+DAMAGE = {  # name: how the newest checkpoint is damaged, given its .index and its .data
     "cut off": lambda index, data: cut_off(data),
     "empty": lambda index, data: os.truncate(data, 0),
     "a bit flipped": lambda index, data: flip(data),
@@ -243,11 +243,11 @@ def several(trained, tmp_path_factory):
 
 
 def damage(folder, model, kind):
-    DAMAGE[kind](*(folder / "checkpoint" / (model + ending) for ending in (".index", ".data-00000-of-00001")))
+    DAMAGE[kind](*(folder / "checkpoint" / (model + extension) for extension in (".index", ".data-00000-of-00001")))
 
 
-def test_a_checkpoint_that_cannot_be_read_is_passed_over(several, tmp_path, capsys):
-    """By the trainer and by the sampler, which say so; the training goes on from the one before, as it did then."""
+def test_a_checkpoint_that_cannot_be_read_is_skipped(several, tmp_path, capsys):
+    """By the trainer and by the sampler, which say so; the training resumes from the one before, as it did then."""
     cases = {kind: shutil.copytree(several, tmp_path / kind.replace(" ", "_")) for kind in DAMAGE}
     for kind, folder in cases.items():
         damage(folder, "DCGAN.model-10", kind)
@@ -269,7 +269,7 @@ def test_a_checkpoint_that_cannot_be_read_is_passed_over(several, tmp_path, caps
     assert variables(whole) == variables(cases["cut off"]) == variables(cases["the data gone"])
 
 
-def test_no_checkpoint_that_can_be_read_is_one_line(several, tmp_path):
+def test_no_readable_checkpoint_is_one_line(several, tmp_path):
     folder = shutil.copytree(several, tmp_path / "run")
     for model in ("DCGAN.model-7", "DCGAN.model-8", "DCGAN.model-9", "DCGAN.model-10"):
         damage(folder, model, "cut off")

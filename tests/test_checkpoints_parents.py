@@ -106,7 +106,7 @@ def test_every_command_names_it(tmp_path):
 
 @pytest.mark.parametrize("without, holds_no", [("generator", "generator/g_h0_lin/Matrix"), (
     "discriminator", "discriminator/d_h00_conv/biases")])
-def test_what_is_no_parents_is_not_said_to_be_one(tmp_path, without, holds_no):
+def test_another_checkpoint_is_not_called_a_parents(tmp_path, without, holds_no):
     """Ours, but with one network alone, as other programs save a generator."""
     ours = renamed(PARENTS["bamos, later"][0], ("d_h0_conv", "d_h00_conv"))
     assert parent(ours) is None

@@ -27,7 +27,7 @@ SCRIPT = os.path.join(ROOT, "tests", "cluster_checks.py")
 
 
 def in_processes(folder, workers, devices=1):
-    """What train() finds in each worker, every one a process."""
+    """What train() returns in each worker, a process of its own."""
     folder.mkdir()
     hosts = ",".join(f"127.0.0.1:{port}" for port in free_ports(workers))
     processes = [subprocess.Popen([sys.executable, SCRIPT, hosts, str(i), str(devices), str(folder)],
@@ -61,30 +61,30 @@ def test_all_workers_hold_the_same_bits(two, tmp_path):
             assert [name for name in other if other[name].tobytes() != found[0][name].tobytes()] == []
 
 
-def test_two_workers_are_one_process_with_the_double_batch(two):
-    """By its moving averages a model's gradient is the mean over the pictures, wherever they are."""
+def test_two_workers_match_one_process_with_twice_the_batch(two):
+    """With the moving averages a model's gradient is the mean over the pictures, on whichever worker they are."""
     alone = train([], 0, 1, batch=2 * BATCH)
     assert_close(in_mode("averages", two[0]), in_mode("averages", alone))
     moved = [name for name, value in alone.items() if name.endswith("Matrix")
              and np.abs(value - alone[name.replace("averages", "statistics")]).max() > 1e-4]
-    assert moved  # 1e-5 is little beside what the steps do
+    assert moved  # 1e-5 is little compared with what the steps change
 
 
-def test_two_workers_with_two_devices_are_one_process_with_four_batches(tmp_path):
+def test_two_workers_with_two_devices_match_one_process_with_four_batches(tmp_path):
     found = in_processes(tmp_path / "both", 2, devices=2)
     assert all(found[0][name].tobytes() == found[1][name].tobytes() for name in found[0])
     assert_close(in_mode("averages", found[0]), in_mode("averages", train([], 0, 1, batch=4 * BATCH)))
 
 
-def test_two_devices_are_two_workers(two):
+def test_two_devices_match_two_workers(two):
     """Also where each replica normalises by its own batch.
 
-    Adam blows up the rounding of the gradient of a bias before a batch norm, which is 0; these biases are left out.
+    The gradient of a bias before a batch norm is 0 but for rounding, which Adam enlarges: these biases are left out.
     """
     devices = train([], 0, 2)
     assert_close(in_mode("averages", devices), in_mode("averages", two[0]))
     zero = ("g_h0_lin/bias", "g_h1/biases", "d_h1_conv/biases", "d_h2_conv/biases", "d_h3_conv/biases")
-    moving = ("d_bn", "g_bn")  # whose averages include the biases' wandering, and what follows from it
+    moving = ("d_bn", "g_bn")  # whose averages include these biases, and what follows from them
     assert_close(in_mode("statistics", devices, without=zero + moving),
                  in_mode("statistics", two[0], without=zero + moving))
 
@@ -137,7 +137,7 @@ def test_every_device_has_its_part_of_the_work():
     assert len(done["CPU:0"]) == len(done["CPU:1"]) > 10, done
 
 
-def test_the_shares_of_an_epoch_are_what_one_process_would_see(tmp_path):
+def test_the_workers_parts_of_an_epoch_are_what_one_process_would_see(tmp_path):
     """Each worker its part of every batch and of its noise, no picture twice."""
     files = dataset_files(write_pictures(tmp_path, n=26))
     config = SimpleNamespace(skip_bad_images=False, seed=3, cache_mb=0, mirror=False)
@@ -160,6 +160,6 @@ def test_the_shares_of_an_epoch_are_what_one_process_would_see(tmp_path):
     assert len({of_all[workers[i].rows(4)].tobytes() for i in range(3)}) == 3
 
 
-def test_gpus_that_are_not_there():
+def test_missing_gpus():
     with pytest.raises(UserError, match="--num_gpus 99, but TensorFlow sees"):
         find_devices(SimpleNamespace(num_gpus=99, num_devices=1), tf.ConfigProto())

@@ -1,4 +1,4 @@
-"""The trainer and TensorBoard as a user meets them: real processes, what they print, what they leave behind."""
+"""The trainer and TensorBoard as a user sees them: real processes, what they print, the files they leave."""
 import json
 import os
 import re
@@ -67,7 +67,7 @@ def short(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def continued(short, tmp_path_factory):
-    """The short training's folder, copied and trained on to 4 epochs."""
+    """The short training's folder, copied and trained for a fourth epoch."""
     folder = tmp_path_factory.mktemp("continued") / "copy"
     shutil.copytree(short.folder, folder)
     return SimpleNamespace(folder=folder, process=train(folder, "--epoch", 4, "--sample_every", 4))
@@ -108,7 +108,7 @@ def test_a_training_makes_three_folders_and_leaves_the_pictures_alone(short, tmp
     assert snapshot(short.folder / "pictures") == snapshot(tmp_path)
 
 
-def test_the_same_command_with_more_epochs_trains_on_where_it_stopped(continued):
+def test_the_same_command_with_more_epochs_resumes_where_it_stopped(continued):
     assert (continued.process.returncode, continued.process.stderr) == (0, "")
     check_lines(continued.process.stdout,
                 [READING, MODEL_FOUND, *[PROGRESS.format(3, idx, 3) for idx in range(3)], SAMPLE])
@@ -151,7 +151,7 @@ def test_importing_the_trainer_creates_and_prints_nothing(tmp_path):
 # pictures of many kinds
 
 def write_mixed(folder):
-    """8 pictures, 16 x 16, of every kind and ending; one batch holds them all."""
+    """8 pictures, 16 x 16, of every kind and extension; one batch holds them all."""
     rng = np.random.RandomState(0)
     deep = folder / "sub" / "folder"
     deep.mkdir(parents=True)
@@ -250,7 +250,7 @@ BAD_INPUT = {  # name: (what is there besides 24 good pictures, flags, what the 
     "image_size 48": (nothing, ["--image_size", 48], ["--image_size=48", "power of two", "8 or more"]),
     "pictures of another size": (larger_pictures, ["--dataset", "larger"],
                                  [os.path.join("larger", "000.png"), "32x32", "16x16", "--is_crop"]),
-    "a file that is no picture": (a_text_called_png, [],
+    "a file that is not a picture": (a_text_called_png, [],
                                   [os.path.join("pictures", "text.png"), "no picture", "remove or replace"]),
     "half a picture": (half_a_picture, [], [os.path.join("pictures", "012.png"), "truncated"]),
     "a crop larger than a picture": (nothing, ["--is_crop", "--crop_size", 17],
@@ -318,8 +318,8 @@ for argument in sys.argv[1:]:
 """
 
 
-def test_every_flag_knows_its_range(tmp_path):
-    """As one process for all of them: what parse_flags() exits with."""
+def test_every_flag_checks_its_range(tmp_path):
+    """In one process for all of them: what parse_flags() exits with."""
     process = run_python(PARSE, *OUT_OF_RANGE, cwd=tmp_path)
     assert process.stderr == ""
     check_lines(process.stdout, [f"error: flag {re.escape(argument)}: .+ \\(see --help\\)"
@@ -329,7 +329,7 @@ def test_every_flag_knows_its_range(tmp_path):
 # TensorBoard on the logs of the short training
 
 class TensorBoard:
-    """A running TensorBoard; get() fetches what its pages would."""
+    """A running TensorBoard; get() fetches what its pages fetch."""
 
     def __init__(self, url):
         self.url = url

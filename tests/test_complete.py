@@ -78,7 +78,7 @@ def test_a_picture_is_completed_the_same_alone_and_among_others(sess, approach):
     np.testing.assert_allclose(alone[-1][0], together[-1][2], atol=1e-5)
 
 
-def test_adam_is_tensorflows_adam_within_the_walls(sess):
+def test_adam_is_tensorflows_adam_within_the_bounds(sess):
     start = np.array([[0.5, -0.3], [0.2, 0.9]])
     scale = np.array([3.0, 0.5])
     path = [z for z, _ in adam(start, lambda z: ((scale * z**2).sum(axis=1), 2 * scale * z), 30, lr=0.05)]
@@ -110,7 +110,7 @@ def test_hmc_samples_a_truncated_normal(sigma):
 
 
 @pytest.mark.parametrize("kind, kept", [("center", 0.75), ("left", 0.5), ("full", 1), ("grid", 1 / 16), ("lowres", 0)])
-def test_masks_keep_their_share(kind, kept):
+def test_masks_keep_their_fraction(kind, kept):
     assert make_mask(kind, 64, None).mean() == kept
 
 
@@ -118,7 +118,7 @@ def test_a_random_mask_keeps_four_fifths():
     assert abs(make_mask("random", 64, np.random.RandomState(0)).mean() - 0.8) < 0.02
 
 
-def test_weights_are_the_share_of_missing_neighbours():
+def test_weights_are_the_fraction_of_missing_neighbours():
     mask = np.random.RandomState(0).uniform(size=[12, 12]) > 0.3
     weights = near_the_hole(mask)
     for y, x in [(4, 4), (5, 7), (8, 3)]:
@@ -155,7 +155,7 @@ def test_blending_solves_its_equation_wherever_the_hole_lies(kind):
 
 
 @pytest.mark.parametrize("c_dim", [1, 3])
-def test_kept_pixels_stay_to_the_bit(c_dim):
+def test_kept_pixels_do_not_change_by_a_bit(c_dim):
     rng = np.random.RandomState(0)
     pixels = rng.randint(0, 256, [16, 16, c_dim], dtype=np.uint8)
     mask = make_mask("random", 16, rng)
@@ -202,7 +202,7 @@ def test_the_command_writes_pictures_strips_film_table_and_plot(model):
 @pytest.mark.parametrize("flags", [["--mask", "random", "--approach", "hmc", "--hmc_l", "3"], ["--mask", "lowres"],
                                    ["--mask", "full", "--restarts", "3"],
                                    ["--mask", "mask.png", "--weighted", "--blend", "poisson"]], ids=lambda f: f[1])
-def test_the_command_with_other_masks_and_ways(model, flags):
+def test_the_command_with_other_masks_and_methods(model, flags):
     iio.imwrite(model / "mask.png", np.uint8(make_mask("left", 16, None)) * 255)
     done = run_script("gantut_complete.py", "--dataset", "pictures/003.png", "--n_iter", 4, "--out_dir", "one", *flags,
                       cwd=model)

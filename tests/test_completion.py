@@ -1,4 +1,4 @@
-"""The completion's files: no original is written over, no result gets lost, every picture gets its own mask."""
+"""The completion's files: no original is overwritten, no result is lost, every picture gets its own mask."""
 import csv
 import os
 import unicodedata
@@ -41,7 +41,7 @@ def touch(folder, *names):
 
 # originals
 
-ONTO = {  # flags whose results would land on or among what is read
+ONTO = {  # flags whose results would overwrite what is read, or lie beside it
     "the folder itself": ["--dataset", "faces", "--out_dir", "faces"],
     "a folder in it": ["--dataset", "faces", "--out_dir", "faces/new/out"],
     "by a link": ["--dataset", "faces", "--out_dir", "link"],
@@ -61,7 +61,7 @@ ONTO = {  # flags whose results would land on or among what is read
 }
 
 
-def test_nothing_that_is_read_is_written_over(model, tmp_path, monkeypatch):  # noqa: F811
+def test_nothing_that_is_read_is_overwritten(model, tmp_path, monkeypatch):  # noqa: F811
     for name in ("faces", "other"):
         write_pictures(tmp_path / name, n=3)
     write_pictures(tmp_path / "far" / "deep", n=1)
@@ -105,7 +105,7 @@ def test_a_kind_of_mask_is_not_the_folder_of_its_name(tmp_path, monkeypatch):
 
 # names
 
-def test_ordinary_names_are_what_they_were(tmp_path):
+def test_ordinary_names_stay_as_they_are(tmp_path):
     files = ["pics/000.png", "pics/a/x.jpg", "pics/b/x.jpg", "pics/späte Bilder.tif", "pics/at 1.23\u202fPM.png",
              "pics/می\u200cخواهم.png", "pics/写真\u30001.png"]  # spaces of macOS and Japan, a joiner of Persian
     assert result_names(picture_names(files, "pics")) == [
@@ -114,7 +114,7 @@ def test_ordinary_names_are_what_they_were(tmp_path):
     assert result_names(picture_names(["pics/x.png"], "pics/x.png")) == ["x"]
 
 
-def test_a_number_takes_no_other_pictures_name():
+def test_a_numbered_name_is_no_other_pictures():
     assert result_names(["A", "a", "a_2"]) == ["A", "a_3", "a_2"]
     assert result_names(["foo", "foo_strip", "foo_strip_2"]) == ["foo", "foo_strip_3", "foo_strip_2"]
     assert result_names(["losses", "losses_2_strip"]) == ["losses_3", "losses_2_strip"]
@@ -136,7 +136,7 @@ STRANGE = [
 @pytest.mark.parametrize("files", STRANGE, ids=lambda files: files[0][:9].encode("ascii", "replace").decode())
 def test_all_results_have_names_of_their_own_that_can_be_written(tmp_path, files):
     names = result_names(picture_names(["pics/" + file for file in sorted(files)], "pics"))
-    results = [name + ending for name in names for ending in (".png", "_strip.png")] + ["losses.png", "losses.csv"]
+    results = [name + end for name in names for end in (".png", "_strip.png")] + ["losses.png", "losses.csv"]
     assert len({unicodedata.normalize("NFD", result.lower()) for result in results}) == 2 * len(files) + 2
     try_to_write(str(tmp_path / "out"), names, [])
     assert not list((tmp_path / "out").iterdir())
@@ -145,7 +145,7 @@ def test_all_results_have_names_of_their_own_that_can_be_written(tmp_path, files
     assert len(list((tmp_path / "out").iterdir())) == len(results)
 
 
-def test_what_cannot_be_written_is_said_before_the_work(model, tmp_path):  # noqa: F811
+def test_what_cannot_be_written_is_reported_before_the_work(model, tmp_path):  # noqa: F811
     write_pictures(tmp_path / "pictures", n=2)
     (tmp_path / "out" / "001.png").mkdir(parents=True)
     (tmp_path / "out" / "losses.csv").write_text("of an earlier one")
@@ -171,7 +171,7 @@ def test_strange_names_are_completed_each_with_its_own_mask(model, tmp_path):  #
             mask.save(tmp_path / "masks" / name)
     flags = ["--dataset", "pictures", "--mask", "masks", "--out_dir", "out", "--checkpoint_dir", model / "checkpoint"]
     os.rename(tmp_path / "pictures" / "a" / "x.jpg", tmp_path / "later.jpg")
-    for n in (4, 5):  # the second time onto the results of the first
+    for n in (4, 5):  # the second time over the results of the first
         done = complete(tmp_path, *flags)
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
         assert f"{n} pictures completed" in done.stdout
@@ -237,7 +237,7 @@ UNDERSTOOD = {
 
 
 @pytest.mark.parametrize("name", UNDERSTOOD)
-def test_masks_that_are_understood(tmp_path, name):
+def test_masks_that_are_accepted(tmp_path, name):
     path = str(tmp_path / name)
     UNDERSTOOD[name].save(path, **({"lossless": True, "exact": True} if name.endswith("webp") else {}))
     np.testing.assert_array_equal(read_mask(path, "picture.png", 16), HOLE)
@@ -269,7 +269,7 @@ def test_masks_that_are_refused_by_name(tmp_path, name):
 
 @pytest.mark.parametrize("crop_size", [0, 24])
 def test_a_mask_of_the_pictures_size_is_cropped_as_it_is(tmp_path, crop_size):
-    """The bright window of a picture of 48 x 32 is its mask as well: both lose the same."""
+    """The bright window of a picture of 48 x 32 is its mask as well: both are cropped alike."""
     picture = np.zeros([32, 48], np.uint8)
     picture[12:22, 16:30] = 255
     for name in ("picture.png", "mask.png"):
@@ -286,7 +286,7 @@ def test_a_mask_of_the_pictures_size_is_cropped_as_it_is(tmp_path, crop_size):
 
 
 def test_a_fine_pattern_of_the_pictures_size_is_black_and_white(tmp_path):
-    """Scaling makes gray of it, which is no fault of the mask's."""
+    """Scaling turns it gray, which is not the mask's fault."""
     dots = np.uint8(np.random.RandomState(0).uniform(size=[64, 64]) > 0.4) * 255
     path = str(tmp_path / "mask.png")
     iio.imwrite(path, dots)

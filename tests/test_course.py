@@ -59,7 +59,7 @@ def without_bodies(source, names):
     return lines
 
 
-def test_it_writes_over_nothing_and_begins_anew_only_if_told(tmp_path):
+def test_it_overwrites_nothing_and_starts_again_only_if_told(tmp_path):
     first = run_script("course/start.py", "mine", cwd=tmp_path)
     assert first.returncode == 0 and "center_crop, transform, merge" in first.stdout
     assert sorted(os.listdir(tmp_path / "mine")) == sorted(FILES)
@@ -76,7 +76,7 @@ def test_it_writes_over_nothing_and_begins_anew_only_if_told(tmp_path):
 
 
 @pytest.mark.parametrize("missing", ["all", "one too high", *start.EMPTY])
-def test_no_file_but_the_readers_is_judged(tmp_path, missing):
+def test_no_file_but_the_readers_is_checked(tmp_path, missing):
     folder = tmp_path / "mine" if missing == "one too high" else tmp_path
     folder.mkdir(exist_ok=True)
     for name in [] if missing == "all" else FILES:
@@ -89,12 +89,12 @@ def test_no_file_but_the_readers_is_judged(tmp_path, missing):
         assert (tmp_path / missing).read_text() == start.skeleton(missing)
 
 
-def test_a_file_that_goes_while_it_is_judged_is_named(tmp_path):
-    """Not the project's of that name is taken, which Python would find next."""
+def test_a_file_that_disappears_during_the_check_is_named(tmp_path):
+    """The project's file of that name, which Python would find next, is not taken."""
     for name in start.EMPTY:
         (tmp_path / name).write_text(read(ROOT, name))
     with open(tmp_path / "gantut_imgfuncs.py", "a") as file:
-        file.write("import os\nos.remove({!r})\n".format(str(tmp_path / "gantut_datafuncs.py")))
+        file.write(f"import os\nos.remove({str(tmp_path / 'gantut_datafuncs.py')!r})\n")
     assert f"there is no gantut_datafuncs.py in {tmp_path}" in check(tmp_path).stdout
 
 
@@ -164,11 +164,12 @@ def test_ctrl_c_is_one_line_and_ends_all(tmp_path, command):
 # right solutions
 
 def test_right_solutions_pass_however_they_are_written():
-    """The project's, one typed from the text, one that takes other operators everywhere, and a lesson."""
+    """The project's, one typed from the text, one that uses other operators everywhere, and a lesson."""
     folders = [".", "tests/readers", "tests/course_otherwise", "variants"]
     for folder, done in two_at_a_time(check, folders).items():
         assert done.returncode == 0, (folder, done.stdout, done.stderr)
-        assert "all {} steps are right".format(5 if folder == "variants" else 16) in done.stdout
+        steps = 5 if folder == "variants" else 16
+        assert f"all {steps} steps are right" in done.stdout
 
 
 # wrong ones
@@ -185,7 +186,7 @@ def test_a_skeleton_does_not_pass_and_the_next_thing_to_do_is_named(tmp_path):
 
 @pytest.mark.parametrize("first, done", [("DCGAN.generator", 9), ("DCGAN.build_model", 11)])
 def test_no_step_looks_at_a_later_function(first, done, tmp_path):
-    """With all from one function on empty, those before it are right: a mistake is found at no earlier step."""
+    """With a function and all after it empty, those before it are right: a mistake is found at no earlier step."""
     names = [step.name for step in STEPS]
     left = set(names[names.index(first):]) | {"DCGAN.step"}
     for name, (part, _) in start.EMPTY.items():
@@ -196,7 +197,7 @@ def test_no_step_looks_at_a_later_function(first, done, tmp_path):
     assert f"{first} (Part 4) is yours to write" in said.stdout
 
 
-BROKEN = {  # what the reader's gantut_imgfuncs.py begins with: what is said; the one that takes longest first
+BROKEN = {  # what the reader's gantut_imgfuncs.py starts with: what is said; the one that takes longest first
     "def center_crop(x, crop_h, crop_w=None, resize_w=64):\n    while True:\n        pass\n": "an endless loop?",
     "def center_crop(:\n": "line 1: Python cannot read it",
     "import sys\nsys.exit(3)\n": "cannot be imported: SystemExit",
@@ -207,7 +208,7 @@ BROKEN = {  # what the reader's gantut_imgfuncs.py begins with: what is said; th
 }
 
 
-def test_broken_files_are_a_message_and_no_end(tmp_path):
+def test_broken_files_give_a_message_and_do_not_end_the_check(tmp_path):
     def broken(text):
         folder = tmp_path / str(list(BROKEN).index(text))
         folder.mkdir()

@@ -23,7 +23,7 @@ def whole(*shape, seed=0):
 
 
 def placeholder(x):
-    """A placeholder that knows everything of x's shape but the size of the batch."""
+    """A placeholder of x's shape, but for batches of any size."""
     return tf.placeholder(tf.float32, (None,) + x.shape[1:])
 
 
@@ -159,10 +159,10 @@ def test_lrelu(sess, leak, expected):
     np.testing.assert_allclose(y.eval(), expected, atol=1e-6)
 
 
-def test_lrelu_has_the_leak_as_its_slope_below_zero(sess):
+def test_lrelu_has_the_leak_as_its_gradient_below_zero(sess):
     x = tf.constant([-2.0, -0.1, 0.1, 3.0])
-    slope, = tf.gradients(lrelu(x, 0.3), x)
-    np.testing.assert_allclose(slope.eval(), [0.3, 0.3, 1, 1], rtol=1e-6)
+    gradient, = tf.gradients(lrelu(x, 0.3), x)
+    np.testing.assert_allclose(gradient.eval(), [0.3, 0.3, 1, 1], rtol=1e-6)
 
 
 def test_linear(sess):

@@ -1,4 +1,4 @@
-"""What counts as a picture, and with which values: folders of systems, links, pipes, other kinds, ranges; the words."""
+"""What counts as a picture, and which values: system folders, links, pipes, other kinds, ranges; the messages."""
 import os
 import struct
 import zipfile
@@ -32,7 +32,7 @@ def found(folder):
 def test_every_format_that_imread_reads_counts_the_tutorials_three_first():
     assert gantut_gan.SUPPORTED_EXTENSIONS[:3] == ["png", "jpg", "jpeg"]
     assert sorted("." + extension for extension in gantut_gan.SUPPORTED_EXTENSIONS) == sorted(ENDINGS)
-    of_pillow = {ending for ending, name in Image.registered_extensions().items() if name in FORMATS}
+    of_pillow = {extension for extension, name in Image.registered_extensions().items() if name in FORMATS}
     assert set(ENDINGS) < of_pillow
 
 
@@ -70,7 +70,7 @@ def test_linked_folders_and_files_count_once_and_loops_end(tmp_path):
     assert len(found(tmp_path / "all")) == 4
 
 
-def test_what_is_no_regular_file_is_never_opened(tmp_path, capsys):
+def test_what_is_not_a_regular_file_is_never_opened(tmp_path, capsys):
     os.mkfifo(tmp_path / "pipe.png")
     os.symlink("/dev/zero", tmp_path / "zero.png")
     os.symlink("nowhere", tmp_path / "broken.png")
@@ -97,10 +97,10 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path):
 def test_a_training_on_pictures_of_every_kind(tmp_path):
     """Eight formats, a linked folder, a pipe: a real training, and a newline in a name stays in one line."""
     write_pictures(tmp_path / "few", n=16)
-    for i, ending in enumerate(ENDINGS):
+    for i, extension in enumerate(ENDINGS):
         with Image.open(tmp_path / "few" / f"{i:03d}.png") as picture:
             (tmp_path / "pictures").mkdir(exist_ok=True)
-            picture.save(tmp_path / "pictures" / f"picture{ending}")
+            picture.save(tmp_path / "pictures" / f"picture{extension}")
     os.symlink(tmp_path / "few", tmp_path / "pictures" / "few")
     os.mkfifo(tmp_path / "pictures" / "pipe.png")
     (tmp_path / "pictures" / "two\nlines.png").write_text("no picture")
@@ -113,8 +113,8 @@ def test_a_training_on_pictures_of_every_kind(tmp_path):
         " [!] pictures/other\\nlines.png: is no picture", " [!] pictures/two\\nlines.png: is no picture"]
 
 
-def test_text_in_a_picture_is_no_harm(tmp_path):
-    """As programs write their settings into a PNG, compressed; not without an end, as bombs have it."""
+def test_text_in_a_picture_does_no_harm(tmp_path):
+    """As programs write their settings into a PNG, compressed; but not the endless text of a decompression bomb."""
     for megabytes, said in [(3, None), (70, "has more than 64 MB of text in it: save it without")]:
         text = PngImagePlugin.PngInfo()
         text.add_text("settings", "x" * megabytes * 10**6, zip=True)
@@ -128,7 +128,7 @@ def test_text_in_a_picture_is_no_harm(tmp_path):
             assert load_image(path, 16)[0, 0].tolist() == [1, -1, -1]
 
 
-def test_copies_that_a_nas_keeps_do_not_count(tmp_path):
+def test_copies_kept_by_a_nas_do_not_count(tmp_path):
     write_pictures(tmp_path / "pictures", n=2)
     for name in ("#snapshot", "~snapshot", "@Recently-Snapshot", "@ShareSnap", ".snapshot", ".zfs"):
         write_pictures(tmp_path / "pictures" / name / "GMT-2026.01.01", n=3)
@@ -187,7 +187,7 @@ def write_tiff(path, values, photometric, sample_format=1):
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_tiffs_in_which_white_is_zero(tmp_path, dtype):
-    """And one whose white is zero in 12 bits of 16, which has no range either."""
+    """And one in which white is zero in 12 bits of 16, which has no range either."""
     maximum = np.iinfo(dtype).max
     values = gray(maximum, dtype)
     for photometric, expected in [(1, values), (0, maximum - values)]:
@@ -229,7 +229,7 @@ def write_png16(path, values):
 
 # words
 
-def test_what_is_no_folder_of_pictures_is_told_apart(tmp_path):
+def test_what_is_not_a_folder_of_pictures_is_told_apart(tmp_path):
     write_pictures(tmp_path / "pictures", n=8)
     with zipfile.ZipFile(tmp_path / "faces.zip", "w") as file:
         file.write(tmp_path / "pictures" / "000.png", "000.png")
@@ -248,7 +248,7 @@ def test_what_is_no_folder_of_pictures_is_told_apart(tmp_path):
 
 
 def test_aligned_is_not_advised_where_it_is_not(tmp_path, monkeypatch):
-    """As where the data has been left out of an installation."""
+    """As in an installation without the data."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("gantut.datasets.DATA", str(tmp_path / "data"))
     with pytest.raises(UserError) as error:
@@ -259,11 +259,11 @@ def test_aligned_is_not_advised_where_it_is_not(tmp_path, monkeypatch):
 # check_number
 
 @pytest.mark.parametrize("n", [4, 5])
-def test_check_number_is_content_with_one_batch(n):
+def test_check_number_accepts_one_batch(n):
     check_number(["picture.png"] * n, "folder", 4)
 
 
-def test_check_number_says_which_endings_it_found_instead(tmp_path):
+def test_check_number_says_which_extensions_it_found_instead(tmp_path):
     touch(tmp_path, "a.GIF", "b.gif", "deep/er/c.gif", "deep/d.txt", "README")
     said = message(check_number, [], str(tmp_path), 4)
     assert str(tmp_path) in said
@@ -271,8 +271,8 @@ def test_check_number_says_which_endings_it_found_instead(tmp_path):
     assert ".png" in said and ".jpg" in said and ".jpeg" in said
 
 
-def test_check_number_lists_only_the_most_common_endings(tmp_path):
-    touch(tmp_path, *[f"{i}.e{ending}" for ending in range(20) for i in range(ending + 1)])
+def test_check_number_lists_only_the_most_common_extensions(tmp_path):
+    touch(tmp_path, *[f"{i}.e{kind}" for kind in range(20) for i in range(kind + 1)])
     said = message(check_number, [], str(tmp_path), 4)
     assert ".e19 (20)" in said and ".e0 (1)" not in said
 
@@ -282,7 +282,7 @@ def test_check_number_says_that_a_folder_is_empty(tmp_path):
     assert "no files at all" in message(check_number, [], str(tmp_path / "empty"), 4)
 
 
-def test_check_number_says_that_of_a_missing_folder_too(tmp_path):
+def test_check_number_says_that_a_folder_is_missing(tmp_path):
     assert str(tmp_path / "nowhere") in message(check_number, [], str(tmp_path / "nowhere"), 4)
 
 
@@ -299,7 +299,7 @@ def test_dataset_files_are_sorted_and_from_all_subfolders(tmp_path):
     assert dataset_files(str(tmp_path)) == sorted(str(tmp_path / name) for name in names)
 
 
-def test_dataset_files_take_endings_in_any_case(tmp_path):
+def test_dataset_files_take_extensions_in_any_case(tmp_path):
     names = ["a.PNG", "b.Jpg", "c.JPEG", "d.jpeg"]
     touch(tmp_path, *names)
     assert dataset_files(str(tmp_path)) == [str(tmp_path / name) for name in names]
@@ -323,9 +323,9 @@ def test_dataset_files_ignore_folders_named_like_pictures(tmp_path):
     assert dataset_files(str(tmp_path)) == [str(tmp_path / "a.png"), str(tmp_path / "folder.png" / "b.png")]
 
 
-@pytest.mark.parametrize("ending", ["", os.sep])
-def test_dataset_files_with_and_without_a_slash_at_the_end(tmp_path, ending):
-    files = dataset_files(write_pictures(tmp_path / "pictures", n=3) + ending)
+@pytest.mark.parametrize("slash", ["", os.sep])
+def test_dataset_files_with_and_without_a_slash_at_the_end(tmp_path, slash):
+    files = dataset_files(write_pictures(tmp_path / "pictures", n=3) + slash)
     assert [os.path.basename(path) for path in files] == ["000.png", "001.png", "002.png"]
 
 

@@ -1,4 +1,4 @@
-"""What a user has already is as it was where its successor cannot be written: on a disk that is really full."""
+"""Existing files stay as they are where the new ones cannot be written: on a disk that is really full."""
 import contextlib
 import os
 import subprocess
@@ -26,7 +26,7 @@ NOISE = np.random.RandomState(0).uniform(size=(1, 64, 64, 3))
 
 @contextlib.contextmanager
 def full_disk(folder):
-    """A file system on which what lay in folder takes all the room there is."""
+    """A file system that the contents of folder fill."""
     with small_disk(folder, 64):
         with contextlib.suppress(OSError), open(folder / "filler", "wb", buffering=0) as file:
             while True:
@@ -55,12 +55,12 @@ WRITERS = {  # file: what writes it, given its path
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_what_is_there_stays_on_a_full_disk(tmp_path, monkeypatch, name):
+def test_existing_files_are_kept_on_a_full_disk(tmp_path, monkeypatch, name):
     folder = tmp_path / "disk"
     folder.mkdir()
     path = folder / name
     path.write_bytes(b"from before")
-    monkeypatch.setattr(make_faces, "same", lambda *_: True)  # whether it is the same picture is not the question
+    monkeypatch.setattr(make_faces, "same", lambda *_: True)  # whether it is the same picture does not matter here
     with full_disk(folder):
         before = snapshot(folder)
         with pytest.raises(OSError, match="No space left"):
@@ -114,7 +114,7 @@ def test_processes_on_a_full_disk(tmp_path, model):  # noqa: F811
             assert snapshot(folder) == before, script
 
 
-def test_links_pipes_and_devices_stay_what_they_are(tmp_path):
+def test_links_pipes_and_devices_are_not_replaced(tmp_path):
     (tmp_path / "file").write_text("old")
     os.symlink("file", tmp_path / "link")
     os.link(tmp_path / "file", tmp_path / "kept")
@@ -142,7 +142,7 @@ def test_of_several_files_all_or_none(tmp_path):
 
 
 def test_what_may_not_be_written_to_is_not_replaced(tmp_path):
-    """As another user than root, for whom no file is read-only."""
+    """As a user other than root, for whom no file is read-only."""
     if os.geteuid():
         pytest.skip("becomes another user, which takes root")
     path = tmp_path / "mine"

@@ -49,7 +49,7 @@ def export_config(folder, out, form="saved_model", network="G"):
 
 def check(model, run):
     """Whether run(network, {input: array}) gives what the session gives, for any number of images."""
-    assert model.logits.std() > 0.01 and model.images.std() > 0.05  # else they would say little
+    assert model.logits.std() > 0.01 and model.images.std() > 0.05  # else the comparison would say little
     np.testing.assert_allclose(model.logits, model.by_numpy, atol=1e-4)
     for n in (5, 1, 2):
         drawn = run("G", {"z": model.z[:n]})
@@ -86,7 +86,8 @@ def test_saved_models_are_loaded_by_tensorflow_alone(tmp_path, model):
                                  cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
         assert process.returncode == 0, process.stderr
         assert ROOT not in process.stdout
-        assert process.stdout == "['{}']\n[]\n".format(*given)  # one placeholder, no module of the project
+        name, = given
+        assert process.stdout == f"['{name}']\n[]\n"  # one placeholder, no module of the project
         return np.load(folder / "returned.npz")
 
     images = load("G", {"z": model.z})["images"]
@@ -119,7 +120,7 @@ def test_litert(model):
     check(model, lambda network, given: runners[network](**given))
 
 
-def test_files_hold_the_networks_numbers_once(model):
+def test_files_hold_the_networks_weights_once(model):
     """Four bytes a number, and little else."""
     reader = tf.train.load_checkpoint(str(model.folder / "checkpoint"))
     for network, scope in (("G", "generator/"), ("D", "discriminator/")):
@@ -130,7 +131,7 @@ def test_files_hold_the_networks_numbers_once(model):
 
 
 @colour
-def test_nothing_is_lost_where_an_export_fails(tmp_path, model, monkeypatch):
+def test_nothing_is_lost_when_an_export_fails(tmp_path, model, monkeypatch):
     with open_sampler(model.folder) as sampler:
         with pytest.raises(UserError, match="cannot write .*export.* exists"):
             gantut_sample.export(sampler, export_config(model.folder, model.files["saved_model", "G"]))

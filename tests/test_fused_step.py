@@ -41,8 +41,8 @@ def test_the_same_bits_as_the_tutorials_schedule(image_size, gf_dim, threads, mo
     assert losses == losses_written
 
 
-def test_the_same_first_values_and_summaries():
-    """Of one seed: the variables are made before the faster kernels."""
+def test_the_same_initial_values_and_summaries():
+    """With one seed: the variables are created before the faster kernels."""
     found = []
     for Model in DCGAN, faster(DCGAN):
         with tf.Graph().as_default() as graph, tf.Session() as sess:
@@ -94,7 +94,7 @@ def test_the_gradient_of_a_kernel_is_the_sum_of_products(sess, size, stride, k):
     np.testing.assert_allclose(sess.run(ours), by_hand(large, small, k, stride), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("size", [16, 32])  # the second is computed as ever
+@pytest.mark.parametrize("size", [16, 32])  # the second is computed as before
 def test_gradients_of_both_kinds_of_convolution(sess, size):
     rng = np.random.RandomState(0)
     x, grown = (tf.constant(rng.normal(size=[3, size, size, c]), tf.float32) for c in (4, 6))

@@ -67,8 +67,8 @@ def test_three_rounds_give_the_reference_losses(sess, image_size, c_dim):
 
 
 def before_batch_norm(var):
-    """Whether var is a bias that batch norm takes out again: its gradient is 0 but for rounding, which Adam blows up
-    to steps of the learning rate (also in the tutorial's code)."""
+    """Whether var is a bias that batch norm cancels: its gradient is 0 but for rounding, which Adam enlarges to steps
+    of the learning rate (also in the tutorial's code)."""
     return re.search(r"d_h[123]_conv/biases|g_h[123]/biases", var.name)
 
 
@@ -150,7 +150,7 @@ def test_every_size_and_any_number_of_images(sess, image_size, c_dim):
 
 
 @pytest.mark.parametrize("image_size", [0, 4, 48, 65])
-def test_sizes_that_are_no_power_of_two_are_refused(sess, image_size):
+def test_sizes_that_are_not_a_power_of_two_are_refused(sess, image_size):
     with pytest.raises(AssertionError, match="power of 2"):
         DCGAN(sess, image_size=image_size)
 
@@ -190,7 +190,7 @@ def test_the_moving_averages_see_the_real_batch_first(sess):
     assert len(set(results)) == 1
 
 
-def test_a_checkpoint_brings_back_everything_also_from_a_moved_folder(tmp_path):
+def test_a_checkpoint_restores_everything_also_from_a_moved_folder(tmp_path):
     write_pictures(tmp_path / "pictures")
     flags = config(tmp_path, str(tmp_path / "pictures"))
     with tf.Graph().as_default(), tf.Session() as sess:

@@ -1,4 +1,4 @@
-"""Tests of data/get_dataset.py: all that follows the download, on real archives made here; the download offline."""
+"""Tests of data/get_dataset.py: all that follows the download, on archives made here; the download, offline."""
 import collections
 import gzip
 import hashlib
@@ -184,7 +184,7 @@ KINDS = {
 
 @pytest.mark.parametrize("name, flags", [("lfw", []), ("congress", []), ("celeba", ["--crop", 0, "--size", 0])])
 def test_files_stay_as_they_are(tmp_path, run, name, flags):
-    """Of whatever kind, under their own names; what a training could not read is left out all the same."""
+    """Of whatever kind, under their own names; what a training cannot read is left out nevertheless."""
     files = {file: photograph(60, 50, **options) for file, options in KINDS.items()}
     cut = {"cut_" + file: data[:len(data) // 2] for file, data in files.items() if file != "a.bmp"}
     done = run(name, tmp_path / "out", *flags, "--archive", zipped(tmp_path / "a.zip", {**files, **cut}))
@@ -195,7 +195,7 @@ def test_files_stay_as_they_are(tmp_path, run, name, flags):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_taken_to_decode_is_what_can_be_read(kind):
+def test_what_passes_check_decodes_can_be_read(kind):
     """check_decodes() looks at a JPEG at an eighth of its size, and finds what read() finds."""
     data = photograph(90, 70, **KINDS[kind])
 
@@ -212,7 +212,7 @@ def test_what_is_taken_to_decode_is_what_can_be_read(kind):
 
 
 def test_a_folder_of_pngs_from_before(tmp_path, run):
-    """As an earlier version made it of the same archive: one line, and no picture is there twice."""
+    """As an earlier version made it from the same archive: one line, and no picture is there twice."""
     archive = tgz(tmp_path / "a.tgz", faces())
     source = f"set lfw\ncrop 0, size 0\nfrom a.tgz\n{archive.stat().st_size} bytes\non 2026-01-01\nlicence: none\n"
     folder(tmp_path / "out", {"Bo/Bo_0001.png": photograph(kind="PNG"), "source.txt": source.encode()})
@@ -233,7 +233,7 @@ def test_celeba(tmp_path, run, before, more):
     files = dataset_files(tmp_path / "out")
     assert [os.path.basename(file) for file in files] == ["000001.png", "000002.png", "000003.png"]
     for file, jpeg in zip(files, celebrities().values()):
-        with Image.open(io.BytesIO(jpeg)) as image:  # as Pillow alone does it
+        with Image.open(io.BytesIO(jpeg)) as image:  # as Pillow alone crops it
             expected = image.crop((35, 55, 143, 163)).resize((64, 64), Image.Resampling.BILINEAR)
         assert np.array_equal(pixels(file), np.array(expected))
 
@@ -363,7 +363,7 @@ def test_broken_pictures_are_left_out(tmp_path, run):
 
 
 @pytest.mark.parametrize("make", [zipped, tgz], ids=["zip", "tgz"])
-def test_no_name_leads_out(tmp_path, run, make):
+def test_no_name_leads_out_of_the_folder(tmp_path, run, make):
     names = ["../../up.jpg", "../up/up.jpg", f"{tmp_path}/root.jpg", "A/../../b.jpg", "..\\..\\c.jpg", "C:\\d.jpg",
              "/e.jpg", "//f/../g.jpg", "..jpg/.jpg"]
     (tmp_path / "a" / "b").mkdir(parents=True)
@@ -373,10 +373,10 @@ def test_no_name_leads_out(tmp_path, run, make):
     after = snapshot(tmp_path)
     inside = {name for name in after if name.startswith("a/b/out/")}
     assert {name: data for name, data in after.items() if name not in inside} == outside
-    assert len(inside) == len(names)  # the last one is no picture, but source.txt is there
+    assert len(inside) == len(names)  # the last one is not a picture, but source.txt is there
 
 
-def test_out_of_others_is_refused(tmp_path, run):
+def test_a_folder_with_other_files_is_refused(tmp_path, run):
     archive = tgz(tmp_path / "a.tgz", faces())
     (tmp_path / "file").write_text("mine")
     folder(tmp_path / "other", {"holiday.png": b"mine"})
@@ -399,7 +399,7 @@ def test_out_of_others_is_refused(tmp_path, run):
 
 
 def test_again(tmp_path, run):
-    """A second run writes only what is missing; an empty folder, or one left just after a start, is fine."""
+    """A second run writes only what is missing; an empty folder, or one from a run that just started, is accepted."""
     folder(tmp_path / "out", {".part": b"half a pict"})
     archive = zipped(tmp_path / "c.zip", celebrities())
     assert run("celeba", tmp_path / "out", "--archive", archive).error is None
@@ -455,7 +455,7 @@ def test_disk_full(tmp_path):
     ("fashion_mnist", lambda path: idx(path / "fashion-mnist"), "gantut_trainer.py --dataset fashion_mnist --is_crop"),
 ])
 def test_after_the_download(tmp_path, run, monkeypatch, name, make, then):
-    """What download() returns becomes the folder new_data() names; here it is one in tmp_path."""
+    """What download() returns becomes the folder that new_data() names, here one in tmp_path."""
     (tmp_path / "cache").mkdir()
     came = make(tmp_path / "cache")
     monkeypatch.setattr(get_dataset, "download", lambda asked: str(came) if asked == name else None)
@@ -520,7 +520,7 @@ def offline(tmp_path):
 
 
 def test_no_network(tmp_path):
-    """As processes: one line on stderr, and no folder; also for a download that was broken off before."""
+    """As processes: one line on stderr, and no folder; also after a download that was interrupted."""
     pytest.importorskip("sklearn")
     cache = tmp_path / "keras" / "datasets" / "fashion-mnist"
     cache.parent.mkdir(parents=True)
@@ -539,7 +539,7 @@ def test_no_network(tmp_path):
 
 
 def test_libraries_caches(tmp_path):
-    """The real download() finds what the libraries downloaded before; LFW's was not unpacked to the end."""
+    """The real download() finds what the libraries have downloaded; LFW's is not completely unpacked."""
     pytest.importorskip("sklearn")
     (tmp_path / "keras" / "datasets").mkdir(parents=True)
     idx(tmp_path / "keras" / "datasets" / "fashion-mnist")

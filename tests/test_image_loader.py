@@ -1,4 +1,4 @@
-"""gantut/image_loader.py: one picture against Pillow and known answers; looking pictures over before the first step."""
+"""gantut/image_loader.py: one picture against Pillow and known answers; checking all pictures before the first step."""
 import os
 
 import numpy as np
@@ -32,7 +32,7 @@ def test_load_image_in_gray_is_pillows_luminance(tmp_path):
 
 @pytest.mark.parametrize("color, luminance", [("red", 0.299), ("lime", 0.587), ("blue", 0.114), ("white", 1),
                                               ("black", 0)])
-def test_load_image_in_gray_weighs_the_colours_by_itu_r_601(tmp_path, color, luminance):
+def test_load_image_in_gray_weights_the_colours_by_itu_r_601(tmp_path, color, luminance):
     Image.new("RGB", (4, 4), color).save(tmp_path / "one.png")
     image = load_image(str(tmp_path / "one.png"), 4, c_dim=1)
     np.testing.assert_allclose(image, np.full((4, 4, 1), 2 * luminance - 1), atol=1e-6)
@@ -73,13 +73,13 @@ def test_load_image_names_a_file_too_small_for_the_crop(tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n"])
 @pytest.mark.parametrize("is_crop", [False, True])
-def test_load_image_names_a_file_that_is_no_picture(tmp_path, content, is_crop):
+def test_load_image_names_a_file_that_is_not_a_picture(tmp_path, content, is_crop):
     path = tmp_path / "broken.png"
     path.write_bytes(content)
     assert str(path) in message(load_image, str(path), 8, is_crop=is_crop)
 
 
-def test_load_image_names_a_picture_that_breaks_off(tmp_path):
+def test_load_image_names_a_truncated_picture(tmp_path):
     path, _ = saved(tmp_path, 64, 64)
     with open(path, "rb+") as file:
         file.truncate(3000)
@@ -100,7 +100,7 @@ def test_load_image_names_a_missing_file(tmp_path):
 
 
 @pytest.mark.parametrize("options", [(16, False, 0), (16, True, 0), (64, True, 0), (8, True, 16), (8, True, 4)])
-def test_look_over_is_content_with_what_load_image_can_use(pictures, options):
+def test_look_over_accepts_what_load_image_can_use(pictures, options):
     files = dataset_files(pictures)
     assert look_over(files, *options)[0] == files
 
@@ -127,7 +127,7 @@ def test_look_over_names_the_first_too_small_for_the_crop(pictures, tmp_path, he
 
 
 @pytest.mark.parametrize("is_crop", [False, True])
-def test_look_over_names_a_file_that_is_no_picture(pictures, tmp_path, is_crop):
+def test_look_over_names_a_file_that_is_not_a_picture(pictures, tmp_path, is_crop):
     path = text_file(tmp_path)
     assert path in message(look_over, [*dataset_files(pictures), path], 16, is_crop, 0)
 

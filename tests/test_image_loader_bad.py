@@ -1,4 +1,4 @@
-"""Bad pictures: listed, refused or left out, replaced; and whatever a file holds, it crashes and hangs nothing."""
+"""Bad pictures: listed, refused or left out, replaced; and no file, whatever is in it, crashes or hangs a program."""
 import io
 import os
 import signal
@@ -15,7 +15,7 @@ from PIL import Image
 from gantut.errors import UserError
 
 BASE = ["--image_size", 8]
-SECONDS, MEGABYTES = 8, 1600  # what one file may take; seconds of the processor, and 50 megapixels of imread's floats
+SECONDS, MEGABYTES = 8, 1600  # for one file: seconds of the processor, and 50 megapixels of imread's floats
 
 
 # a training with bad pictures
@@ -42,7 +42,7 @@ def test_all_unreadable_pictures_are_listed_and_refused(tmp_path):
 
 
 def test_with_skip_bad_images_they_are_listed_and_left_out(tmp_path):
-    """Three are seen to be broken at once, one only when its body is read."""
+    """Three are recognised as broken at once, one only when its body is read."""
     spoil(write_pictures(tmp_path / "pictures", n=28, size=8), "003.png", "017.png", "no.jpg")
     cut_off(tmp_path / "pictures" / "005.png")
     process = train(tmp_path, *BASE, "--epoch", 1, "--skip_bad_images")
@@ -52,7 +52,7 @@ def test_with_skip_bad_images_they_are_listed_and_left_out(tmp_path):
     assert len(said) == 4 and "pictures/005.png: " in said[3] and "another picture takes its place" in said[3]
 
 
-def test_a_picture_that_turns_bad_while_it_trains_is_replaced_with_skip_bad_images(tmp_path):
+def test_a_picture_that_turns_bad_during_a_training_is_replaced_with_skip_bad_images(tmp_path):
     write_pictures(tmp_path / "pictures", size=8)
     process = start(tmp_path, *BASE, "--epoch", 1000, "--cache_mb", 0, "--skip_bad_images")
     wait_until(lambda: steps_done(tmp_path) >= 3, process)
@@ -69,7 +69,7 @@ def test_a_picture_that_turns_bad_while_it_trains_is_replaced_with_skip_bad_imag
     assert len(said) == 4  # and the two lines about the signal
 
 
-def test_a_picture_that_turns_bad_while_it_trains_ends_the_run_without(tmp_path):
+def test_a_picture_that_turns_bad_during_a_training_ends_the_run_without(tmp_path):
     write_pictures(tmp_path / "pictures", size=8)
     process = start(tmp_path, *BASE, "--epoch", 1000, "--cache_mb", 0)
     wait_until(lambda: steps_done(tmp_path) >= 3, process)
@@ -87,7 +87,7 @@ def test_a_picture_that_turns_bad_while_it_trains_ends_the_run_without(tmp_path)
     assert "other data" in went_on.stderr and "pictures/012.png" in went_on.stderr
 
 
-# files that hold anything
+# files with any content
 
 def encoded(kind, size, mode="RGB"):
     """The bytes of a picture of random pixels."""
@@ -104,7 +104,7 @@ SOUND["JPEG CMYK"] = encoded("JPEG", (40, 30), "CMYK")
 
 
 def fuzzed(rng, data):
-    """What may have happened to a file: cut off, bytes changed, a hole of zeros, nothing left, only noise."""
+    """Damage a file: cut off, bytes changed, a part set to zeros, nothing left, only noise."""
     data = bytearray(data)
     kind = rng.randint(6)
     if kind == 0:
@@ -144,7 +144,7 @@ def with_size(kind, width, height):
 
 
 def peak_memory():
-    """The most memory that this process has held since forget_the_peak(), in MB; 0 where /proc does not tell."""
+    """The most memory that this process has used since forget_the_peak(), in MB; 0 where /proc does not say."""
     try:
         with open("/proc/self/status") as file:
             return next(int(line.split()[1]) / 1024 for line in file if line.startswith("VmHWM"))
@@ -177,12 +177,12 @@ def check_one(path):
 
 
 def write_fuzzed(folder, n, seed):
-    """Write n fuzzed files, some with the ending of another kind."""
+    """Write n fuzzed files, some with the extension of another kind."""
     rng = np.random.RandomState(seed)
     os.makedirs(folder, exist_ok=True)
     for i in range(n):
-        name = "fuzzed{:04d}.{}".format(i, rng.choice(["png", "jpg", "jpeg", "PNG"]))
-        with open(os.path.join(folder, name), "wb") as file:
+        extension = rng.choice(["png", "jpg", "jpeg", "PNG"])
+        with open(os.path.join(folder, f"fuzzed{i:04d}.{extension}"), "wb") as file:
             file.write(fuzzed(rng, SOUND[rng.choice(list(SOUND))]))
 
 
@@ -247,8 +247,8 @@ def test_a_training_among_200_fuzzed_files_ends_well(tmp_path):
 # many files
 
 def look_over_many(tmp_path, n):
-    """Look over n files, hard links to a few; returns how many seconds it took."""
-    originals = [os.path.join(write_pictures(tmp_path / "few", n=10, size=64), "%03d.png" % i) for i in range(10)]
+    """Check n files, hard links to a few; returns the seconds that it took."""
+    originals = [os.path.join(write_pictures(tmp_path / "few", n=10, size=64), f"{i:03d}.png") for i in range(10)]
     (tmp_path / "many").mkdir()
     files = [str(tmp_path / "many" / f"{i:06d}.png") for i in range(n)]
     for i, path in enumerate(files):

@@ -40,7 +40,7 @@ def three(gray):
 
 
 def smooth(height, width):
-    """A colour picture without edges, which JPEG keeps nearly as it is."""
+    """A colour picture without edges, which JPEG changes little."""
     y, x = np.mgrid[0:1:height * 1j, 0:1:width * 1j]
     return np.stack([50 + 150 * x, 60 + 120 * y, 200 - 100 * x * y], axis=-1).round().astype(np.uint8)
 
@@ -66,7 +66,7 @@ def test_imread_reads_jpeg(tmp_path, name):
     np.testing.assert_allclose(picture, smooth(24, 40), atol=8)
 
 
-def test_imread_goes_by_the_content_not_by_the_ending(tmp_path):
+def test_imread_goes_by_the_content_not_by_the_extension(tmp_path):
     np.testing.assert_array_equal(imread(saved(tmp_path, RGB, "picture.jpg", format="PNG")), RGB)
 
 
@@ -98,7 +98,7 @@ def palette_image():
 PALETTE = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]])
 
 
-def test_imread_looks_palette_colours_up(tmp_path):
+def test_imread_looks_up_palette_colours(tmp_path):
     image, indices = palette_image()
     path = saved(tmp_path, image)
     assert Image.open(path).mode == "P"
@@ -200,14 +200,14 @@ def test_imread_turns_a_16_bit_picture_upright_too(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture at all", b"\x89PNG\r\n\x1a\n"], ids=["empty", "text", "cut"])
-def test_imread_raises_for_a_file_that_is_no_picture(tmp_path, content):
+def test_imread_raises_for_a_file_that_is_not_a_picture(tmp_path, content):
     path = tmp_path / "picture.png"
     path.write_bytes(content)
     with pytest.raises(OSError):
         imread(str(path))
 
 
-def test_imread_raises_for_a_picture_that_breaks_off(tmp_path):
+def test_imread_raises_for_a_truncated_picture(tmp_path):
     path = saved(tmp_path, np.random.RandomState(0).randint(0, 256, (64, 64, 3)).astype(np.uint8))
     with open(path, "rb+") as file:
         file.truncate(3000)

@@ -39,7 +39,7 @@ def copy_sources(folder):
 
 
 def make_model(folder):
-    """Save a small DCGAN as it begins, should the project have no model of its own."""
+    """Save a small DCGAN with its initial values, should the project have no model of its own."""
     if not folder.exists():
         with tf.Graph().as_default(), tf.Session() as sess:
             dcgan = DCGAN(sess, image_size=16, gf_dim=4, df_dim=4, z_dim=8)
@@ -59,7 +59,7 @@ def must(*words, **kwargs):
 
 
 def build(tmp):
-    """Build the source distribution, and the wheel from what is in it; nothing comes from the network."""
+    """Build the source distribution, and the wheel from its files; nothing comes from the network."""
     for name in ("clone", "dist", "empty"):
         (tmp / name).mkdir()
     copy_sources(tmp / "clone")
@@ -88,14 +88,14 @@ def installed(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def results(installed):
-    """What the commands say and leave, called one after the other in an empty folder."""
+    """The processes of the commands, called in an empty folder: {name: process}."""
     python = [sys.executable, "-m"]
     first = {"train": ["gantut-train", *TRAIN, "--epoch", 1], "faces": ["gantut-faces", "held_out", "--count", 4,
                                                                        "--seed", 2, "--size", 32],
              "start": ["gantut-course", "start", "mine", "--part", 4],
              **{name + " --version": [name, "--version"] for name in ("gantut-align", "gantut-faces", "gantut-course")},
              **{name + " --help": [*name.split(), "--help"] for name in COMMANDS.values()}}
-    then = {"go on": [*python, "gantut_trainer", *TRAIN, "--epoch", 2],
+    then = {"continue": [*python, "gantut_trainer", *TRAIN, "--epoch", 2],
             "pretrained": ["gantut-sample", "--checkpoint_dir", "pretrained", "--count", 4, "--out", "ours.png"],
             "complete": ["gantut-complete", *DRAW, "--n_iter", 2], "check": ["gantut-course", "check", "mine"],
             "portraits": ["gantut-sample", "--checkpoint_dir", "pretrained", "--mode", "nearest", "--dataset",
@@ -125,7 +125,7 @@ def test_the_tests_run_from_the_source_distribution(installed):
     assert process.returncode == 0 and " passed" in process.stdout, process.stdout
 
 
-def test_it_is_the_installed_one_and_works_where_nothing_is(installed, results):
+def test_it_is_the_installed_one_and_works_in_an_empty_folder(installed, results):
     where = "from importlib.util import find_spec as find; print(find('gantut').origin, find('gantut_gan').origin)"
     places = must(sys.executable, "-c", where, cwd=installed.empty, env=installed.env).stdout.split()
     assert all(path.startswith(str(installed.site)) for path in places)
@@ -152,12 +152,13 @@ def test_every_command_says_the_version(results, capsys):
     assert said == [f"gantut {__version__}\n"] * 4
 
 
-def test_a_training_goes_on_by_any_of_its_names(results):
+def test_a_training_continues_by_any_name_of_the_command(results):
     assert "Epoch [ 0] [   1/   2]" in results["train"].stdout and "No model found" in results["train"].stdout
-    assert "Epoch [ 1] [   1/   2]" in results["go on"].stdout and "Epoch [ 0]" not in results["go on"].stdout
+    stdout = results["continue"].stdout
+    assert "Epoch [ 1] [   1/   2]" in stdout and "Epoch [ 0]" not in stdout
 
 
-def test_the_model_that_comes_along_is_read_and_never_written(results, sess, monkeypatch, tmp_path):
+def test_the_included_model_is_read_and_never_written(results, sess, monkeypatch, tmp_path):
     assert results["pretrained"].stdout.endswith("wrote ours.png\n")
     monkeypatch.chdir(ROOT)
     dcgan = DCGAN(sess, image_size=16, gf_dim=4, df_dim=4, is_crop=True)

@@ -99,7 +99,7 @@ def test_precision_and_recall_of_what_is_missing_and_what_is_wrong():
 # the judge
 
 def faces(n, size=32):
-    """Coloured discs of many places and sizes: data with something to miss."""
+    """Coloured discs of many places and sizes: data with parts that a model may miss."""
     y, x = np.mgrid[:size, :size]
     draw = rng(5)
     images = []
@@ -185,7 +185,7 @@ def test_the_best_is_kept_and_can_be_used(trained, tmp_path):
     rows = table(folder / "samples" / "scores.csv")
     best = min(rows, key=lambda row: float(row["SWD, mean"]))
     names = [path.name for path in (folder / "checkpoint" / "best").iterdir() if path.name.endswith(".index")]
-    assert names == ["DCGAN.model-{}.index".format(best["step"])]
+    assert names == [f"DCGAN.model-{best['step']}.index"]
     flags = ["--checkpoint_dir", folder / "checkpoint" / "best"]
     drawn = run_script("gantut_sample.py", *flags, "--count", 4, cwd=tmp_path)
     assert drawn.returncode == 0, drawn.stderr
@@ -194,7 +194,7 @@ def test_the_best_is_kept_and_can_be_used(trained, tmp_path):
     assert [row["score"] for row in table(tmp_path / "scores.csv")] == list(best)[2:]
 
 
-def test_stopped_and_gone_on_it_is_the_same_table(trained, tmp_path):
+def test_a_stopped_and_resumed_training_has_the_same_table(trained, tmp_path):
     write_pictures(tmp_path / "pictures", n=80)
     process = start(tmp_path, *FLAGS)
     wait_until(lambda: steps_done(tmp_path) >= 23, process)  # the first row is written
@@ -207,7 +207,7 @@ def test_stopped_and_gone_on_it_is_the_same_table(trained, tmp_path):
 # the command
 
 def test_pictures_in_a_folder(tmp_path):
-    """The same ones as the data, others, and fewer than a score needs."""
+    """The same pictures as the data, others, and fewer than a score needs."""
     write_pictures(tmp_path / "pictures", n=100)
     write_pictures(tmp_path / "others", n=60, seed=3)
     done = run_script("gantut_judge.py", "--dataset", "pictures", "--pictures", "pictures", cwd=tmp_path)
@@ -295,7 +295,7 @@ numpy.save("features.npy", network.predict(pictures / 127.5 - 1, batch_size=10))
 
 @pytest.mark.slow
 def test_the_scores_of_a_network_are_of_its_features(random_inception):
-    """Weights of no meaning will do: the features must be Keras' own."""
+    """Random weights suffice: the features must be Keras' own."""
     folder, known = random_inception
     pictures = np.array([read(path) for path in sorted((folder / "pictures").iterdir())])
     features = features_of(pictures, str(folder / "inception.weights.h5"))
@@ -310,8 +310,8 @@ def test_the_scores_of_a_network_are_of_its_features(random_inception):
 
 
 @pytest.mark.parametrize("weights", ["notes.h5", "imagenet"])
-def test_weights_that_cannot_be_had(tmp_path, weights):
-    """A file of something else; a network that is not there."""
+def test_weights_that_are_not_available(tmp_path, weights):
+    """A file of something else; no network."""
     write_pictures(tmp_path / "pictures", n=70)
     (tmp_path / "notes.h5").write_text("these are not weights")
     nowhere = {**os.environ, "KERAS_HOME": str(tmp_path / "keras"), "https_proxy": "http://127.0.0.1:9"}
@@ -322,8 +322,8 @@ def test_weights_that_cannot_be_had(tmp_path, weights):
 
 
 @pytest.mark.parametrize("score, kept", [(0.0, True), (1e9, False)])
-def test_the_best_score_is_known_when_the_samples_have_gone(trained, tmp_path, score, kept):
-    """It stands beside the best checkpoint: a worse model does not take its place, a better one does."""
+def test_the_best_score_is_known_without_the_samples_folder(trained, tmp_path, score, kept):
+    """It is kept beside the best checkpoint: a worse model does not replace that, a better one does."""
     folder = shutil.copytree(trained[0], tmp_path / "run")
     path = folder / "checkpoint" / "best" / "run.json"
     run = json.loads(path.read_text())
@@ -337,7 +337,7 @@ def test_the_best_score_is_known_when_the_samples_have_gone(trained, tmp_path, s
     assert len(table(folder / "samples" / "scores.csv")) == 1
 
 
-def test_scores_that_cannot_be_written_end_no_run(trained, tmp_path):
+def test_scores_that_cannot_be_written_do_not_end_the_run(trained, tmp_path):
     folder = shutil.copytree(trained[0], tmp_path / "run")
     (folder / "samples" / "scores.csv").unlink()
     (folder / "samples" / "scores.csv.part").mkdir()
@@ -354,7 +354,7 @@ def test_keep_best_needs_scores_and_scores_need_pictures(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["score,samples\nspread,3\n", "step\nsoon\n", "\x00\n1"])
-def test_somebody_elses_table_stays(tmp_path, text):
+def test_another_programs_table_is_kept(tmp_path, text):
     write_pictures(tmp_path / "pictures", n=80)
     (tmp_path / "samples").mkdir()
     (tmp_path / "samples" / "scores.csv").write_text(text)

@@ -1,4 +1,4 @@
-"""benchmarks/judge_digits.py: its figures against known answers, and the command on a generator that knows nothing."""
+"""benchmarks/judge_digits.py: its figures against known answers, and the command on an untrained generator."""
 import json
 import os
 import re
@@ -64,7 +64,7 @@ def test_coverage_and_confidence():
     assert judge_digits.coverage(np.eye(10)) == 10
 
 
-def test_what_is_no_run_is_one_line(tmp_path):
+def test_what_is_not_a_run_is_one_line(tmp_path):
     (tmp_path / "generator.keras").write_text("no model")
     for argument, message in ((f"mnist_gan={tmp_path}", "holds no generator of mnist_gan"),
                               ("keras_gan=nowhere", "holds no generator of keras_gan"),
@@ -106,8 +106,8 @@ def test_the_command(tmp_path):
 
 
 @pytest.mark.slow
-def test_lessons_go_on_where_they_stopped(tmp_path):
-    """What stands in figures.json is not done again; a training that is done again says the same."""
+def test_lessons_continue_where_they_stopped(tmp_path):
+    """What is in figures.json is not done again; a training that is done again gives the same figures."""
     np.savez(tmp_path / "digits.npz", **{name + part: array for part in ("train", "test")
                                          for name, array in zip(("x_", "y_"), mnist.load("digits", part))})
     command = ["benchmarks/lessons.py", "--data", "digits.npz", "--folder", "lessons", "--runs", "keras_gan",

@@ -22,7 +22,7 @@ def run(*args):
 
 @pytest.fixture(scope="module")
 def faces():
-    """120 faces of a seed that is not the shipped one, float64 [120, 64, 64, 3], 0 to 255."""
+    """120 faces of another seed than the shipped ones', float64 [120, 64, 64, 3], 0 to 255."""
     return np.stack([make_faces.draw_face(5, i) for i in range(120)]).astype(np.float64)
 
 
@@ -163,8 +163,8 @@ def test_other_pictures_are_refused(tmp_path, name):
     assert os.listdir(tmp_path) == [name]
 
 
-def test_other_pictures_of_the_same_name_are_not_written_over(tmp_path):
-    """A user's own, another seed's, another size's; the same command again goes on."""
+def test_other_pictures_of_the_same_name_are_not_overwritten(tmp_path):
+    """A user's own, another seed's, another size's; the same command again continues."""
     out = tmp_path / "out"
     assert run(out, "--count", 2).returncode == 0
     before = {path: path.read_bytes() for path in out.iterdir()}

@@ -9,7 +9,7 @@ from helpers import variables, write_pictures
 from gantut.errors import UserError
 from gantut_gan import DCGAN
 
-ENDS = {  # name: (what is raised, in which step, what the line says, the checkpoint that is there then)
+ENDS = {  # name: (what is raised, in which step, what the line says, the checkpoint that is saved)
     "memory of a GPU": (tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[64,1]"), 3,
                         "there is not memory enough .*OOM when allocating.*--batch_size.*middle of step 3$", 3),
     "memory": (MemoryError("Unable to allocate 9 GiB"), 3, "not memory enough .*Unable to allocate.*step 3$", 3),
@@ -44,6 +44,6 @@ def test_what_ends_a_step_is_one_line_and_what_was_trained_is_saved(tmp_path, na
     assert not saved or variables(tmp_path)
 
 
-def test_an_error_of_a_readers_own_is_seen_as_it_is(tmp_path):
+def test_an_error_in_a_readers_code_is_raised_as_it_is(tmp_path):
     with pytest.raises(ZeroDivisionError):
         train(tmp_path, ZeroDivisionError("a reader's"), 2)

@@ -1,4 +1,4 @@
-"""docs/gantut.ipynb: run from top to bottom right after %pip install of the wheel, no clone in sight; what it keeps."""
+"""docs/gantut.ipynb: run from top to bottom right after %pip install of the wheel, without a clone; its outputs."""
 import json
 import os
 import subprocess
@@ -29,7 +29,7 @@ def kernel(tmp_path, monkeypatch):
     (spec / "kernel.json").write_text(json.dumps({
         "argv": [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"], "display_name": "fresh"}))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
-    monkeypatch.setenv("TMPDIR", str(tmp_path))  # where TensorBoard's magic looks for others to use again
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # where TensorBoard's magic looks for running ones to use again
     monkeypatch.delenv("PYTHONPATH", raising=False)
     return "fresh"
 

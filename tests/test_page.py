@@ -57,20 +57,20 @@ def page(browser, drawn):  # noqa: F811
 
 
 class Page:
-    """The page as a person meets it."""
+    """The page as a person uses it."""
 
     def __init__(self, driver, drawn, more=""):
         self.browser, self.session, self.ways, self.z_dim = driver, drawn.session, drawn.ways, drawn.z_dim
         driver.get("about:blank")
         for log in ("performance", "browser"):
-            driver.get_log(log)  # what was before does not count
+            driver.get_log(log)  # earlier messages do not count
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
                                dict(width=1280, height=800, deviceScaleFactor=1, mobile=False))
         driver.get(drawn.path.as_uri() + more)
         self.wait()
 
     def wait(self):
-        """Until it has drawn what the controls say."""
+        """Wait until it has drawn what the controls say."""
         end = time.monotonic() + 60
         while self.browser.execute_script("return wanted || busy"):
             assert time.monotonic() < end, self.text("said")
@@ -118,8 +118,8 @@ def test_its_faces_are_the_sessions_samples(page):
         page.write("a", number)
         assert page.shows(page.z(number)) and page.shows(page.z(number), "face_a")
     assert page.shows(page.z(1), "face_b")
-    assert not page.shows(page.z(0))  # they differ, so that the comparison says something
-    page.write("a", -5)  # no number of a face: what was shown stays
+    assert not page.shows(page.z(0))  # they differ, so that the comparison means something
+    page.write("a", -5)  # not the number of a face: the picture stays
     assert page.shows(page.z(2**32 - 1))
 
 
@@ -216,14 +216,14 @@ def test_fits_the_screen_and_every_control_has_a_name(page):
 
 @needs_browser
 @pytest.mark.parametrize("drawn", ["colour"], indirect=True)
-def test_makes_no_request_and_no_complaint(page):
+def test_makes_no_request_and_logs_nothing(page):
     page.press("n", "b", "w", "w", "m")
     events = [json.loads(entry["message"])["message"] for entry in page.browser.get_log("performance")]
     urls = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
     assert urls and all(url.startswith(("file://", "data:", "about:")) for url in urls)
     assert sum(url.startswith("file://") for url in urls) == 1
     said = [entry["message"] for entry in page.browser.get_log("browser")]
-    assert [one for one in said if "software WebGL" not in one] == []  # Chromium's word on a machine without graphics
+    assert [one for one in said if "software WebGL" not in one] == []  # Chromium's, on a machine without graphics
     assert page.browser.execute_script("return performance.getEntriesByType('resource').length") == 0
     assert "WebAssembly" in page.text("speed")
     assert "Apache License" in page.browser.execute_script("return document.querySelector('pre').textContent")

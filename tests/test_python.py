@@ -1,4 +1,4 @@
-"""docs/python.md: its code as it stands there, as a program and in a notebook; DCGAN with a plain namespace."""
+"""docs/python.md: its code as it is, as a program and in a notebook; DCGAN with a plain namespace."""
 import json
 import os
 import re
@@ -71,12 +71,12 @@ def test_a_model_is_not_lost_because_it_was_not_loaded(tmp_path):
 
 
 class Unbuilt:
-    """What settings() asks of a DCGAN."""
+    """The attributes of a DCGAN that settings() reads."""
     image_size, batch_size, is_crop, c_dim, z_dim, gf_dim, df_dim = 16, 8, False, 3, 8, 4, 4
     sess = SimpleNamespace(_config=None)
 
 
-REFUSED = {  # what train() is asked for: what the line says
+REFUSED = {  # what train() is told to do: what the line says
     "epochs=2": ("epochs", "is epoch meant?"), "zz=1": ("zz", "--help lists"), "ema=0.999": ("ema", "with_parts"),
     "augment=True": ("augment", "with_parts"), "r1=1.0": ("r1", "with_parts"), "fast=True": ("fast", "with_parts"),
     "g_updates=1": ("g_updates", "with_parts"), "losses_every=5": ("losses_every", "with_parts"),
@@ -91,14 +91,14 @@ REFUSED = {  # what train() is asked for: what the line says
 
 
 @pytest.mark.parametrize("asked", REFUSED)
-def test_what_train_would_not_do_is_refused_by_name(tmp_path, asked):
+def test_what_train_cannot_do_is_refused_by_name(tmp_path, asked):
     config = SimpleNamespace(dataset=str(tmp_path), **eval(f"dict({asked})"))
     with pytest.raises(UserError) as caught:
         settings(config, Unbuilt)
     assert all(words in str(caught.value) for words in REFUSED[asked]) and "\n" not in str(caught.value)
 
 
-def test_what_train_is_told_is_what_it_goes_by(tmp_path):
+def test_train_goes_by_what_it_is_told(tmp_path):
     given = dict(epoch=3, train_size=8.0, ema=0.999, judge_every=1, keep_best=True, learning_rate=0.1, image_size=16)
 
     class WithParts(Unbuilt):

@@ -29,7 +29,7 @@ def test_chances_are_the_binomial_distributions():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_pictures_are_held_to_the_bit(channels):
+def test_pictures_are_kept_to_the_bit(channels):
     picture = np.random.RandomState(0).randint(0, 256, [8, 8, channels]).astype(np.uint8)
     data = data_uri(picture)
     assert data.startswith("data:image/png;base64,")
@@ -38,7 +38,7 @@ def test_pictures_are_held_to_the_bit(channels):
 
 
 def make_page(seed=1, size=64):
-    """A quiz of bright real and dark fake pictures, so that the tests know the truth by looking."""
+    """A quiz of bright real and dark fake pictures, so that the tests see which is which."""
     rng = np.random.RandomState(seed)
     real, fake = (rng.randint(low, low + 56, [N, size, size, 3]).astype(np.uint8) for low in (200, 0))
     return make_quiz(real, fake, np.random.RandomState(seed))
@@ -58,7 +58,7 @@ def test_order_is_drawn_from_the_seed():
 
 
 def open_browser(folder, options=OPTIONS):
-    """A headless Chromium that keeps its files in folder; it logs what it asks for and what the page complains of."""
+    """A headless Chromium that keeps its files in folder; it logs its requests and the page's errors."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium: pip install '.[test]'")
     chosen = webdriver.ChromeOptions()
     chosen.binary_location = CHROMIUM
@@ -83,7 +83,7 @@ def quiz(browser, tmp_path):
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
                             dict(width=375, height=667, deviceScaleFactor=2, mobile=True))
     for log in ("performance", "browser"):
-        browser.get_log(log)  # what was before does not count
+        browser.get_log(log)  # earlier messages do not count
     browser.get((tmp_path / "quiz.html").as_uri())
     return Quiz(browser, truth(page))
 
@@ -113,7 +113,7 @@ class Quiz:
 
 
 def verdict_of(right):
-    """What the page must say in the end, with the chance from SciPy."""
+    """What the page must say in the end, with the probability from SciPy."""
     chance = 100 * binom.sf(right - 1, 2 * N, 0.5)
     chance = f"{chance:.1f}" if chance >= 1 else np.format_float_positional(chance, 2, fractional=False)
     return (f"{right} of {2 * N} right: {100 * right / (2 * N):.1f} %, where guessing gives 50 %",
@@ -130,8 +130,8 @@ def test_played_by_click(quiz):
         quiz.find("real" if choice else "fake").click()
         right += choice == real
         said = quiz.find("said").text
-        assert said == "{}: it is {}.".format("\u2713 Right" if choice == real else "\u2717 Wrong",
-                                              "real" if real else "fake")
+        verdict = "\u2713 Right" if choice == real else "\u2717 Wrong"
+        assert said == f"{verdict}: it is {'real' if real else 'fake'}."
         assert quiz.find("score").text == f"{right} of {i + 1} right"
         assert not quiz.find("real").is_displayed()  # a picture is answered once
         assert quiz.fits() == [True, True]
@@ -140,7 +140,7 @@ def test_played_by_click(quiz):
     assert quiz.find("verdict").text == verdict
     assert quiz.find("chance").text == chance + " That may as well be luck: the GAN can fool you."
     review = [item.text for item in quiz.find("review").find_elements("tag name", "li")]
-    assert review == ["{} {}".format("\u2713" if (i % 3 > 0) == real else "\u2717", "real" if real else "fake")
+    assert review == [("\u2713" if (i % 3 > 0) == real else "\u2717") + (" real" if real else " fake")
                       for i, real in enumerate(quiz.answers)]
     assert quiz.fits()[0]
 
@@ -150,9 +150,9 @@ def test_played_by_keyboard_alone(quiz):
     from selenium.webdriver.common.keys import Keys
     for i, real in enumerate(quiz.answers):
         quiz.press("Rr"[i % 2] if real else "fF"[i % 2])
-        assert quiz.find("score").text == "{0} of {0} right".format(i + 1)
+        assert quiz.find("score").text == f"{i + 1} of {i + 1} right"
         quiz.press("r", "f")  # too late
-        assert quiz.find("score").text == "{0} of {0} right".format(i + 1)
+        assert quiz.find("score").text == f"{i + 1} of {i + 1} right"
         assert quiz.browser.switch_to.active_element.get_attribute("id") == "next"
         quiz.press(Keys.ENTER)
     verdict, chance = verdict_of(20)
@@ -177,10 +177,10 @@ def test_buttons_by_tab_with_the_focus_seen(quiz):
 
 
 @needs_browser
-def test_keys_of_the_browser_are_no_answers(quiz):
+def test_keys_of_the_browser_are_not_answers(quiz):
     for modifier in ("ctrlKey", "metaKey", "altKey", "repeat"):
-        quiz.browser.execute_script(f"document.dispatchEvent(new KeyboardEvent('keydown', {{key: 'r', {modifier}: true}}))"
-                                    )
+        event = f"new KeyboardEvent('keydown', {{key: 'r', {modifier}: true}})"
+        quiz.browser.execute_script(f"document.dispatchEvent({event})")
     assert quiz.find("score").text == "no answer yet"
 
 

@@ -1,4 +1,4 @@
-"""A reader's own files of Parts 3, 4 and 5, as the text has them (tests/readers/), in the place of ours."""
+"""A reader's own files of Parts 3, 4 and 5, as the text has them (tests/readers/), instead of ours."""
 import os
 import shutil
 import subprocess
@@ -31,8 +31,8 @@ def scripts_with(folder, names):
 
 @pytest.mark.parametrize("names", THEY_WROTE.values(), ids=THEY_WROTE)
 def test_a_readers_files_train_two_steps_with_ours(tmp_path, names):
-    """At the tutorial's sizes, which the text's class cannot leave, but for the batch; the text's
-    trainer has no others."""
+    """At the tutorial's sizes but for the batch: the text's class works with no others, and the text's trainer has no
+    flags for them."""
     write_pictures(tmp_path / "pictures", n=16, size=64)
     scripts_with(tmp_path / "scripts", names)
     small = [] if PART_5[0] in names else ["--gf_dim", "8"]
@@ -52,7 +52,7 @@ def test_a_readers_files_train_two_steps_with_ours(tmp_path, names):
             assert iio.imread(tmp_path / run / "samples" / "epoch_00.png").shape == (512, 512, 3)
 
 
-def test_a_class_that_knows_no_run_is_refused_on_several_devices(tmp_path):
+def test_a_class_without_a_run_is_refused_on_several_devices(tmp_path):
     write_pictures(tmp_path / "pictures", n=16, size=64)
     scripts_with(tmp_path / "scripts", LAYERS + CLASS)
     process = subprocess.run([sys.executable, os.path.join("scripts", "gantut_trainer.py"), "--dataset", "pictures",

@@ -23,7 +23,7 @@ ALL = ["--fast", "--precision", "float32", "--ema", 0.999, "--augment", "--r1", 
 
 @pytest.fixture(autouse=True)
 def numbers_of_its_own():
-    """The same for a test wherever it stands."""
+    """The same random numbers for a test, whatever runs before it."""
     RNG.seed(1)
 
 
@@ -61,7 +61,7 @@ def test_augmentation_is_each_pictures_own_and_moves_as_far_as_the_paper_says(se
     changed = sess.run(augment(x, tf.constant(numbers)))
     one = sess.run(augment(x[:1], tf.constant(numbers[7:8])))
     np.testing.assert_array_equal(changed[7:8], one)
-    free = changed[numbers[:, 5] > 0.8][:, 4, 8, 0]  # of those with a hole far below: 4 less what they moved down
+    free = changed[numbers[:, 5] > 0.8][:, 4, 8, 0]  # where the hole is far below: 4 less what they moved down
     assert set(np.round(free[free > 0])) == {2, 3, 4, 5, 6}
     assert 0.2 < (changed == 0).mean() < 0.35  # holes of a quarter, partly outside, and what has come in
 
@@ -106,36 +106,36 @@ def made(sess, Model=None, **parts):
 
 
 def test_r1_against_finite_differences(sess):
-    """The penalty at one picture: gamma / 2 times the square of the slope of D's logit, in its 192 values."""
+    """The penalty at one picture: gamma / 2 times the squared gradient of D's logit, in its 192 values."""
     dcgan = made(sess, r1=3.0)
     sess.run(tf.global_variables_initializer())
     sess.run([var.assign(20 * var) for var in dcgan.d_vars if var.shape.ndims > 1])  # steeper
     image, z = RNG.uniform(-1, 1, [1, 8, 8, 3]), RNG.uniform(-1, 1, [1, 8])
-    steps = np.eye(192).reshape([192, 8, 8, 3]) * 1e-3  # D is made of pieces: small, so that few lie across an edge
+    steps = np.eye(192).reshape([192, 8, 8, 3]) * 1e-3  # small, as D is linear in pieces, and few may cross an edge
     up, down = (sess.run(dcgan.D_logits, {dcgan.images: image + sign * steps, dcgan.is_training: False})
                 for sign in (1, -1))
-    slope = (up - down)[:, 0].astype(np.float64) / 2e-3
+    gradient = (up - down)[:, 0].astype(np.float64) / 2e-3
     plain, penalised, shown = sess.run([dcgan.d_loss_real + dcgan.d_loss_fake, dcgan.d_loss, dcgan.d_loss_sum],
                                        {dcgan.images: image, dcgan.z: z, dcgan.is_training: False})
     (curve,) = tf.Summary.FromString(shown).value
     assert (curve.tag, curve.simple_value) == ("d_loss", penalised)
-    assert (slope**2).sum() > 0.01
-    np.testing.assert_allclose(penalised - plain, 3.0 / 2 * (slope**2).sum(), rtol=0.01)
+    assert (gradient**2).sum() > 0.01
+    np.testing.assert_allclose(penalised - plain, 3.0 / 2 * (gradient**2).sum(), rtol=0.01)
 
 
-def test_without_any_part_it_is_the_class_itself():
+def test_without_any_part_it_is_the_unchanged_class():
     assert with_parts(DCGAN, SimpleNamespace()) is DCGAN
     assert with_parts(DCGAN, SimpleNamespace(mirror=True, init_from="other")) is DCGAN
 
 
 @pytest.mark.parametrize("part", [dict(mirror=True), dict(init_from="other")])
-def test_a_class_that_knows_no_run_is_refused_what_a_run_does(part):
+def test_a_class_without_a_run_is_refused_what_a_run_does(part):
     with pytest.raises(UserError, match="leave out the flags for more"):
         with_parts(object, SimpleNamespace(**part))
 
 
 @pytest.mark.parametrize("given", [[], ["ema"]])
-def test_modern_leaves_what_is_given_by_itself(given):
+def test_modern_leaves_flags_that_are_given(given):
     class Flags(dict):
         recipe = "modern"
     text = {name: default for name, (default, _, _) in RECIPE.items()}
@@ -146,7 +146,7 @@ def test_modern_leaves_what_is_given_by_itself(given):
 
 
 def test_d_sees_the_same_pictures_on_two_devices():
-    """The whole batch is changed before it is divided: D says the same of it."""
+    """The whole batch is augmented before it is divided: D's logits are the same."""
     changed, logits = [], []
     numbers, images = RNG.uniform(-1, 1, [6, 2, NUMBERS]), RNG.uniform(-1, 1, [6, 8, 8, 3])
     for devices in (1, 2):
@@ -207,7 +207,7 @@ def test_all_parts_resume_bit_for_bit(runs):
     assert variables(runs["all"][0]) != variables(runs["text"][0])
 
 
-def test_a_run_of_the_text_goes_on_with_all_parts_and_says_so(runs):
+def test_a_run_of_the_text_continues_with_all_parts_and_says_so(runs):
     _, (_, then) = runs["text, then all"]
     assert "more of the optimizers' or averages'): they start anew" in then.stdout
     assert "going on with augment True (it was False)" in then.stdout

@@ -1,4 +1,4 @@
-"""Checks that the NumPy reference is itself right: against SciPy, finite differences and figures worked by hand."""
+"""Checks that the NumPy reference is itself right: against SciPy, finite differences and numbers computed by hand."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ MODELS = pytest.mark.parametrize("model", [MODEL, GREY_8, GREY_32], ids=["16px",
 
 
 def sharp(model, seed=0, **kwargs):
-    """A model far enough from its start that no term hides behind a zero, a one or a tiny weight."""
+    """A model in which no term vanishes because of a zero, a one or a tiny weight."""
     return Reference(random_params(**model, seed=seed, stddev=0.3, spread=0.5), **model, **kwargs)
 
 
@@ -78,7 +78,7 @@ def test_random_params_start_as_the_tutorial_says():
     assert np.std(params["discriminator/d_h4_lin/Matrix"]) == pytest.approx(0.02, rel=0.2)
     truncated = params["discriminator/d_h3_conv/w"]
     assert np.abs(truncated).max() <= 0.04
-    assert np.std(truncated) == pytest.approx(0.02 * 0.8796, rel=0.02)  # a normal cut at two deviations
+    assert np.std(truncated) == pytest.approx(0.02 * 0.8796, rel=0.02)  # a normal cut at two standard deviations
     assert np.all(params["generator/g_bn0/gamma"] == 1) and np.all(params["discriminator/d_h4_lin/bias"] == 0)
 
 
@@ -138,7 +138,7 @@ def test_losses_are_the_logarithms_of_the_probabilities():
     assert reference.cross_entropy(np.array([[-800.0], [800.0]]), 1)[0] == 400
 
 
-def assert_is_slope(gradient, array, loss, name, samples=3, step=1e-6):
+def assert_is_gradient(gradient, array, loss, name, samples=3, step=1e-6):
     """The largest entry of the gradient and a few others against central differences of the loss, changing `array`.
 
     The step is small because the loss has a kink wherever a relu's input crosses zero.
@@ -151,14 +151,14 @@ def assert_is_slope(gradient, array, loss, name, samples=3, step=1e-6):
         array[at] = kept + step
         above = loss()
         array[at] = kept - step
-        slope = (above - loss()) / (2 * step)
+        difference = (above - loss()) / (2 * step)
         array[at] = kept
-        assert slope == pytest.approx(gradient[at], rel=1e-5, abs=1e-9), f"{name}{list(map(int, at))}"
+        assert difference == pytest.approx(gradient[at], rel=1e-5, abs=1e-9), f"{name}{list(map(int, at))}"
 
 
 @MODELS
 @pytest.mark.parametrize("train", [True, False], ids=["training", "evaluation"])
-def test_gradients_are_slopes(model, train):
+def test_gradients_are_finite_differences(model, train):
     model_under_test, (z, images) = sharp(model), batch(model)
     if not train:
         model_under_test.loss(z, images, train=True)
@@ -176,12 +176,12 @@ def test_gradients_are_slopes(model, train):
     for gradients, loss in (d_gradients, d_loss), (g_gradients, g_loss):
         for name, gradient in gradients.items():
             assert gradient.shape == model_under_test.params[name].shape
-            assert_is_slope(gradient, model_under_test.params[name], loss, name)
-    assert_is_slope(dz, z, g_loss, "z", samples=8)
+            assert_is_gradient(gradient, model_under_test.params[name], loss, name)
+    assert_is_gradient(dz, z, g_loss, "z", samples=8)
 
 
 def test_adam_two_steps_worked_by_hand():
-    """beta1 0.5, beta2 0.999, rate 0.1. The second weight's gradient is so small that the place of epsilon shows.
+    """beta1 0.5, beta2 0.999, rate 0.1. The second weight's gradient is so small that the place of epsilon matters.
 
     Step 1: m = g/2, v = g*g/1000, rate 0.1 * sqrt(0.001)/0.5 = 0.006324555.
     Step 2: m = m/2 + g/2, v = 0.999v + g*g/1000, rate 0.1 * sqrt(0.001999)/0.75 = 0.005961357.

@@ -1,4 +1,4 @@
-"""A run that is not lost: exact resume, what a run knows of itself, how it stops. Real processes, real signals."""
+"""A run that is not lost: exact resume, what a run records, how it stops. Real processes, real signals."""
 import contextlib
 import fcntl
 import json
@@ -53,7 +53,7 @@ def same_end(folder, other):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """whole: 4 epochs in one go; half: 2 epochs; again: whole once more; other: whole with another seed."""
+    """whole: 4 epochs at once; half: 2 epochs; again: a second whole; other: whole with another seed."""
     flags = {"whole": ["--epoch", 4], "half": ["--epoch", 2], "again": ["--epoch", 4],
              "other": ["--epoch", 4, "--seed", 2]}
 
@@ -99,7 +99,7 @@ def test_a_finished_run_says_so_and_changes_nothing(runs, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
-# the run knows itself
+# what a run records
 
 def test_run_json_says_what_the_run_was_made_with(runs):
     run = json.loads((runs.whole.folder / "checkpoint" / "run.json").read_text())
@@ -113,7 +113,7 @@ def test_run_json_says_what_the_run_was_made_with(runs):
 
 
 def change_a_picture(pictures):
-    """Another content of the same name and size."""
+    """Other content under the same name, of the same size."""
     content = bytearray((pictures / "007.png").read_bytes())
     content[-14] ^= 1  # in the last chunk's checksum, which headers do not tell
     (pictures / "007.png").write_bytes(content)
@@ -144,7 +144,7 @@ OTHER = {  # name: (flags, what happens to the pictures, what the one line names
 
 @pytest.fixture(scope="module")
 def refusals(runs, tmp_path_factory):
-    """An attempt to go on with the half run in each OTHER way."""
+    """An attempt to resume the half run in each OTHER way."""
     def attempt(name):
         folder = copied(runs.half, tmp_path_factory.mktemp("other"))
         flags, spoil, _ = OTHER[name]
@@ -164,7 +164,7 @@ def test_a_resume_with_something_else_is_refused_in_one_line(runs, refusals, nam
     assert snapshot(refusals[name].folder / "checkpoint") == snapshot(runs.half.folder / "checkpoint")
 
 
-def test_a_moved_data_folder_goes_on(runs, tmp_path):
+def test_a_run_continues_with_a_moved_data_folder(runs, tmp_path):
     folder = copied(runs.half, tmp_path)
     (folder / "elsewhere").mkdir()
     (folder / "pictures").rename(folder / "elsewhere" / "faces")
@@ -173,7 +173,7 @@ def test_a_moved_data_folder_goes_on(runs, tmp_path):
     assert same_end(folder, runs.whole.folder)
 
 
-def test_another_learning_rate_goes_on_and_says_so(runs, tmp_path):
+def test_a_run_continues_with_another_learning_rate_and_says_so(runs, tmp_path):
     folder = copied(runs.half, tmp_path)
     process = train(folder, *BASE, "--epoch", 3, "--learning_rate", 0.0001)
     assert (process.returncode, process.stderr) == (0, "")
@@ -181,8 +181,8 @@ def test_another_learning_rate_goes_on_and_says_so(runs, tmp_path):
     assert len(losses(process.stdout)) == 3
 
 
-def test_a_run_of_before_goes_on_as_written_and_with_fast_and_says_so(runs, tmp_path):
-    """Its run.json has no word of --fast, which was how all were trained."""
+def test_a_run_of_an_earlier_version_continues_as_written_and_with_fast_and_says_so(runs, tmp_path):
+    """Its run.json does not mention --fast, with which all were trained."""
     folder = copied(runs.half, tmp_path)
     path = folder / "checkpoint" / "run.json"
     run = json.loads(path.read_text())
@@ -195,7 +195,7 @@ def test_a_run_of_before_goes_on_as_written_and_with_fast_and_says_so(runs, tmp_
     assert " [*] going on with --fast (it was as written): the rounding of a step changes\n" in fast.stdout
 
 
-def test_losses_are_looked_at_every_so_many_steps(runs, tmp_path):
+def test_losses_are_checked_every_so_many_steps(runs, tmp_path):
     folder = copied(runs.half, tmp_path)
     process = train(folder, *BASE, "--epoch", 4, "--fast", "--precision", "float32", "--losses_every", 4)
     assert process.returncode == 0, process.stderr
@@ -207,7 +207,7 @@ def test_losses_are_looked_at_every_so_many_steps(runs, tmp_path):
 # safe stop
 
 @pytest.mark.parametrize("signum, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_finishes_the_step_and_the_printed_command_goes_on(runs, tmp_path, signum, code):
+def test_a_signal_finishes_the_step_and_the_printed_command_continues(runs, tmp_path, signum, code):
     write_pictures(tmp_path / "pictures", size=8)
     process = start(tmp_path, *BASE, "--epoch", 4)
     wait_until(lambda: steps_done(tmp_path) >= 3, process)
@@ -217,7 +217,7 @@ def test_a_signal_finishes_the_step_and_the_printed_command_goes_on(runs, tmp_pa
     said = (tmp_path / "stderr").read_text().splitlines()
     assert said[0] == "stopping after this step; once more stops at once" and len(said) == 2
     command = re.fullmatch("stopped and saved; to go on: (.*)", said[1])[1]
-    assert tf.train.latest_checkpoint(str(tmp_path / "checkpoint")).endswith("-%d" % (len(losses(first)) + 1))
+    assert tf.train.latest_checkpoint(str(tmp_path / "checkpoint")).endswith(f"-{len(losses(first)) + 1}")
 
     rest = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=600)
     assert (rest.returncode, rest.stderr) == (0, "")
@@ -269,7 +269,7 @@ def test_max_to_keep_holds_across_restarts(tmp_path, flags, steps):
 
 # TensorBoard's curves
 
-def test_curves_go_on_without_overlap(runs, tmp_path):
+def test_curves_continue_without_overlap(runs, tmp_path):
     write_pictures(tmp_path / "pictures", size=8)
     process = start(tmp_path, *BASE, "--epoch", 1000, "--save_every", 4)
     wait_until(lambda: steps_done(tmp_path) >= 8, process)
@@ -306,7 +306,7 @@ def d_losses(path):
     return found
 
 
-# long work shows itself
+# progress of long work
 
 def run_on_a_terminal(folder, *flags):
     """Run the trainer with stdout and stderr on a terminal; returns (exit code, what the terminal saw)."""

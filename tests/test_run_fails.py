@@ -1,4 +1,4 @@
-"""Honest failure: full disks, folders that cannot be written to, data that vanishes, trainings that go wrong."""
+"""Failures: full disks, folders that cannot be written to, data that vanishes, trainings that go wrong."""
 import contextlib
 import os
 import re
@@ -38,9 +38,9 @@ PLACES = ["checkpoint", "samples", "logs"]
 
 
 @pytest.fixture(scope="module")
-def begun(tmp_path_factory):
+def started(tmp_path_factory):
     """A run of one epoch: 3 steps, and a checkpoint."""
-    folder = tmp_path_factory.mktemp("begun")
+    folder = tmp_path_factory.mktemp("started")
     write_pictures(folder / "pictures", size=8)
     assert train(folder, *BASE, "--epoch", 1).returncode == 0
     return folder
@@ -53,13 +53,13 @@ def ended(process, folder):
                            stderr=(folder / "stderr").read_text())
 
 
-# no room
+# full disks
 
 @contextlib.contextmanager
-def small_disk(folder, room):
-    """Mount a file system in memory, which holds what lay in folder and has room for so many kilobytes more."""
+def small_disk(folder, free):
+    """Mount a file system in memory that has the contents of folder and this many kilobytes free."""
     content = snapshot(folder)
-    size = sum(len(data) // 4096 + 2 for data in content.values()) * 4 + room
+    size = sum(len(data) // 4096 + 2 for data in content.values()) * 4 + free
     mount = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}k", "none", folder],
                            capture_output=True)
     if mount.returncode:
@@ -72,9 +72,9 @@ def small_disk(folder, room):
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def test_a_full_disk_for_the_checkpoint_ends_the_run_in_one_line(begun, tmp_path):
-    folder = shutil.copytree(begun, tmp_path / "run")
-    with small_disk(folder / "checkpoint", 100):  # room for part of a second one
+def test_a_full_disk_for_the_checkpoint_ends_the_run_in_one_line(started, tmp_path):
+    folder = shutil.copytree(started, tmp_path / "run")
+    with small_disk(folder / "checkpoint", 100):  # space for part of a second one
         process = train(folder, *BASE, "--epoch", 12, "--sample_every", 1, "--save_every", 5)
         line = the_error(process)
         assert "o space left" in line and "checkpoint" in line and "run the same command to go on" in line
@@ -84,18 +84,18 @@ def test_a_full_disk_for_the_checkpoint_ends_the_run_in_one_line(begun, tmp_path
 
 
 @pytest.fixture(scope="module")
-def whole(begun, tmp_path_factory):
-    """What a run of twelve epochs ends with."""
-    folder = shutil.copytree(begun, tmp_path_factory.mktemp("whole") / "run")
+def whole(started, tmp_path_factory):
+    """The variables at the end of a run of twelve epochs."""
+    folder = shutil.copytree(started, tmp_path_factory.mktemp("whole") / "run")
     assert train(folder, *BASE, "--epoch", 12).returncode == 0
     return variables(folder)
 
 
-# room for some grids; for the graph and some summaries
-@pytest.mark.parametrize("place, room", [("samples", 60), ("logs", 900)])
-def test_a_full_disk_for_pictures_or_curves_ends_no_run(begun, whole, tmp_path, place, room):
-    folder = shutil.copytree(begun, tmp_path / "run")
-    with small_disk(folder / place, room):
+# space for some grids; for the graph and some summaries
+@pytest.mark.parametrize("place, free", [("samples", 60), ("logs", 900)])
+def test_a_full_disk_for_pictures_or_curves_does_not_end_the_run(started, whole, tmp_path, place, free):
+    folder = shutil.copytree(started, tmp_path / "run")
+    with small_disk(folder / place, free):
         process = train(folder, *BASE, "--epoch", 12, "--sample_every", 1, "--save_every", 5)
         assert process.returncode == 0 and process.stderr.count("\n") == 1, process.stderr
         assert re.match(rf" \[!\] cannot write {place}.*o space left.*the training goes on", process.stderr)
@@ -103,18 +103,18 @@ def test_a_full_disk_for_pictures_or_curves_ends_no_run(begun, whole, tmp_path, 
 
 
 def vanish(path):
-    """Take a folder away at once, though a training writes into it."""
+    """Remove a folder at once, although a training writes into it."""
     shutil.rmtree(path.rename(path.with_name("gone")))
 
 
 def become_a_file(path):
     while not path.is_file():
         vanish(path)
-        with contextlib.suppress(IsADirectoryError):  # made anew meanwhile
+        with contextlib.suppress(IsADirectoryError):  # made again in the meantime
             path.write_text("")
 
 
-VANISHES = {  # what happens to the folder of a running training: what is said of it
+VANISHES = {  # what happens to a folder of a running training, and what is said
     "samples": (vanish, r"samples had gone, and is made anew"),
     "logs": (vanish, r"cannot write logs: .*its curves will have a gap"),
     "a file": (become_a_file, r"cannot write samples.*the training goes on"),
@@ -122,8 +122,8 @@ VANISHES = {  # what happens to the folder of a running training: what is said o
 
 
 @pytest.mark.parametrize("name", VANISHES)
-def test_a_folder_that_vanishes_ends_no_run_and_is_made_anew(begun, whole, tmp_path, name):
-    folder, place = shutil.copytree(begun, tmp_path / "run"), "logs" if name == "logs" else "samples"
+def test_a_folder_that_vanishes_does_not_end_the_run_and_is_made_again(started, whole, tmp_path, name):
+    folder, place = shutil.copytree(started, tmp_path / "run"), "logs" if name == "logs" else "samples"
     process = start(folder, *BASE, "--epoch", 12, "--sample_every", 1, "--save_every", 6)
     wait_until(lambda: steps_done(folder) >= 3, process)
     VANISHES[name][0](folder / place)
@@ -134,20 +134,20 @@ def test_a_folder_that_vanishes_ends_no_run_and_is_made_anew(begun, whole, tmp_p
         assert (folder / place).is_dir() and os.listdir(folder / place)
 
 
-def test_ctrl_c_saves_though_the_logs_have_gone(begun, whole, tmp_path):
-    folder = shutil.copytree(begun, tmp_path / "run")
+def test_ctrl_c_saves_without_the_logs_folder(started, whole, tmp_path):
+    folder = shutil.copytree(started, tmp_path / "run")
     process = start(folder, *BASE, "--epoch", 1000)
     wait_until(lambda: steps_done(folder) >= 3, process)
     vanish(folder / "logs")
     process.send_signal(signal.SIGINT)
     process = ended(process, folder)
     assert process.returncode == 130 and "stopped and saved" in process.stderr
-    assert (folder / "checkpoint" / "DCGAN.model-{}.index".format(
-        4 + process.stdout.count("Epoch ["))).exists()
+    step = 4 + process.stdout.count("Epoch [")
+    assert (folder / "checkpoint" / f"DCGAN.model-{step}.index").exists()
 
 
-def test_logs_go_on_once_there_is_room_again(begun, tmp_path):
-    folder = shutil.copytree(begun, tmp_path / "run")
+def test_logs_continue_once_there_is_space_again(started, tmp_path):
+    folder = shutil.copytree(started, tmp_path / "run")
     with small_disk(folder / "logs", 900):
         process = start(folder, *BASE, "--epoch", 1000, "--save_every", 5)
         wait_until(lambda: "cannot write logs" in (folder / "stderr").read_text(), process)
@@ -163,8 +163,8 @@ def test_logs_go_on_once_there_is_room_again(begun, tmp_path):
         assert accumulator.Scalars("d_loss")[-1].step > steps
 
 
-def test_logs_that_do_not_reach_the_disk_are_missed(tmp_path):
-    """TensorFlow loses some in silence, some with an error of its thread."""
+def test_logs_that_do_not_reach_the_disk_are_reported(tmp_path):
+    """TensorFlow loses some silently, some with an error in its thread."""
     with tf.Graph().as_default() as graph:
         writer = outputs.open_writer(str(tmp_path), graph, 1)
     assert outputs.flush(writer, 1)
@@ -188,7 +188,7 @@ FILE_LIMITS = {  # name: (bytes, flags)
 
 
 @pytest.mark.parametrize("place", FILE_LIMITS)
-def test_a_limit_on_file_sizes_is_said_in_one_line(tmp_path, place):
+def test_a_limit_on_file_sizes_is_one_line(tmp_path, place):
     """The limit is less than a checkpoint, or soon reached by the logs."""
     write_pictures(tmp_path / "pictures", size=8)
     large = [*BASE, "--gf_dim", 16, "--df_dim", 16] if place == "checkpoint" else BASE
@@ -198,7 +198,7 @@ def test_a_limit_on_file_sizes_is_said_in_one_line(tmp_path, place):
     process = train(tmp_path, *large, "--epoch", 12, "--save_every", 5, *flags,
                     preexec_fn=partial(resource.setrlimit, resource.RLIMIT_FSIZE, (limit, limit)))
     assert re.search(f"cannot write {place}.*(File too large|no space left)", process.stderr)
-    if place == "logs":  # a new file goes on, until it is as large
+    if place == "logs":  # a new file is started, until it is as large
         assert process.returncode == 0 and variables(tmp_path) != before
         assert all(re.match(r" \[!\] (cannot write logs: |logs can be written to again)", line)
                    for line in process.stderr.splitlines())
@@ -208,17 +208,17 @@ def test_a_limit_on_file_sizes_is_said_in_one_line(tmp_path, place):
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_folder_that_is_a_file_ends_the_run_in_one_line(begun, tmp_path, place):
-    folder = shutil.copytree(begun, tmp_path / "run")
+def test_a_folder_that_is_a_file_ends_the_run_in_one_line(started, tmp_path, place):
+    folder = shutil.copytree(started, tmp_path / "run")
     (folder / "file").write_text("")
     flag = {"checkpoint": "--checkpoint_dir", "samples": "--sample_dir", "logs": "--logs_dir"}[place]
     process = train(folder, *BASE, "--epoch", 2, "--sample_every", 1, flag, "file")
     line = the_error(process)
     assert process.stderr == line + "\n" and "cannot write file" in line
-    assert variables(folder) == variables(begun)
+    assert variables(folder) == variables(started)
 
 
-def test_a_read_only_folder_is_one_line(begun, tmp_path):
+def test_a_read_only_folder_is_one_line(started, tmp_path):
     with small_disk(tmp_path, 4000):
         write_pictures(tmp_path / "pictures", size=8)
         subprocess.run(["mount", "-o", "remount,ro", tmp_path], check=True)
@@ -227,11 +227,11 @@ def test_a_read_only_folder_is_one_line(begun, tmp_path):
         assert process.stderr == line + "\n" and "Read-only file system" in line
 
 
-def test_a_folder_that_becomes_read_only_ends_the_run_in_one_line(begun, tmp_path):
-    folder = shutil.copytree(begun, tmp_path / "run")
+def test_a_folder_that_becomes_read_only_ends_the_run_in_one_line(started, tmp_path):
+    folder = shutil.copytree(started, tmp_path / "run")
     process = start(folder, *BASE, "--epoch", 1000, "--save_every", 5)
     wait_until(lambda: steps_done(folder) >= 3, process)
-    with small_disk(folder / "checkpoint", 8000):  # over the folder, whose lock is held
+    with small_disk(folder / "checkpoint", 8000):  # mounted over the folder, whose lock is held
         subprocess.run(["mount", "-o", "remount,ro", folder / "checkpoint"], check=True)
         process = ended(process, folder)
         line = the_error(process)
@@ -241,8 +241,8 @@ def test_a_folder_that_becomes_read_only_ends_the_run_in_one_line(begun, tmp_pat
 
 # data that vanishes
 
-def test_data_that_vanish_end_the_run_saved_and_brought_back_go_on(begun, tmp_path):
-    folder = shutil.copytree(begun, tmp_path / "run")
+def test_data_that_vanish_end_the_run_saved_and_it_continues_with_them(started, tmp_path):
+    folder = shutil.copytree(started, tmp_path / "run")
     process = start(folder, *BASE, "--epoch", 20, "--save_every", 1000, "--cache_mb", 0)
     wait_until(lambda: steps_done(folder) >= 3, process)
     shutil.rmtree(folder / "pictures")
@@ -254,7 +254,7 @@ def test_data_that_vanish_end_the_run_saved_and_brought_back_go_on(begun, tmp_pa
 
     write_pictures(folder / "pictures", size=8)
     epochs = 2 + done // 3
-    whole = shutil.copytree(begun, tmp_path / "whole")
+    whole = shutil.copytree(started, tmp_path / "whole")
     for result in two_at_a_time(lambda path: train(path, *BASE, "--epoch", epochs), [folder, whole]).values():
         assert result.returncode == 0
     assert variables(folder) == variables(whole)
@@ -263,16 +263,16 @@ def test_data_that_vanish_end_the_run_saved_and_brought_back_go_on(begun, tmp_pa
 # divergence
 
 @pytest.mark.parametrize("flags", [[], ["--summary_every", 1000000]])
-def test_a_divergence_stops_the_run_before_it_reaches_the_checkpoint(begun, tmp_path, flags):
-    folder = shutil.copytree(begun, tmp_path / "run")
+def test_a_divergence_stops_the_run_before_it_reaches_the_checkpoint(started, tmp_path, flags):
+    folder = shutil.copytree(started, tmp_path / "run")
     process = train(folder, *BASE, "--epoch", 4, "--save_every", 1, "--learning_rate", 1e30, *flags)
     line = the_error(process)
     assert process.stderr == line + "\n"
     assert re.fullmatch(r"error: training has diverged: [\w/]+ is not finite at step \d+; .*smaller --learning_rate.*",
                         line)
     left = snapshot(folder / "checkpoint")
-    assert {**left, "run.json": b""} == {**snapshot(begun / "checkpoint"), "run.json": b""}
-    assert variables(folder) == variables(begun)
+    assert {**left, "run.json": b""} == {**snapshot(started / "checkpoint"), "run.json": b""}
+    assert variables(folder) == variables(started)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -338,8 +338,8 @@ gantut.flags.run(gantut_trainer.main)
 """
 
 
-def test_a_run_warns_once_of_either_and_goes_on(tmp_path):
-    """The trainer with limits so near that any run passes them."""
+def test_a_run_warns_once_of_either_and_continues(tmp_path):
+    """The trainer with limits that any run exceeds."""
     write_pictures(tmp_path / "pictures", size=8)
     process = subprocess.run([sys.executable, "-c", NEARER, *map(str, [*SMALL, *BASE]), "--dataset", "pictures",
                               "--epoch", "4", "--sample_every", "1"], cwd=tmp_path, capture_output=True, text=True,
@@ -351,7 +351,7 @@ def test_a_run_warns_once_of_either_and_goes_on(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_generator_that_cannot_vary_is_said_to_have_collapsed(tmp_path):
+def test_a_generator_that_cannot_vary_is_reported_as_collapsed(tmp_path):
     """Pictures of random black and white pixels, and a generator with one filter and one noise number."""
     os.makedirs(tmp_path / "pictures")
     rng = np.random.RandomState(0)

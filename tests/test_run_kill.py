@@ -1,4 +1,4 @@
-"""The kill test: a training that is killed again and again ends with the same bits as one that is left in peace."""
+"""The kill test: a training that is killed again and again ends with the same bits as one that is not disturbed."""
 import os
 import signal
 import time
@@ -21,7 +21,7 @@ def files_in(folder):
 
 
 def wait_for_the_moment(aim, rng, folder, process):
-    """Wait for a random moment of the kind that is aimed at."""
+    """Wait for a random moment of the given kind."""
     logs, checkpoints = files_in(folder / "logs"), folder / "checkpoint"
     if aim == "start-up":
         time.sleep(rng.uniform(0, 1))  # forked, a training takes one second to start, and some more for its steps
@@ -38,7 +38,7 @@ def wait_for_the_moment(aim, rng, folder, process):
 
 
 def check_what_is_left(folder):
-    """Whatever the checkpoint state names can be read, to the last bit."""
+    """Every checkpoint that the state file names can be read, to the last bit."""
     state = tf.train.get_checkpoint_state(str(folder / "checkpoint"))
     for path in state.all_model_checkpoint_paths if state else []:
         reader = tf.train.load_checkpoint(path)
@@ -47,7 +47,7 @@ def check_what_is_left(folder):
 
 
 def kill_and_resume(folder, times, seed):
-    """Start a training, kill it, and again; then let it end. Returns what was hit."""
+    """Start a training and kill it, several times; then let it end. Returns when it was killed."""
     rng = np.random.RandomState(seed)
     hits = []
     for i in range(times):
@@ -66,7 +66,7 @@ def kill_and_resume(folder, times, seed):
     return hits
 
 
-def end_in_peace_and_killed(tmp_path, times, seed):
+def end_undisturbed_and_killed(tmp_path, times, seed):
     for name in ("peace", "killed"):
         write_pictures(tmp_path / name / "pictures", size=8)
     results = two_at_a_time(lambda name: train(tmp_path / name, *FLAGS).returncode if name == "peace" else
@@ -83,11 +83,11 @@ def end_in_peace_and_killed(tmp_path, times, seed):
 
 
 def test_a_training_killed_3_times_ends_with_the_same_bits(tmp_path):
-    end_in_peace_and_killed(tmp_path, 3, seed=1)
+    end_undisturbed_and_killed(tmp_path, 3, seed=1)
 
 
 @pytest.mark.slow
 def test_a_training_killed_25_times_ends_with_the_same_bits(tmp_path):
-    hits = end_in_peace_and_killed(tmp_path, 25, seed=2)
+    hits = end_undisturbed_and_killed(tmp_path, 25, seed=2)
     assert {signum for _, signum, _ in hits} == {"SIGKILL", "SIGTERM"}
     assert len(hits) == 25

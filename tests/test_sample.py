@@ -56,7 +56,7 @@ def sampler(model):
 
 
 def config(out, **changes):
-    """The flags of gantut_sample.py as they are without any."""
+    """The defaults of gantut_sample.py's flags."""
     return SimpleNamespace(**{**dict(
         out=str(out), count=64, seed=1, path="straight", steps=8, a=[], b=[], c=[], walk="closed", frames=None,
         seconds=None, sample_dir="samples", dataset=None, is_crop=False, crop_size=0, skip_bad_images=False,
@@ -115,7 +115,7 @@ def test_noise_depends_on_seed_and_number_alone(sampler):
 def test_pictures_are_the_reference_networks_in_evaluation_mode(model, sampler):
     z = noise(*range(70))  # more than one batch
     assert np.allclose(sampler.draw_all(z), reference_images(model, z), atol=1e-5)
-    assert reference_images(model, z).std(axis=0).mean() > 0.1  # they differ, so that the comparison says something
+    assert reference_images(model, z).std(axis=0).mean() > 0.1  # they differ, so that the comparison means something
 
 
 def test_a_picture_is_the_same_alone_and_among_63_others(sampler):
@@ -146,13 +146,13 @@ def test_images_are_single_files_drawn_in_small_batches(tmp_path, model, sampler
     pictures = np.array([iio.imread(out / f"image_{i:05d}.png").astype(int) for i in range(130)])
     assert same(pictures, reference_images(model, noise(*range(130))))
 
-    with pytest.raises(UserError, match="1 other picture.*image_00129.png"):  # which FID would count
+    with pytest.raises(UserError, match="1 other picture.*image_00129.png"):  # which FID would count too
         gantut_sample.images(sampler, config(out, count=129))
-    gantut_sample.images(sampler, config(out, count=130))  # the same command again is no harm
+    gantut_sample.images(sampler, config(out, count=130))  # the same command again does no harm
 
 
 def slerp(a, b, t):
-    """Turn a towards b in their plane (Gram-Schmidt, cosine and sine), and let its length go evenly to b's."""
+    """Turn a towards b in their plane (Gram-Schmidt, cosine and sine), with its length changing evenly to b's."""
     u = a / np.linalg.norm(a)
     v = b - (b @ u) * u
     v = v / np.linalg.norm(v)
@@ -270,7 +270,7 @@ def test_film_leaves_out_the_epochs_of_an_earlier_training(tmp_path, capsys):
     write_epochs(tmp_path / "samples", range(8))
     samples = sorted((tmp_path / "samples").glob("epoch_*.png"))
     film = config(tmp_path / "film.gif", sample_dir=str(tmp_path / "samples"))
-    for path, seconds in zip(samples, [3, 1, 5, 2, 8, 4, 6, 7]):  # copied, in whatever order
+    for path, seconds in zip(samples, [3, 1, 5, 2, 8, 4, 6, 7]):  # copied, in any order
         os.utime(path, (seconds, 1e9 + seconds))
     gantut_sample.film(film)
     with Image.open(tmp_path / "film.gif") as gif:
@@ -338,8 +338,8 @@ def test_quiz_takes_pictures_of_both_kinds(tmp_path, sampler, monkeypatch):
 
 
 @pytest.mark.parametrize("mode", ["nearest", "quiz"])
-def test_pictures_that_are_cut_off_behind_their_header(tmp_path, sampler, capsys, mode):
-    """With --skip_bad_images they are named and left out, else the line names that way out."""
+def test_pictures_that_are_cut_off_after_their_header(tmp_path, sampler, capsys, mode):
+    """With --skip_bad_images they are named and left out, else the line names that flag."""
     write_pictures(tmp_path / "data", n=80, size=16)
     for name in ("003.png", "070.png"):
         path = tmp_path / "data" / name
@@ -397,7 +397,7 @@ def test_the_modes_as_commands_after_a_training(trained):
     (dict(mode="quiz", out="q.html", dataset="broken"), "a.png: is no picture"),
     (dict(mode="arithmetic", a=["1"], b=["2"], c=["64"]), "no sample 64"),
 ])
-def test_what_the_user_can_mend_is_one_line(trained, monkeypatch, flags, message):
+def test_what_the_user_can_correct_is_one_line(trained, monkeypatch, flags, message):
     monkeypatch.chdir(trained)
     for folder in ("empty", "broken"):
         os.makedirs(folder, exist_ok=True)
@@ -410,11 +410,11 @@ def test_what_the_user_can_mend_is_one_line(trained, monkeypatch, flags, message
     assert message in str(error.value) and "\n" not in str(error.value)
 
 
-def test_what_is_written_over_is_said_first(trained, tmp_path):
+def test_what_will_be_overwritten_is_named_first(trained, tmp_path):
     (tmp_path / "mine.gif").write_bytes(b"mine")
     process = run_script("gantut_sample.py", "--mode", "film", "--out", tmp_path / "mine.gif", cwd=trained)
     assert process.returncode == 0, process.stderr
-    assert process.stderr == " [!] {} is there and will be written over\n".format(tmp_path / "mine.gif")
+    assert process.stderr == f" [!] {tmp_path / 'mine.gif'} is there and will be written over\n"
 
 
 def test_errors_are_one_line_on_the_terminal(trained):

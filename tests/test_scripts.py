@@ -9,7 +9,7 @@ from helpers import ROOT, run_script, two_at_a_time, write_pictures
 
 from gantut.scripts import argument_parser
 
-ANY_ORDER = {  # what is typed, in a folder with three pictures; what is there then
+ANY_ORDER = {  # what is typed in a folder with three pictures; what is there afterwards
     "data/get_dataset.py": (["celeba", "--archive", "pictures", "out", "--crop", 8, "--size", 8], "out/source.txt"),
     "data/get_dataset.py ": (["--crop", 8, "celeba", "--size", 8, "out", "--archive", "pictures"], "out/source.txt"),
     "data/align_faces.py": (["--mode", "crop", "pictures", "--workers", 1, "out", "--size", 8], "out/alignment.csv"),
@@ -29,7 +29,7 @@ def test_flags_and_names_in_any_order(tmp_path):
 
 
 def test_several_names_of_a_kind(monkeypatch):
-    """Names on both sides of a flag: the second is read, and is the one that is wrong."""
+    """Names on both sides of a flag: the second is read, and it is the wrong one."""
     import judge_digits
     monkeypatch.setattr(judge_digits, "GENERATORS", {"mnist_gan": "judge_digits.py"})
     here = "mnist_gan=" + os.path.join(ROOT, "benchmarks")

@@ -1,4 +1,4 @@
-"""bfloat16: a training that stops and goes on, on a cluster too, changes its precision, says so."""
+"""bfloat16: a training stops and resumes, on a cluster too, changes its precision, and says so."""
 import re
 
 import numpy as np
@@ -40,7 +40,7 @@ def test_what_the_processor_has(tmp_path):
     ("auto", None, "float32", "--precision float32: the processor has no arithmetic for bfloat16"),
     ("bfloat16", None, "bfloat16", "slower than float32"), ("bfloat16", "amx_bf16", "bfloat16", ""),
     ("float32", None, "float32", "")])
-def test_what_is_taken_is_said_in_a_line(monkeypatch, capsys, asked, has, taken, said):
+def test_the_precision_taken_is_one_line(monkeypatch, capsys, asked, has, taken, said):
     monkeypatch.setattr(session, "processors_arithmetic", lambda: has)
     config = tf.ConfigProto()
     assert set_precision(config, asked) == taken
@@ -84,7 +84,7 @@ def test_a_run_goes_from_one_precision_to_the_other_and_back(runs):
 
 
 @HAS_IT
-def test_bfloat16_goes_on_bit_for_bit_after_a_signal(tmp_path, runs):
+def test_bfloat16_resumes_bit_for_bit_after_a_signal(tmp_path, runs):
     write_pictures(tmp_path / "pictures")
     process = start(tmp_path, *LARGER, "--epoch", 2, "--precision", "auto")
     wait_until(lambda: steps_done(tmp_path) >= 2, process)

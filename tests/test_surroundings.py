@@ -1,4 +1,4 @@
-"""However it is run: streams that nobody reads, signals, notebooks, environments, the class by itself, words."""
+"""However it is run: streams that nobody reads, signals, notebooks, environments, the class alone, arguments."""
 import functools
 import os
 import re
@@ -52,7 +52,7 @@ STREAMS = {  # how the shell runs the trainer: what it says, and where
 }
 
 
-def test_a_training_that_cannot_print_goes_on_and_saves(tmp_path):
+def test_a_training_that_cannot_print_continues_and_saves(tmp_path):
     def run(how):
         folder = tmp_path / re.sub(r"\W", "_", how)
         write_pictures(folder / "pictures")
@@ -108,7 +108,7 @@ ALL = [*SCRIPTS, "docs/plot_losses.py", "variants/mnist_gan.py", "gantut_judge.p
 
 
 def test_no_docstrings(tmp_path):
-    """As python -OO leaves them out."""
+    """python -OO leaves them out."""
     done = two_at_a_time(lambda script: run_script(script, "--help", cwd=tmp_path, env={
         **os.environ, "PYTHONOPTIMIZE": "2", "PYTHONDONTWRITEBYTECODE": "1"}), ALL)
     for script, process in done.items():
@@ -147,8 +147,8 @@ SESSIONS = {"python": (["-i"], []), "IPython": (["-m", "IPython", "--simple-prom
 
 
 @pytest.mark.parametrize("name", SESSIONS)
-def test_a_session_in_which_a_script_has_run_lives_on(tmp_path, name):
-    """Ctrl-C is the session's own again: it interrupts what is typed next, and no more."""
+def test_a_session_in_which_a_script_has_run_can_be_used(tmp_path, name):
+    """Ctrl-C is the session's own again: it interrupts what is typed next, and ends nothing else."""
     if name == "IPython":
         pytest.importorskip("IPython")
     session, then = SESSIONS[name]
@@ -166,9 +166,9 @@ def test_a_session_in_which_a_script_has_run_lives_on(tmp_path, name):
     assert "alive" in rest and process.returncode == 0, rest
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU])
-def test_what_a_terminal_or_a_batch_system_sends_is_heeded(tmp_path, pictures, number):
-    heeded = functools.partial(signal.signal, number, signal.SIG_DFL)  # nohup may be over these tests
-    process = start(tmp_path, "--epoch", 10000, preexec_fn=heeded)
+def test_signals_of_a_terminal_or_a_batch_system_stop_a_training(tmp_path, pictures, number):
+    with_default = functools.partial(signal.signal, number, signal.SIG_DFL)  # nohup may be over these tests
+    process = start(tmp_path, "--epoch", 10000, preexec_fn=with_default)
     wait_until(lambda: steps_done(tmp_path) > 2, process)
     process.send_signal(number)
     assert process.wait(60) == 128 + number
@@ -177,7 +177,7 @@ def test_what_a_terminal_or_a_batch_system_sends_is_heeded(tmp_path, pictures, n
     assert (tmp_path / "checkpoint" / f"DCGAN.model-{steps + 1}.index").exists()
 
 
-def test_under_nohup_a_closed_terminal_is_nothing(tmp_path, pictures):
+def test_under_nohup_a_closed_terminal_is_ignored(tmp_path, pictures):
     process = subprocess.Popen(["nohup", *script_command("gantut_trainer.py", *TRAIN, "--epoch", 30)], cwd=tmp_path,
                                stdout=open(tmp_path / "stdout", "w"), stderr=subprocess.DEVNULL)
     wait_until(lambda: steps_done(tmp_path) > 2, process)
@@ -265,7 +265,7 @@ def test_a_keras_json_of_another_backend(tmp_path, pictures):
     assert process.returncode == 0, process.stderr
 
 
-# the class by itself
+# the class alone
 
 def config(folder, **changes):
     values = dict(epoch=1, learning_rate=0.0002, beta1=0.5, train_size=np.inf, batch_size=8, dataset="pictures",
@@ -313,7 +313,7 @@ def test_the_home_folder_in_every_flag(tmp_path, pictures):
     assert os.listdir(elsewhere) == [] and {"c", "s", "l"} <= set(os.listdir(tmp_path))
 
 
-# words
+# arguments
 
 @pytest.mark.parametrize("flags, words", [
     (["--log_dir", "x"], "logs_dir"),
@@ -325,13 +325,13 @@ def test_the_home_folder_in_every_flag(tmp_path, pictures):
     (["--dataset", "pictures", "--sample_dir", "pictures/samples"], "lies in the folder of pictures"),
     (["--dataset", "."], "lies in the folder of pictures"),
 ])
-def test_wrong_words_are_answered_in_one_line(tmp_path, pictures, flags, words):
+def test_wrong_arguments_are_one_line(tmp_path, pictures, flags, words):
     process = run_script("gantut_trainer.py", *flags, cwd=tmp_path)
     assert words in the_error(process) and process.stderr.count("\n") == 1
     assert os.listdir(tmp_path) == ["pictures"]
 
 
-FLAGFILES = {  # name: its bytes, and what is said of it; None: it is read
+FLAGFILES = {  # name: its bytes, and the message; None: it is read
     "utf-8": ("# größe\n--epoch=0\n".encode(), None), "bom": ("--epoch=0\n".encode("utf-8-sig"), None),
     "powershell": ("--epoch=0\r\n".encode("utf-16"), None), "inside": (b"--flagfile=utf-8\n", None),
     "latin-1": ("--dataset=größe\n".encode("latin-1"), "--flagfile latin-1 is not in UTF-8: save it so"),
@@ -361,7 +361,7 @@ NOT_NUMBERS = {"gantut_complete.py": ["lam", "lr", "beta1", "beta2", "hmc_eps", 
                "gantut_sample.py": ["seconds"]}
 
 
-def test_numbers_that_are_none(tmp_path):
+def test_nan_and_inf_are_refused(tmp_path):
     for script, names in NOT_NUMBERS.items():
         code = ("import sys, gantut.flags, {0}\nfrom absl.testing import flagsaver\n{0}.define_flags()\n"
                 "for word in sys.argv[1:]:\n    with flagsaver.flagsaver():\n        try:\n"

@@ -81,7 +81,7 @@ def test_the_methods_of_dcgan(name):
     assert str(inspect.signature(getattr(DCGAN, name))) == METHODS[name]
 
 
-def test_the_file_endings():
+def test_the_file_extensions():
     assert gantut_gan.SUPPORTED_EXTENSIONS[:3] == ["png", "jpg", "jpeg"]
     assert str(inspect.signature(gantut_gan.dataset_files)) == "(root)"
 
@@ -265,7 +265,7 @@ def test_a_checkpoint_of_2017_loads(of_2017, sess, capsys):
     assert values == {}
 
 
-def test_training_goes_on_from_a_checkpoint_of_2017_and_says_what_it_lacks(of_2017, tmp_path):
+def test_training_resumes_from_a_checkpoint_of_2017_and_says_what_it_lacks(of_2017, tmp_path):
     checkpoint_dir, _ = of_2017
     lines = train(tmp_path, checkpoint_dir, epoch=2).splitlines()
     assert lines[0] == " [*] Reading checkpoints..."

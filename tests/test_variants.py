@@ -77,18 +77,18 @@ def test_npz(tmp_path, names, shape):
     assert np.array_equal(labels, y)
 
 
-@pytest.mark.parametrize("ending", ["", ".gz"])
-def test_idx(tmp_path, ending):
+@pytest.mark.parametrize("extension", ["", ".gz"])
+def test_idx(tmp_path, extension):
     x, y = bytes_of_digits()
     for part, name in (("train", "train"), ("test", "t10k")):
-        write_idx(tmp_path / f"{name}-images-idx3-ubyte{ending}", x)
-        write_idx(tmp_path / f"{name}-labels-idx1-ubyte{ending}", y)
+        write_idx(tmp_path / f"{name}-images-idx3-ubyte{extension}", x)
+        write_idx(tmp_path / f"{name}-labels-idx1-ubyte{extension}", y)
         images, labels = mnist.load(str(tmp_path), part)
         np.testing.assert_allclose(images, x / 255, atol=1e-7)
         assert np.array_equal(labels, y)
 
 
-def test_what_is_no_data_is_one_line(tmp_path):
+def test_what_is_not_data_is_one_line(tmp_path):
     x, y = bytes_of_digits()
     np.savez(tmp_path / "other.npz", a=x)
     np.savez(tmp_path / "small.npz", images=x[:, :8, :8], labels=y)
@@ -135,7 +135,7 @@ def test_a_file_that_is_damaged_or_another_sets_says_which(tmp_path):
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_digits_that_lie_class_by_class_are_mixed(tmp_path, order):
-    """Each image stays with its label, and a lesson's first batch has every class."""
+    """Each image keeps its label, and a lesson's first batch has every class."""
     labels = np.repeat(np.arange(10), 300)[::order].astype(np.uint8)
     images = np.tile(labels[:, np.newaxis, np.newaxis] * 20, (1, 28, 28)).astype(np.uint8)
     np.savez(tmp_path / "sorted.npz", x_train=images, y_train=labels)
@@ -381,8 +381,8 @@ def test_keras(tmp_path):
 LINES = {  # what they print: as often as their texts do
     "mnist_gan": r"Epoch 1/2 - DLoss: [\d.]+ - GLoss: [\d.]+\nEpoch 2/2 - DLoss: [\d.]+ - GLoss: [\d.]+",
     "mnist_dcgan": r"Step 1: Loss A \(generator\): [\d.]+, Loss B \(discriminator\): [\d.]+",
-    "keras_gan": "\n".join(r"epoch{}, processing batch {}, D loss: [\d.]+, G loss: [\d.]+".format(*pair)
-                           for pair in ((0, 0), (0, 1), (1, 0), (1, 1))),
+    "keras_gan": "\n".join(rf"epoch{epoch}, processing batch {batch}, D loss: [\d.]+, G loss: [\d.]+"
+                           for epoch in (0, 1) for batch in (0, 1)),
     "keras_dcgan": r"2 \[D loss: [\d.]+\] \[G loss: [\d.]+\]"}
 
 
@@ -408,7 +408,7 @@ def test_each_lesson_runs_alone(tmp_path):
 
 
 def test_the_texts_lines_stay_on_a_terminal(tmp_path):
-    """The bar goes on below them."""
+    """The bar continues below them."""
     terminal, stream = pty.openpty()
     process = subprocess.run(script_command("variants/mnist_dcgan.py", "--steps", 1), cwd=tmp_path, stdout=stream,
                              stderr=stream, timeout=600)
@@ -426,7 +426,7 @@ def find_mnist():
 
 @pytest.mark.slow
 def test_mnist_itself(tmp_path):
-    """The file is MNIST's, whatever order it lies in, and the dense GAN learns on it."""
+    """The file is MNIST's, in whatever order, and the dense GAN learns from it."""
     data = find_mnist()
     images, labels = mnist.load(data)
     assert images.shape == (60000, 28, 28) and mnist.load(data, "test")[0].shape == (10000, 28, 28)

@@ -1,4 +1,4 @@
-"""gantut/weights.py, --init_from: what is taken of another model, and what is not; what is refused; exact resume."""
+"""gantut/weights.py, --init_from: what is taken from another model, and what is not; what is refused; exact resume."""
 import json
 import os
 import shutil
@@ -40,7 +40,7 @@ def values(folder, step=None):
 
 
 def only(folder, source, wanted):
-    """A checkpoint of those of a model's variables whose names are wanted."""
+    """A checkpoint of some of a model's variables, chosen by name."""
     with tf.Graph().as_default(), tf.Session() as sess:
         for name, value in values(source).items():
             if wanted(name):
@@ -52,7 +52,7 @@ def only(folder, source, wanted):
 
 @pytest.mark.parametrize("name", ["average", "latest"])
 @pytest.mark.parametrize("ema", [0.0, 0.9])
-def test_what_the_first_step_begins_with(root, sess, name, ema):
+def test_what_the_first_step_starts_from(root, sess, name, ema):
     dcgan = with_parts(DCGAN, SimpleNamespace(ema=ema))(sess, **SIZES)
     tf.train.AdamOptimizer(0.1).minimize(dcgan.d_loss, var_list=dcgan.d_vars)
     sess.run(tf.global_variables_initializer())
@@ -96,7 +96,7 @@ RUNS = {"whole": [[]], "halves": [["--epoch", 1], []], "nothing": None,
 
 @pytest.fixture(scope="module")
 def runs(root, tmp_path_factory):
-    """Trainings of 6 steps that begin with the model, mirror pictures, and keep an average; nothing: from none."""
+    """Trainings of 6 steps that start from the model, mirror pictures, and keep an average; nothing: from no model."""
     folder = tmp_path_factory.mktemp("runs")
 
     def run(name):
@@ -106,7 +106,7 @@ def runs(root, tmp_path_factory):
         for flags in RUNS[name] or [[]]:
             done.append(train(folder / name, "--epoch", 2, "--mirror", "--ema", 0.9, "--sample_every", 2,
                               *(["--init_from", "other"] if RUNS[name] else []), *flags))
-            shutil.rmtree(folder / name / "other", ignore_errors=True)  # it is not looked at again
+            shutil.rmtree(folder / name / "other", ignore_errors=True)  # it is not read again
         return folder / name, done
     return two_at_a_time(run, RUNS)
 
@@ -138,7 +138,7 @@ def training(folder, checkpoint_dir, init_from, **flags):
         DCGAN(sess, checkpoint_dir=checkpoint_dir, **sizes).train(config)
 
 
-def test_going_on_needs_no_other_model_but_does_not_change_it(runs, tmp_path, capsys):
+def test_resuming_needs_no_other_model_and_cannot_change_it(runs, tmp_path, capsys):
     folder = shutil.copytree(runs["halves"][0], tmp_path / "run")
     checkpoint_dir = str(folder / "checkpoint")
     before = snapshot(folder)

@@ -1,4 +1,4 @@
-"""gantut/workers.py: trainings in several processes, which start, stop, die and go on; who they are and where."""
+"""gantut/workers.py: trainings in several processes, which start, stop, die and resume; which workers there are."""
 import json
 import os
 import re
@@ -37,7 +37,7 @@ class Team:
     def start(self, *flags, pause=0, tf_config=False, **one):
         """Start all, the last one first; one: more flags for worker i as w0=[...], w1=[...]."""
         hosts = [f"127.0.0.1:{port}" for port in free_ports(len(self.folders))]
-        environment = {**os.environ, "http_proxy": "http://127.0.0.1:9"}  # clusters have such; it must not matter
+        environment = {**os.environ, "http_proxy": "http://127.0.0.1:9"}  # as on clusters; it must not matter
         self.processes = []
         for i in reversed(range(len(self.folders))):
             who = ["--worker_hosts", ",".join(hosts), "--task_index", i]
@@ -52,7 +52,7 @@ class Team:
         wait_until(lambda: steps_done(self.folders[0]) >= n, self.processes[0])
 
     def end(self, seconds=120):
-        """Wait for all; returns their exit codes. Nobody left a traceback."""
+        """Wait for all; returns their exit codes. None printed a traceback."""
         end = time.monotonic() + seconds
         try:
             codes = [process.wait(max(1, end - time.monotonic())) for process in self.processes]
@@ -80,7 +80,7 @@ class Team:
 
 @pytest.mark.parametrize("stopped, signum", [
     (1, signal.SIGINT), pytest.param(0, signal.SIGTERM, marks=pytest.mark.slow)])
-def test_stop_any_worker_and_go_on_and_with_another_number(tmp_path, pictures, stopped, signum):
+def test_stop_any_worker_and_continue_also_with_another_number(tmp_path, pictures, stopped, signum):
     peace, team = Team(tmp_path / "peace", 2, pictures), Team(tmp_path / "team", 2, pictures)
     peace.start("--epoch", 8)
     assert peace.end() == [0, 0] and peace.saved() == 25
@@ -113,7 +113,7 @@ def test_stop_any_worker_and_go_on_and_with_another_number(tmp_path, pictures, s
 
 @pytest.mark.skipif(not processors_arithmetic(), reason="this processor has no arithmetic for bfloat16")
 def test_bfloat16_and_a_recipe_in_two_halves(tmp_path, pictures):
-    """The layers are large enough for TensorFlow's rewrite to take them."""
+    """The layers are large enough for TensorFlow's rewrite to convert them."""
     flags = ["--fast", "--gf_dim", 16, "--df_dim", 16, "--precision", "bfloat16", "--ema", 0.999, "--augment",
              "--g_updates", 1, "--r1", 1, "--epoch"]
     peace, halves = Team(tmp_path / "peace", 2, pictures), Team(tmp_path / "halves", 2, pictures)
@@ -126,8 +126,8 @@ def test_bfloat16_and_a_recipe_in_two_halves(tmp_path, pictures):
     assert variables(peace.folders[0]) == variables(halves.folders[0])
 
 
-def test_another_beginning_and_mirrored_pictures_in_two_halves(tmp_path, pictures):
-    """Worker 0 alone has the other model; both mirror what one process would."""
+def test_another_models_weights_and_mirrored_pictures_in_two_halves(tmp_path, pictures):
+    """Worker 0 alone has the other model; both mirror the pictures that one process would."""
     model = train(tmp_path, "--epoch", 1, "--seed", 7, "--learning_rate", 0.01, "--checkpoint_dir", "other")
     assert model.returncode == 0, model.stderr
     flags = ["--init_from", "other", "--mirror", "--ema", 0.9, "--epoch"]
@@ -150,7 +150,7 @@ def test_another_beginning_and_mirrored_pictures_in_two_halves(tmp_path, picture
 
 
 @pytest.mark.parametrize("rounds", [1, pytest.param(10, marks=pytest.mark.slow)])
-def test_a_killed_worker_ends_the_others_and_all_go_on(tmp_path, pictures, rounds):
+def test_a_killed_worker_ends_the_others_and_all_continue(tmp_path, pictures, rounds):
     team, rng = Team(tmp_path, 3, pictures), np.random.RandomState(rounds)
     saved = 0
     for i in range(rounds):
@@ -166,7 +166,7 @@ def test_a_killed_worker_ends_the_others_and_all_go_on(tmp_path, pictures, round
         for j in {0, 1, 2} - {killed}:
             line, = team.stderr(j).splitlines()
             assert re.fullmatch(r"error: lost .*: start all workers again to go on", line)
-            assert f"worker {killed} (" in line  # and perhaps another one that has ended because of it
+            assert f"worker {killed} (" in line  # and perhaps another one that ended because of it
         assert saved < team.saved()
         saved = team.saved()
     if rounds == 1:
@@ -243,9 +243,10 @@ def test_no_port_is_open_unless_there_are_other_machines(tmp_path, pictures):
     assert team.end() == [130, 130]
 
 
-def test_the_others_do_not_come(tmp_path, pictures):
+def test_the_others_do_not_start(tmp_path, pictures):
     ports = free_ports(2)
-    process = train(tmp_path, "--worker_hosts", "127.0.0.1:{},127.0.0.1:{}".format(*ports), "--start_timeout", 4)
+    hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
+    process = train(tmp_path, "--worker_hosts", hosts, "--start_timeout", 4)
     assert re.match(rf" \[\*\] Waiting for worker 1 \(127.0.0.1:{ports[1]}\): no process listens there$",
                     process.stdout)
     assert re.match("error: after 4.0 s this worker, 0, still waits for worker 1 .*: no process listens there: start",
@@ -263,7 +264,7 @@ def workers(monkeypatch, flags=None, **environment):
                                                   start_timeout=0), **(flags or {})}))
 
 
-def test_nobody_else(monkeypatch):
+def test_no_other_worker(monkeypatch):
     assert workers(monkeypatch) is None
     assert workers(monkeypatch, SLURM_STEP_NUM_TASKS="1", SLURM_PROCID="0") is None
 
@@ -287,7 +288,7 @@ def test_by_slurm(monkeypatch, nodes, tasks, rank, node, hosts):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert workers(monkeypatch, SLURM_STEP_NUM_TASKS=str(len(hosts)), SLURM_PROCID=str(rank), SLURM_STEP_NODELIST=nodes,
                    SLURM_STEP_TASKS_PER_NODE=tasks, SLURMD_NODENAME=node) == (hosts, rank)
-    assert "CUDA_VISIBLE_DEVICES" not in os.environ  # Slurm's own business
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ  # for Slurm itself
 
 
 @pytest.mark.parametrize("flags, environment, message", [
@@ -305,7 +306,7 @@ def test_by_slurm(monkeypatch, nodes, tasks, rank, node, hosts):
     ({}, dict(SLURM_STEP_NUM_TASKS="2", SLURM_PROCID="0", SLURM_STEP_NODELIST="n[9-10]", SLURMD_NODENAME="n9",
               SLURM_STEP_TASKS_PER_NODE="1(x2)"), "Slurm runs task 0 on n9, .* expects it on n10:8470"),
 ])
-def test_who_makes_no_sense(monkeypatch, flags, environment, message):
+def test_workers_that_make_no_sense(monkeypatch, flags, environment, message):
     monkeypatch.delenv("HOST_IP", raising=False)
     with pytest.raises(UserError, match=f"^who are the workers, by [^\n]*\\? [^\n]*{message}"):
         workers(monkeypatch, flags, **environment)
@@ -375,7 +376,7 @@ def test_an_address_that_is_taken_or_elsewhere():
 
 
 def test_a_port_that_is_taken_after_it_was_looked_at(monkeypatch):
-    """By a second worker of the same number, started at once."""
+    """By a second worker of the same number, started at the same time."""
     hosts = [f"127.0.0.1:{port}" for port in free_ports(2)]
     monkeypatch.setattr("gantut.workers.check_address", lambda *_: None)
     with socket.socket() as listener:  # which does not share its port
@@ -386,7 +387,7 @@ def test_a_port_that_is_taken_after_it_was_looked_at(monkeypatch):
 
 
 def test_two_workers_of_one_number(tmp_path, pictures):
-    """One of them, or both, say so in a line; one that goes on waits for the other number in vain."""
+    """One of them, or both, say so in a line; one that continues waits for the other number until its timeout."""
     team = Team(tmp_path, 2, pictures)
     hosts = ",".join(f"127.0.0.1:{port}" for port in free_ports(2))
     team.processes = [start(folder, *FLAGS, "--worker_hosts", hosts, "--task_index", 0, "--start_timeout", 5)
@@ -398,17 +399,17 @@ def test_two_workers_of_one_number(tmp_path, pictures):
     assert [team.stderr(i).count("\n") for i in (0, 1)] == [1, 1]
 
 
-def test_a_name_of_its_own_that_is_not_known_is_said(capsys, monkeypatch):
+def test_an_unknown_host_name_is_reported(capsys, monkeypatch):
     def unknown(*_, **__):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-    monkeypatch.setattr(socket, "getaddrinfo", unknown)  # not asked for: a network may make up an address
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)  # not looked up: a network may answer with any address
     with pytest.raises(UserError, match="worker 0 cannot listen at nod01:8470: Name or service not known"):
         check_address("nod01:8470", 0, 5)
     assert capsys.readouterr().out == " [*] Waiting until this worker's own name is known here: nod01\n"
 
 
-def test_workers_that_the_environment_names_are_said(monkeypatch, capsys):
-    """As under srun --pty, where the others never come."""
+def test_workers_named_by_the_environment_are_reported(monkeypatch, capsys):
+    """As under srun --pty, where the others never start."""
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     step = dict(SLURM_STEP_NUM_TASKS="4", SLURM_STEP_NODELIST="n1", SLURM_STEP_TASKS_PER_NODE="4", SLURMD_NODENAME="n1")
     assert workers(monkeypatch, SLURM_PROCID="0", **step)[1] == 0
@@ -420,7 +421,7 @@ def test_workers_that_the_environment_names_are_said(monkeypatch, capsys):
 # what they tell each other, without processes
 
 class FakeSession:
-    """Answers as if there were workers whose notes, or numbers, are these."""
+    """Answers as if there were workers with these notes or numbers."""
 
     def __init__(self, others):
         self.others = others
