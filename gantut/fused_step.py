@@ -124,8 +124,8 @@ def check_generator(dcgan):
     others = [var.op.name for var in dcgan.saver.model if not var.trainable and var.op.name not in ours
               and var.op.name.startswith("generator/")]
     if others:
-        raise UserError(f"--fast moves the averages of G's batch norms with their move(), which does not move {others[0]}"
-                        f"{REFUSED}")
+        raise UserError("--fast moves the averages of G's batch norms with their move(), which does not move "
+                        f"{others[0]}{REFUSED}")
     graph = dcgan.G.graph
     random = [name for name in ancestors([dcgan.G]) if graph.get_operation_by_name(name).type in RANDOM]
     if random:
@@ -243,7 +243,7 @@ def _conv2d_transpose_gradients(op, gradient):
 
 
 def kernel_gradient(large, small, kernel, strides, padding, data_format):
-    """The gradient of a convolution of large [N, H, W, a] to small [N, h, w, b] with respect to its kernel [k, l, a, b].
+    """The gradient of a convolution from large [N, H, W, a] to small [N, h, w, b] for its kernel [k, l, a, b].
 
     If `small` has at most SMALL pixels a side, it is computed as a convolution, which is up to four times as fast: the
     pictures of the batch become channels, the channels a become pictures, and `small`, dilated by the strides, becomes
@@ -326,4 +326,5 @@ def same(call, other):
 
 
 def changed(what):
-    return UserError(f"--fast and --g_updates replace DCGAN.step(), which has been changed ({what}); train without them")
+    return UserError(f"--fast and --g_updates replace DCGAN.step(), which has been changed ({what}); train without "
+                     "them")

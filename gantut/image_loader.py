@@ -132,11 +132,11 @@ class Loader:
             return Examined(0, 0, broken=reason(error))
         if not self.is_crop and (width, height) != (self.image_size, self.image_size):
             size = self.image_size
-            return found._replace(misfit=f"{path} is {width}x{height}, but the model needs {size}x{size}: add --is_crop "
-                                  "to take the centre of every picture and scale it")
+            return found._replace(misfit=f"{path} is {width}x{height}, but the model needs {size}x{size}: add "
+                                  "--is_crop to take the centre of every picture and scale it")
         if self.is_crop and min(width, height) < self.crop_size:
-            return found._replace(misfit=f"{path} is {width}x{height}, smaller than --crop_size {self.crop_size}: use a "
-                                  "smaller one, or 0 for the largest square of each picture")
+            return found._replace(misfit=f"{path} is {width}x{height}, smaller than --crop_size {self.crop_size}: use "
+                                  "a smaller one, or 0 for the largest square of each picture")
         return found
 
 

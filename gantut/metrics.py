@@ -155,7 +155,8 @@ class Judge:
         self.all = np.concatenate([self.rest, thumbnails(self.other)])
 
     def scores(self, images, known=None):
-        """The scores of self.count pictures of the same kind as data, a dict. known: thumbnails to search for copies."""
+        """The scores of self.count pictures of the same form as data, a dict. known: thumbnails to look for copies in.
+        """
         images = np.float32(images)
         distances = swd(self.real, images, random_state(self.seed, "patches"))
         sizes = [-(-self.real.shape[1] >> level) for level in range(len(distances))]

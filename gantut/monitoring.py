@@ -67,8 +67,8 @@ class Monitor:
         fraction, steps = COLLAPSED
         spread, wanted = (np.std(batch, axis=0).mean() for batch in (samples, images))
         if step >= steps and spread < fraction * wanted:
-            self.warn(f"the samples have collapsed: their spread is {spread:.4f}, that of the pictures {wanted:.4f}; go "
-                      "back to an earlier checkpoint, or try another --seed or a smaller --learning_rate")
+            self.warn(f"the samples have collapsed: their spread is {spread:.4f}, that of the pictures {wanted:.4f}; "
+                      "go back to an earlier checkpoint, or try another --seed or a smaller --learning_rate")
 
     def warn(self, message):
         kind = message.split(":")[0]
