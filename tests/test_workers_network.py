@@ -62,7 +62,7 @@ def test_a_cut_link_ends_both_and_they_go_on(tmp_path, machines, silent):
     assert time.monotonic() - at < 60
     for i, folder in enumerate(folders):
         line, = (folder / "stderr").read_text().splitlines()
-        assert re.fullmatch(rf"error: lost worker {1 - i} \({ADDRESSES[1 - i]}:8470\): .*: start all workers again to go on", line)
+        assert re.fullmatch(rf"error: lost worker {1 - i} \({ADDRESSES[1 - i]}:8470\): .*: start all workers again to continue", line)
     assert variables(folders[0])
 
     if silent:
