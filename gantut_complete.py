@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Fill in the missing part of a picture: what Part 5 says that GANs are for. Beyond the tutorial.
+"""Fill in the missing part of a picture, which Part 5 names as a use of GANs. Beyond the tutorial.
 
   python gantut_complete.py --dataset held_out --mask center
 
-Semantic completion after Yeh et al. 2016 (arXiv 1607.07539), as bamos/dcgan-completion.tensorflow offers it: look for
-the z whose image G(z) agrees with what is left of the picture (contextual loss) and looks real to D (perceptual
-loss), and put its pixels into the hole. It extends the graph from outside, through the tensors of DCGAN.
+Semantic completion after Yeh et al. 2016 (arXiv 1607.07539), as in bamos/dcgan-completion.tensorflow: find the z whose
+image G(z) agrees with the rest of the picture (contextual loss) and looks real to D (perceptual loss), and put its
+pixels into the hole. It extends the graph from outside, through the tensors of DCGAN.
 """
 import csv
 import os
@@ -54,34 +54,35 @@ FLAGS = flags.FLAGS
 
 def define_flags():
     forget()
-    flags.DEFINE_string("dataset", None, "Picture, folder of pictures, or the name of one under data/.", required=True)
+    flags.DEFINE_string("dataset", None, "Picture, folder of pictures, or the name of a folder under data/.",
+                        required=True)
     flags.DEFINE_string("checkpoint_dir", "checkpoint", "Directory of the trained model [checkpoint]")
     flags.DEFINE_string("out_dir", "completions", "Directory name to save the completions [completions]")
     flags.DEFINE_string("mask", "center", "random, center, left, full, grid or lowres; or a picture, " + RULE +
-                        "; or a folder with one for each picture, of the same path and name [center]")
+                        "; or a folder with a mask for each picture, with the same path and name [center]")
     define("is_crop", "crop_size", "seed", "threads", "precision", "weights")
     flags.DEFINE_enum("approach", "adam", ["adam", "hmc"], "Descend in z, or sample z [adam]")
     flags.DEFINE_integer("n_iter", 1000, "Iterations [1000]", lower_bound=1)
     flags.DEFINE_integer("restarts", 1, "How many z each picture starts from; the best is kept [1]", lower_bound=1)
     flags.DEFINE_float("lam", 0.1, "Weight of the perceptual loss [0.1]", lower_bound=0)
-    flags.DEFINE_boolean("weighted", False, "Let kept pixels count by how near the hole they are [False]")
+    flags.DEFINE_boolean("weighted", False, "Give kept pixels a greater weight near the hole [False]")
     flags.DEFINE_float("lr", 0.01, "Adam: learning rate [0.01]", lower_bound=0)
     flags.DEFINE_float("beta1", 0.9, "Adam: momentum [0.9]", lower_bound=0, upper_bound=0.9999999)
     flags.DEFINE_float("beta2", 0.999, "Adam: decay of squared gradients [0.999]", lower_bound=0, upper_bound=0.9999999)
     flags.DEFINE_float("hmc_eps", 0.001, "HMC: step [0.001]", lower_bound=0)
-    flags.DEFINE_integer("hmc_l", 100, "HMC: leapfrog steps in an iteration [100]", lower_bound=1)
+    flags.DEFINE_integer("hmc_l", 100, "HMC: leapfrog steps per iteration [100]", lower_bound=1)
     flags.DEFINE_float("hmc_beta", 0.2, "HMC: inverse temperature [0.2]", lower_bound=0)
     flags.DEFINE_float("hmc_anneal", 1.0, "HMC: factor of hmc_beta after each iteration [1.0]", lower_bound=0)
-    flags.DEFINE_enum("blend", "none", ["none", "poisson"], "How the fill joins the picture [none]")
+    flags.DEFINE_enum("blend", "none", ["none", "poisson"], "How the fill is blended into the picture [none]")
     flags.DEFINE_integer("film_every", 50, "Iterations between the film's pictures; 0 = no film [50]", lower_bound=0)
     flags.DEFINE_integer("batch_size", 64, "How many z are computed at once [64]", lower_bound=1)
 
 
 class Completion:
-    """The losses of completion and their gradient with respect to z, each picture's own: [N] and [N, z_dim].
+    """The losses of completion and their gradient with respect to z, for each picture: [N] and [N, z_dim].
 
     loss = contextual + lam * perceptual (Yeh et al., equations 4 to 6). Contextual: sum of the absolute differences
-    to the picture, weighted pixel by pixel, and of those at low resolution. Perceptual: the generator's loss.
+    from the picture, weighted by pixel, and of those at low resolution. Perceptual: the generator's loss.
     """
 
     def __init__(self, dcgan):
@@ -97,7 +98,8 @@ class Completion:
         self.gradient = tf.gradients(self.loss, dcgan.z)[0]
 
     def energy(self, images, weights, lowres_weight):
-        """Return the function z -> (loss [N], gradient [N, z_dim], contextual [N], perceptual [N], G) of N pictures."""
+        """Return the function z -> (loss [N], gradient [N, z_dim], contextual [N], perceptual [N], G) for N pictures.
+        """
         dcgan = self.dcgan
         fetches = [self.loss, self.gradient, self.contextual, self.perceptual, dcgan.G]
 
@@ -126,9 +128,9 @@ def adam(z, energy, n_iter, lr=0.01, beta1=0.9, beta2=0.999):
 def hmc(z, energy, n_iter, rngs, eps=0.001, leapfrog=100, beta=0.2, anneal=1.0):
     """Sample each row of z [N, z_dim] from exp(-beta * energy) on [-1, 1] by Hamiltonian Monte Carlo (Neal 2011).
 
-    The momentum is reflected where z meets a wall, so that the walls do not spoil the balance. rngs: one RandomState
-    for each row, which is accepted or rejected for itself. Yields, n_iter times, (z, what energy(z) returns) before
-    the iteration.
+    The momentum is reflected where z reaches the boundary, so that the sampled distribution stays right. rngs: one
+    RandomState for each row; each row is accepted or rejected by itself. Yields, n_iter times, (z, what energy(z)
+    returns) before the iteration.
     """
     values = energy(z)
     for _ in range(n_iter):
@@ -138,7 +140,7 @@ def hmc(z, energy, n_iter, rngs, eps=0.001, leapfrog=100, beta=0.2, anneal=1.0):
         for _ in range(leapfrog):
             new_momentum = new_momentum - eps / 2 * beta * new_values[1]
             new_z = new_z + eps * new_momentum
-            folded = np.mod(new_z + 1, 4)  # the walls at -1 and 1, met any number of times
+            folded = np.mod(new_z + 1, 4)  # reflected at -1 and 1, any number of times
             new_z = np.where(folded > 2, 3 - folded, folded - 1)
             new_momentum = np.where(folded > 2, -new_momentum, new_momentum)
             new_values = energy(new_z)
@@ -157,16 +159,16 @@ def choose(accept, new, old):
 
 
 def near_the_hole(mask, window=7):
-    """Weights of the kept pixels, [h, w]: the share of missing pixels around each (Yeh et al., equation 3)."""
+    """Weights of the kept pixels, [h, w]: the fraction of missing pixels around each (Yeh et al., equation 3)."""
     return mask * ndimage.uniform_filter((~mask).astype(np.float64), window, mode="nearest")
 
 
 def poisson_blend(picture, fill, mask):
-    """Put fill into the hole of picture so that no edge shows: its gradients, the picture's values around it.
+    """Put fill into the hole of picture so that no edge shows: fill's gradients, and the picture's values around it.
 
     picture, fill: [h, w, channels]; mask: [h, w] bools, True = keep. Solves the Poisson equation inside the hole
-    (Perez et al. 2003); where the hole meets the border of the picture, nothing is required of it.
-    Returns [h, w, channels]; kept pixels are those of picture. A hole without any kept neighbour stays the fill.
+    (Perez et al. 2003), with no condition where the hole meets the border of the picture.
+    Returns [h, w, channels]; kept pixels are those of picture. A hole without any kept neighbour is filled with fill.
     """
     labels, _ = ndimage.label(~mask)
     touching = np.unique(labels[ndimage.binary_dilation(mask) & ~mask])
@@ -198,9 +200,9 @@ def poisson_blend(picture, fill, mask):
 
 
 def join(picture, fill, mask, blend="none"):
-    """The completed picture, uint8 [h, w, channels], of a picture and a fill in [-1, 1]; mask: True = keep.
+    """The completed picture, uint8 [h, w, channels], from a picture and a fill in [-1, 1]; mask: True = keep.
 
-    Kept pixels are the picture's, to the bit. With no hole or nothing kept, it is the fill: the generator's picture.
+    Kept pixels are exactly the picture's. With no hole, or nothing kept, it is the fill: the generator's picture.
     """
     picture, fill = inverse_transform(picture) * 255, inverse_transform(fill) * 255
     if mask.all() or not mask.any():
@@ -213,9 +215,9 @@ def join(picture, fill, mask, blend="none"):
 def complete(completion, pictures, masks, names, config):
     """Complete some pictures [N, size, size, c_dim] in [-1, 1] with masks [N, size, size] of bools, True = keep.
 
-    Each starts from config.restarts z of its own, which depend on its name; the one with the least loss at the end
-    is kept. Returns (film: a list of fills [N, size, size, c_dim] in [-1, 1], one each config.film_every iterations
-    and the last; losses [n_iter, N, 3]: loss, contextual, perceptual). Raises UserError if the search diverges.
+    Each starts from config.restarts different z, which depend on its name; the result with the lowest loss is kept.
+    Returns (film: a list of fills [N, size, size, c_dim] in [-1, 1], one every config.film_every iterations and the
+    last; losses [n_iter, N, 3]: loss, contextual, perceptual). Raises UserError if the search diverges.
     """
     n, restarts = len(pictures), config.restarts
     z = np.concatenate([random_state(config.seed, "complete", file_number(name)).uniform(
@@ -232,8 +234,8 @@ def complete(completion, pictures, masks, names, config):
     for t, (_, values) in enumerate(tqdm(search, "completing", config.n_iter, disable=None, leave=False)):
         loss, _, contextual, perceptual, fills = values
         if not np.isfinite(loss).all():
-            raise UserError("the completion has diverged at iteration {}: use a smaller --{}".format(
-                t, "lr" if config.approach == "adam" else "hmc_eps"))
+            flag = "lr" if config.approach == "adam" else "hmc_eps"
+            raise UserError(f"the completion has diverged at iteration {t}: use a smaller --{flag}")
         best = loss.reshape([n, restarts]).argmin(axis=1) + np.arange(n) * restarts
         losses.append(np.stack([loss, contextual, perceptual], axis=1)[best])
         if t == config.n_iter - 1 or (config.film_every and t % config.film_every == 0):
@@ -242,14 +244,14 @@ def complete(completion, pictures, masks, names, config):
 
 
 def strip(picture, mask, completed):
-    """Before, masked, completed, side by side: uint8 [size, 3 * size, channels]. What is missing shows gray."""
+    """Before, masked, completed, side by side: uint8 [size, 3 * size, channels]. Missing pixels are gray."""
     before = pixels(picture)
     masked = np.where(mask[:, :, np.newaxis], before, 128).astype(np.uint8)
     return np.concatenate([before, masked, completed], axis=1)
 
 
 def write_losses(out_dir, names, losses):
-    """Write the losses [n_iter, N, 3] as a table, losses.csv, and their mean over the pictures as a plot, losses.png"""
+    """Write the losses [n_iter, N, 3] as a table, losses.csv, and plot their mean over the pictures as losses.png."""
     with open(os.path.join(out_dir, TABLE), "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["picture", "iteration", "loss", "contextual", "perceptual"])
@@ -266,7 +268,7 @@ def write_losses(out_dir, names, losses):
 
 
 def write_results(out_dir, names, pictures, masks, film, blend):
-    """Write each completed picture and its strip, before / masked / completed, and the film of them all as a GIF."""
+    """Write each completed picture and its strip (before, masked, completed), and the film of all pictures as a GIF."""
     for name, picture, mask, fill in zip(names, pictures, masks, film[-1]):
         completed = join(picture, fill, mask, blend)
         for file, image in zip(results(name), [completed, strip(picture, mask, completed)]):
@@ -287,7 +289,7 @@ def main():
     loader = Loader(gantut_imgfuncs, sizes["image_size"], FLAGS.is_crop, FLAGS.crop_size, sizes["c_dim"])
     pictures = loader.load_all(files)
     masks = find_masks(FLAGS.mask, files, root, loader.image_size, FLAGS.seed, loader.crop if FLAGS.is_crop else None)
-    names = [stem(path, root).replace(os.sep, "_") for path in files]  # noise depends on this alone, on no other file
+    names = [stem(path, root).replace(os.sep, "_") for path in files]  # a picture's noise depends only on its name
     files_names = result_names(picture_names(files, root))
     try_to_write(FLAGS.out_dir, files_names, files + mask_paths)
 
@@ -302,7 +304,8 @@ def main():
     with writing(FLAGS.out_dir), all_whole(FLAGS.out_dir) as part:
         write_losses(part, files_names, losses)
         write_results(part, files_names, pictures, masks, film, FLAGS.blend)
-    print(f"{len(files)} pictures completed in {FLAGS.out_dir}: mean loss {losses[0, :, 0].mean():.2f} -> {losses[-1, :, 0].mean():.2f}")
+    first, last = losses[0, :, 0].mean(), losses[-1, :, 0].mean()
+    print(f"{len(files)} pictures completed in {FLAGS.out_dir}: mean loss {first:.2f} -> {last:.2f}")
 
 
 def command():

@@ -6,14 +6,14 @@ The names of the variables are the names in every checkpoint since 2017.
 import tensorflow.compat.v1 as tf
 
 tf.disable_eager_execution()
-tf.disable_control_flow_v2()  # tf.cond as it was: gradients may be asked for even after the session has run
+tf.disable_control_flow_v2()  # the original tf.cond, through which gradients can be added after the session has run
 
 
 class batch_norm(object):
     """Batch normalisation of a layer's input (Part 4; Ioffe & Szegedy 2015, arXiv 1502.03167).
 
     epsilon: added to the variance, so that nothing is divided by 0. momentum: decay of the moving averages.
-    Does by hand what tf.contrib.layers.batch_norm(updates_collections=None, center=True, scale=True) did.
+    Does the same as tf.contrib.layers.batch_norm(updates_collections=None, center=True, scale=True) did.
     """
 
     def __init__(self, epsilon=1e-5, momentum=0.9, name="batch_norm"):
@@ -22,10 +22,10 @@ class batch_norm(object):
         self.name = name
 
     def __call__(self, x, train):
-        """Normalise x, [..., channels], over all but its last dimension; returns a tensor of the same shape.
+        """Normalise x, [..., channels], over all dimensions except the last; returns a tensor of the same shape.
 
-        train: bool or scalar bool tensor. True: the batch's own mean and (biased) variance, and the moving averages
-        take a step towards them whenever the result is computed. False: the moving averages.
+        train: bool or scalar bool tensor. True: with the batch's own mean and (biased) variance; the moving averages
+        take a step towards them whenever the result is computed. False: with the moving averages.
         """
         with tf.variable_scope(self.name):
             channels = x.get_shape()[-1:]
@@ -56,7 +56,7 @@ class batch_norm(object):
 def conv2d(input_, output_dim, k_h=5, k_w=5, d_h=2, d_w=2, stddev=0.02, name="conv2d"):
     """Convolve input_ [N, h, w, channels] with output_dim kernels of k_h x k_w (Part 4).
 
-    d_h, d_w: stride. stddev: of the weights' truncated normal initialiser.
+    d_h, d_w: strides. stddev: of the weights' truncated normal initialiser.
     Returns [N, ceil(h / d_h), ceil(w / d_w), output_dim].
     """
     with tf.variable_scope(name):

@@ -1,6 +1,6 @@
 """The GAN itself: Part 4 of the tutorial. dataset_files() finds the pictures, class DCGAN builds the two networks
 and trains them (Radford et al. 2015, arXiv 1511.06434). docs/tutorial.md says where it differs from the text, and why.
-The code descends from carpedm20/DCGAN-tensorflow by way of bamos/dcgan-completion.tensorflow.
+The code is based on carpedm20/DCGAN-tensorflow and bamos/dcgan-completion.tensorflow.
 """
 import math
 import os
@@ -41,8 +41,8 @@ class DCGAN(object):
         is_crop: whether train() crops the pictures. batch_size: images per step. sample_size: images per sample grid.
         z_dim: length of a noise vector z, whose entries lie in [-1, 1]. gf_dim, df_dim: filters; at 64 x 64 the layers
         of the generator have 8, 8, 4, 2 times as many, those of the discriminator 1, 2, 4, 8 times.
-        gfc_dim, dfc_dim: the tutorial's, which uses them nowhere; nor are they used here. c_dim: 1 (gray) or 3 (RGB).
-        checkpoint_dir: where load() looks when train() begins. lam: weight of the perceptual loss in completion.
+        gfc_dim, dfc_dim: unused, in the tutorial and here. c_dim: 1 (gray) or 3 (RGB).
+        checkpoint_dir: where train() looks for a checkpoint. lam: weight of the perceptual loss in completion.
         lowres: factor of the low-resolution images.
         """
         assert image_size & (image_size - 1) == 0 and image_size >= 8, "image_size must be a power of 2, 8 or more"
@@ -78,7 +78,8 @@ class DCGAN(object):
     def build_model(self):
         """Build the graph: inputs, networks, losses, summaries, variables, saver (Part 4).
 
-        In one run with an update of D fetch d_loss, which is from before it; d_loss_fake may be from before or after.
+        To fetch a loss in the same run as an update of D, use d_loss, whose value is from before the update; that of
+        d_loss_fake may be from before or after it.
         """
         self.is_training = tf.placeholder(tf.bool, name="is_training")
         self.images = tf.placeholder(tf.float32, [None] + self.image_shape, name="real_images")
@@ -100,8 +101,8 @@ class DCGAN(object):
 
         self.d_loss = self.d_loss_real + self.d_loss_fake
 
-        # both passes move the same averages: D learns from fakes that are judged once more, after the real ones
-        with tf.control_dependencies([self.D]):  # of D_logits alone TensorFlow's optimizer of graphs loses some
+        # both passes move the same averages: D learns from fakes that are judged again, after the real ones
+        with tf.control_dependencies([self.D]):  # with D_logits TensorFlow's graph optimizer loses some dependencies
             self.d_loss = again(self.d_loss, [self.D_, self.D_logits_], self.discriminator(self.G, reuse=True))
 
         self.z_sum = tf.summary.histogram("z", self.z)
@@ -120,7 +121,7 @@ class DCGAN(object):
         self.saver = Saver(max_to_keep=1)
 
     def generator(self, z):
-        """Draw images from noise: z [N, z_dim] in [-1, 1] -> [N, size, size, c_dim] in [-1, 1] (Part 4)."""
+        """Generate images from noise: z [N, z_dim] in [-1, 1] -> [N, size, size, c_dim] in [-1, 1] (Part 4)."""
         with tf.variable_scope("generator"):
             self.z_, self.h0_w, self.h0_b = linear(z, self.gf_dim * 8 * 4 * 4, "g_h0_lin", with_w=True)
 
@@ -128,7 +129,7 @@ class DCGAN(object):
             hs[0] = tf.reshape(self.z_, [-1, 4, 4, self.gf_dim * 8])  # [N, 4, 4, 512]
             hs[0] = tf.nn.relu(self.g_bns[0](hs[0], self.is_training))
 
-            n = tf.shape(z)[0]  # images in the batch, which need not be batch_size
+            n = tf.shape(z)[0]  # images in the batch, not always batch_size
             i = 1  # iteration number
             depth_mul = 8  # depth decreases as spatial component increases
             size = 8  # size increases as depth decreases
@@ -149,7 +150,7 @@ class DCGAN(object):
             return tf.nn.tanh(hs[i])  # [N, size, size, c_dim]
 
     def discriminator(self, image, reuse=False):
-        """Judge images [N, size, size, c_dim]; returns (probability of being real, logits), both [N, 1] (Part 4)."""
+        """Judge images [N, size, size, c_dim]; returns (probability of being real, logits), each [N, 1] (Part 4)."""
         with tf.variable_scope("discriminator") as scope:
             if reuse:
                 scope.reuse_variables()
@@ -166,13 +167,13 @@ class DCGAN(object):
     def train(self, config):
         """Train both networks on the pictures in config.dataset (Part 4). config: the flags of gantut_trainer.py.
 
-        Goes on from the newest checkpoint, if there is one, as if it had never stopped; config.epoch is the total.
-        Raises what the run does: UserError for what the user can mend, Stopped after Ctrl-C or SIGTERM.
+        Continues from the newest checkpoint, if there is one, as if it had never stopped; config.epoch is the total.
+        Raises UserError for an error that the user can fix, Stopped after Ctrl-C or SIGTERM.
         """
-        with Run(self, config, gantut_imgfuncs) as run:  # what keeps a training from harm: gantut/run.py
+        with Run(self, config, gantut_imgfuncs) as run:  # what makes a training robust: gantut/run.py
             config = run.config  # with the defaults of all flags
             data = dataset_files(config.dataset)
-            data = run.look_over(data)  # can they be read? may this run go on from its checkpoint?
+            data = run.look_over(data)  # can they be read? can this run continue from its checkpoint?
             np.random.shuffle(data)
             assert len(data) > 0
             get_image = run.reader(data)  # Part 3's get_image(), which reads the next batches ahead
@@ -186,7 +187,7 @@ class DCGAN(object):
             self.g_sum = tf.summary.merge([self.z_sum, self.d__sum, self.G_sum, self.d_loss_fake_sum, self.g_loss_sum])
             self.d_sum = tf.summary.merge([self.z_sum, self.d_sum, self.d_loss_real_sum, self.d_loss_sum])
             self.writer = run.FileWriter(config.logs_dir, self.sess.graph)
-            self.saver = run.Saver(config.max_to_keep)  # made after the optimizers: what Adam remembers is kept as well
+            self.saver = run.Saver(config.max_to_keep)  # made after the optimizers, to save their variables too
 
             run.seed("sample_z")
             sample_z = np.random.uniform(-1, 1, size=(self.sample_size, self.z_dim))
@@ -232,7 +233,7 @@ class DCGAN(object):
                     if every:
                         run.save_images(samples, "train_{:02d}-{:04d}.png".format(epoch, idx))
                         run.print("[Sample] d_loss: {:.8f}, g_loss: {:.8f}".format(d_loss, g_loss))
-                    if last:  # before the checkpoint, from which a stopped run goes on
+                    if last:  # before the checkpoint, from which a stopped run continues
                         run.save_images(samples, "epoch_{:02d}.png".format(epoch))
 
                     if np.mod(counter - 2, config.save_every) == 0:
@@ -241,7 +242,7 @@ class DCGAN(object):
             self.save(config.checkpoint_dir, counter)
 
     def step(self, d_optim, g_optim, batch_images, batch_z, counter):
-        """One step (Part 4, train): update D once and G twice, on the same z; returns the three losses after it."""
+        """One step (Part 4, train): update D once and G twice, with the same z; returns the three losses afterwards."""
         # update D network
         _, summary_str = self.sess.run([d_optim, self.d_sum],
                                        feed_dict={self.images: batch_images, self.z: batch_z, self.is_training: True})

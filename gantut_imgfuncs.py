@@ -1,8 +1,8 @@
 """Images in and out of the network: Part 3 of the tutorial.
 
-In:  imread -> (center_crop) -> transform gives what the discriminator sees, in [-1, 1].
-Out: inverse_transform -> merge -> imsave writes a grid of what the generator draws.
-imageio and Pillow (in gantut/images.py) stand where the tutorial had scipy.misc, which is gone.
+In:  imread -> (center_crop) -> transform gives the discriminator's input, in [-1, 1].
+Out: inverse_transform -> merge -> imsave writes a grid of the generator's images.
+imageio and Pillow (in gantut/images.py) replace the tutorial's scipy.misc, which no longer exists.
 """
 import os
 
@@ -18,7 +18,7 @@ def imread(path):
 
     Gray, palette, CMYK and 16-bit files are converted, transparency is laid over white, and the EXIF orientation is
     applied. Returns a float array [height, width, 3], 0..255. Raises OSError or another of Pillow's errors if the file
-    is no picture, is cut short, or claims to be absurdly large.
+    is not a picture, is truncated, or claims to be absurdly large.
     """
     return read(path).astype(np.float64)
 
@@ -35,16 +35,15 @@ def transform(image, npx=64, is_crop=True):
 def center_crop(x, crop_h, crop_w=None, resize_w=64):
     """Cut the central crop_h x crop_w window out of a picture and resize it to resize_w x resize_w (Part 3).
 
-    x: [height, width] or [height, width, channels], 0..255. crop_w is crop_h if not given. Where the window begins is
-    rounded, as round() does it. The resize is Pillow's bilinear one on 8 bits, as scipy.misc.imresize did it, by
-    resize() of gantut/images.py. Returns uint8. Raises ValueError if x is too small.
+    x: [height, width] or [height, width, channels], 0..255. crop_w is crop_h if not given. The start of the window is
+    rounded with round(). resize() of gantut/images.py is Pillow's bilinear one on 8 bits, as scipy.misc.imresize was.
+    Returns uint8. Raises ValueError if x is too small.
     """
     if crop_w is None:
         crop_w = crop_h
     h, w = x.shape[:2]
     if h < crop_h or w < crop_w:
-        raise ValueError("a picture of {}x{} is too small for a crop of {}x{} (width x height)".format(
-            w, h, crop_w, crop_h))
+        raise ValueError(f"a picture of {w}x{h} is too small for a crop of {crop_w}x{crop_h} (width x height)")
     j = int(round((h - crop_h) / 2.0))
     i = int(round((w - crop_w) / 2.0))
     return resize(to_uint8(x[j:j + crop_h, i:i + crop_w]), resize_w)
@@ -68,7 +67,7 @@ def merge(images, size):
     """
     h, w = images.shape[1], images.shape[2]
     if len(images) > size[0] * size[1]:
-        raise ValueError("{} images do not fit into a grid of {} x {}".format(len(images), *size))
+        raise ValueError(f"{len(images)} images do not fit into a grid of {size[0]} x {size[1]}")
     img = np.zeros((h * size[0], w * size[1], images.shape[3]))
     for idx, image in enumerate(images):
         i = idx % size[1]
@@ -80,9 +79,9 @@ def merge(images, size):
 def imsave(images, size, path):
     """Write images [N, h, w, 1 or 3] in [0, 1] as one picture file, a grid of size [rows, columns] (Part 3)."""
     img = to_uint8(merge(images, size) * 255)
-    ending = os.path.splitext(path)[1].lower()
-    data = iio.imwrite("<bytes>", img[:, :, 0] if img.shape[2] == 1 else img, extension=ending)
-    write_whole(path, data)  # not by imageio, which leaves a traceback on a full disk, and nothing of an older picture
+    extension = os.path.splitext(path)[1].lower()
+    data = iio.imwrite("<bytes>", img[:, :, 0] if img.shape[2] == 1 else img, extension=extension)
+    write_whole(path, data)  # on a full disk imageio would print a traceback and destroy an older picture
 
 
 def save_images(images, size, image_path):

@@ -4,8 +4,8 @@
   python gantut_judge.py --dataset aligned
   python gantut_judge.py --dataset aligned --pictures images
 
-Each score stands beside its floor, real pictures against other real ones, and its ceiling, noise: docs/quality.md
-says what they mean. With --inception those of the literature are among them, by Keras' weights.
+Each score is shown beside its floor, real pictures against other real ones, and its ceiling, noise: docs/quality.md
+says what they mean. --inception adds the scores of the literature, computed with Keras' weights.
 """
 import csv
 import os
@@ -38,14 +38,14 @@ BATCH = 1000  # pictures that are in memory as float32 at once
 
 def define_flags():
     forget()
-    flags.DEFINE_string("dataset", None, "What they should look like: a folder of pictures, or the name of one under "
-                        "data/.", required=True)
+    flags.DEFINE_string("dataset", None, "Real pictures to compare with: a folder, or the name of one under data/.",
+                        required=True)
     flags.DEFINE_string("checkpoint_dir", "checkpoint", "Directory of the trained model [checkpoint]")
-    flags.DEFINE_string("pictures", None, "A folder of pictures to judge, in place of a model's")
+    flags.DEFINE_string("pictures", None, "A folder of pictures to judge, instead of a model's")
     flags.DEFINE_integer("count", 1000, "How many of each kind, at most half of the data [1000]", lower_bound=1)
     flags.DEFINE_string("out", "scores.csv", "Table to write [scores.csv]")
-    flags.DEFINE_string("inception", None, "FID, KID, precision and recall too: a file with the weights of Keras' "
-                        "InceptionV3 without its top, or imagenet, which Keras fetches")
+    flags.DEFINE_string("inception", None, "Also FID, KID, precision and recall: a file with the weights of Keras' "
+                        "InceptionV3 without its top, or imagenet, which Keras downloads")
     define("is_crop", "crop_size", "seed", "threads", "precision", "weights")
 
 
@@ -57,7 +57,7 @@ def load(loader, files, number):
 
 
 def size_of(files):
-    """The sizes of the first of the files, as model_sizes() gives those of a model."""
+    """The sizes of the first of the files, in the form of model_sizes()."""
     try:
         return {"image_size": min(read(files[0]).shape[:2]), "c_dim": 3}
     except Exception as error:  # whatever a broken file makes Pillow raise
@@ -65,12 +65,12 @@ def size_of(files):
 
 
 def check_out(path):
-    """Raise UserError if the table cannot be written, or would take the place of what is none."""
+    """Raise UserError if the table cannot be written, or would overwrite a file that is not such a table."""
     check_writable(path)
     if os.path.isfile(path):
         with open(path, encoding="utf-8", errors="replace") as file:
             if file.read(6) not in ("score,", ""):
-                raise UserError(f"--out {path} is there, and no table of this script's: give another")
+                raise UserError(f"--out {path} exists and is not a table of this script: give another")
 
 
 def draw(count):
@@ -82,7 +82,7 @@ def draw(count):
 
 
 def inception_scores(features, real):
-    """Those of the literature, by the features of Keras' InceptionV3."""
+    """The scores of the literature, from the features of Keras' InceptionV3."""
     mean, error = kid(features, real, random_state(FLAGS.seed, "kid"))
     precision, recall = precision_recall(real, features)
     return {"FID, Keras' weights": frechet(features, real), "KID x 1000, Keras' weights": mean,

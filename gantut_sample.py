@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What one shows with a trained GAN: samples, ways between them, a film, a quiz, a page that draws. Beyond the text.
+"""Show what a trained GAN can do: samples, interpolation, a film, a quiz, a page that draws. Beyond the tutorial.
 
   python gantut_sample.py --mode grid --count 100
   python gantut_sample.py --mode quiz --dataset aligned
 
 The sizes of the model are read from its checkpoint. Batch norm is in evaluation mode, and sample i of a seed is the
-same picture in every mode, alone or among others.
+same picture in every mode, alone or in a batch.
 """
 import os
 import re
@@ -35,34 +35,34 @@ from gantut_imgfuncs import merge, save_images
 flags = tf.app.flags
 FLAGS = flags.FLAGS
 
-COPIED = 10  # seconds between the times of files that were copied together, in whatever order
+COPIED = 10  # seconds by which the times of files may differ that were copied together, in any order
 
 
 def define_flags():
     forget()
     flags.DEFINE_enum("mode", "grid", list(MODES), "What to make [grid]")
     flags.DEFINE_string("checkpoint_dir", "checkpoint", "Directory of the trained model [checkpoint]")
-    flags.DEFINE_string("out", None, "File to write; a folder for images and a SavedModel [{}]".format(
-        ", ".join(out for _, out, _ in MODES.values())))
-    flags.DEFINE_integer("count", None, "How many samples; rows of interpolate and nearest, of either kind in the quiz "
-                         "[{}]".format(", ".join(f"{mode} {count}" for mode, (_, _, count) in MODES.items()
-                                                 if count)), lower_bound=1)
+    outs = ", ".join(out for _, out, _ in MODES.values())
+    counts = ", ".join(f"{mode} {count}" for mode, (_, _, count) in MODES.items() if count)
+    flags.DEFINE_string("out", None, f"File to write; a folder for images and a SavedModel [{outs}]")
+    flags.DEFINE_integer("count", None, "How many samples; for interpolate and nearest how many rows, for the quiz how "
+                         f"many of each kind [{counts}]", lower_bound=1)
     define("seed", "threads", "precision", "weights")
-    flags.DEFINE_enum("path", "straight", ["straight", "spherical"], "interpolate: the way from z to z [straight]")
-    flags.DEFINE_integer("steps", 8, "interpolate: pictures in a row, with both ends [8]", lower_bound=2)
+    flags.DEFINE_enum("path", "straight", ["straight", "spherical"], "interpolate: the path from z to z [straight]")
+    flags.DEFINE_integer("steps", 8, "interpolate: pictures in a row, including both ends [8]", lower_bound=2)
     flags.DEFINE_list("a", [], "arithmetic, mean z of A - B + C: the samples A, by number as --mode grid shows them, "
                       "from 0, row by row: 1,5,9")
     flags.DEFINE_list("b", [], "arithmetic: the samples B")
     flags.DEFINE_list("c", [], "arithmetic: the samples C")
-    flags.DEFINE_enum("walk", "closed", ["closed", "dimensions"], "walk: smoothly round through all z, or each "
-                      "dimension of z in turn [closed]")
+    flags.DEFINE_enum("walk", "closed", ["closed", "dimensions"], "walk: a smooth closed path, or each dimension of z "
+                      "in turn [closed]")
     flags.DEFINE_integer("frames", None, "walk: frames of the closed walk, or of each dimension [60 or 8]",
                          lower_bound=2)
-    flags.DEFINE_float("seconds", None, "walk, film: of each frame [0.05 or 0.2]", lower_bound=0.02)
-    flags.DEFINE_string("sample_dir", "samples", "film: where the training left epoch_NN.png [samples]")
+    flags.DEFINE_float("seconds", None, "walk, film: seconds per frame [0.05 or 0.2]", lower_bound=0.02)
+    flags.DEFINE_string("sample_dir", "samples", "film: the folder with epoch_NN.png from the training [samples]")
     flags.DEFINE_string("dataset", None, "nearest, quiz: folder of training pictures, or the name of one under data/.")
     define("is_crop", "crop_size", "skip_bad_images", where="nearest, quiz, as in the training: ")
-    flags.DEFINE_integer("neighbours", 5, "nearest: training pictures beside each sample [5]", lower_bound=1)
+    flags.DEFINE_integer("neighbours", 5, "nearest: training pictures shown beside each sample [5]", lower_bound=1)
     flags.DEFINE_enum("format", "saved_model", list(FORMATS), "export: for TensorFlow, ONNX or TensorFlow Lite "
                       "[saved_model]")
     flags.DEFINE_enum("network", "G", ["G", "D"], "export: the generator, z -> images in [0, 1], or the discriminator, "
@@ -75,26 +75,27 @@ def define_flags():
 
 
 def Sampler(sess, checkpoint_dir, seed, weights="auto"):
-    """What draws with the newest checkpoint in a folder: gantut/sampler.py says what it can."""
+    """A Sampler (gantut/sampler.py) for the newest checkpoint in a folder."""
     return gantut.sampler.Sampler(load_model(DCGAN, sess, checkpoint_dir, weights), seed)
 
 
 def grid(sampler, config):
-    """A contact sheet of samples."""
+    """A grid of samples."""
     images = sampler.draw_all(sampler.noise(range(config.count)))
     with writing(config.out):
         save_images(images, grid_size(config.count), config.out)
 
 
 def images(sampler, config):
-    """Samples as single pictures, image_00000.png, ..., as the tools that compute FID want them."""
+    """Samples as single pictures, image_00000.png, ..., as tools that compute FID need them."""
     paths = [os.path.join(config.out, f"image_{i:05d}.png") for i in range(config.count)]
     with writing(config.out):
         os.makedirs(config.out, exist_ok=True)
     others = set(list_pictures(config.out, SUPPORTED_EXTENSIONS, say=False)).difference(paths)
     if others:
-        raise UserError(f"{len(others)} other picture(s) in {config.out}, for example {os.path.basename(min(others))}: they would count as samples; give another --out, "
-                        "or remove them")
+        example = os.path.basename(min(others))
+        raise UserError(f"{len(others)} other picture(s) in {config.out}, for example {example}: they would count as "
+                        "samples; give another --out, or remove them")
     for start in tqdm(range(0, config.count, BATCH), "drawing", disable=None, leave=False):
         batch = paths[start:start + BATCH]
         drawn = sampler.draw_all(sampler.noise(range(start, start + len(batch))))
@@ -104,7 +105,7 @@ def images(sampler, config):
 
 
 def interpolate(sampler, config):
-    """Rows of pictures on the way from one sample to another: from 0 to 1, from 2 to 3, ..."""
+    """Rows of pictures on the path from one sample to another: from 0 to 1, from 2 to 3, ..."""
     between = {"straight": straight, "spherical": spherical}[config.path]
     start, end = (sampler.noise(range(first, 2 * config.count, 2)) for first in (0, 1))
     z = np.stack([between(start, end, t) for t in np.linspace(0, 1, config.steps)], axis=1)  # [count, steps, z_dim]
@@ -119,10 +120,11 @@ def straight(a, b, t):
 
 
 def spherical(a, b, t):
-    """The point at t in [0, 1] on the arc from a to b, both [N, z_dim]: angle and norm grow evenly (arXiv 1609.04468).
+    """The point at t in [0, 1] on the arc from a to b, both [N, z_dim]: angle and norm change linearly.
 
-    A straight line between typical z passes too near to 0, where no z of the training lay; the arc does not, but single
-    entries of it may leave [-1, 1]. Where a and b lie on one line there is no arc, and the straight line is taken.
+    From arXiv 1609.04468. A straight line between typical z passes too near to 0, where no z of the training was; the
+    arc does not, but some of its entries may leave [-1, 1]. If a and b are on one line, there is no arc, and the
+    straight line is used.
     """
     norm_a, norm_b = (np.linalg.norm(x, axis=1, keepdims=True) for x in (a, b))
     angle = np.arccos(np.clip((a * b).sum(axis=1, keepdims=True) / (norm_a * norm_b), -1, 1))
@@ -135,8 +137,8 @@ def spherical(a, b, t):
 def arithmetic(sampler, config):
     """Mean z of A - mean z of B + mean z of C (Radford et al. 2015, section 6.3.2).
 
-    A row for each of A, B and C, the picture of its mean first, then the chosen samples; below, the picture of the
-    result. As in the paper, the result's z is drawn as it is, although entries of it may leave [-1, 1].
+    A row for each of A, B and C: first the picture of its mean, then the chosen samples; below them the picture of the
+    result. As in the paper, the result's z is not clipped, although some of its entries may leave [-1, 1].
     """
     groups = [sampler.noise(sample_numbers(words, config.count)) for words in (config.a, config.b, config.c)]
     a, b, c = (group.mean(axis=0) for group in groups)
@@ -150,15 +152,16 @@ def arithmetic(sampler, config):
 
 
 def sample_numbers(words, count):
-    """The numbers of the samples that the user chose, from words like ["1", "5"]; all must lie below count."""
+    """The numbers of the samples that the user chose, from words like ["1", "5"]; all must be below count."""
     for word in words:
         if not (word.isdecimal() and int(word) < count):
-            raise UserError(f"no sample {word} in a grid of {count}: its samples are 0 to {count - 1}; a larger grid has --count")
+            raise UserError(f"no sample {word} in a grid of {count}: its samples are 0 to {count - 1}; --count makes a "
+                            "larger grid")
     return [int(word) for word in words]
 
 
 def walk(sampler, config):
-    """A film of samples as their z moves, and comes back to where it began."""
+    """A film of samples whose z moves and returns to its start."""
     frames = config.frames or {"closed": 60, "dimensions": 8}[config.walk]
     if config.walk == "closed":
         z = closed_walk(*(sampler.noise(range(first, first + config.count)) for first in (0, config.count)), frames)
@@ -170,17 +173,17 @@ def walk(sampler, config):
 
 
 def draw_frames(sampler, z):
-    """Draw z [frames, N, z_dim]: the frames of a film, uint8 [frames, h, w, c_dim], each a sheet of N images."""
+    """Draw z [frames, N, z_dim]: the frames of a film, uint8 [frames, h, w, c_dim], each a grid of N images."""
     pictures = np.concatenate([pixels(images) for images in sampler.draw(z.reshape([-1, z.shape[2]]))])
     return [np.uint8(merge(frame, grid_size(z.shape[1])))
             for frame in pictures.reshape(z.shape[:2] + pictures.shape[1:])]
 
 
 def closed_walk(a, b, frames):
-    """A smooth closed walk from a over b and -a and -b, all [N, z_dim] in [-1, 1]: z [frames, N, z_dim].
+    """A smooth closed path from a through b, -a and -b, all [N, z_dim] in [-1, 1]: z [frames, N, z_dim].
 
-    It is a circle in the space where z is normally distributed; so every frame's z is uniform in [-1, 1], like the
-    training's, and not only the corners of the walk.
+    It is a circle in the space where z is normally distributed; so the z of every frame are uniform in [-1, 1], as in
+    the training, not only a and b.
     """
     angle = 2 * np.pi * np.arange(frames).reshape([-1, 1, 1]) / frames
     normal_a, normal_b = ndtri((a + 1) / 2), ndtri((b + 1) / 2)
@@ -197,11 +200,12 @@ def dimension_walk(z, frames):
 
 
 def film(config):
-    """The training as a film: the same z after each epoch, from the pictures that the training left in sample_dir."""
+    """The training as a film: the same z after each epoch, from the pictures that the training wrote to sample_dir."""
     found = {int(name[6:-4]): os.path.join(config.sample_dir, name) for name in list_folder(config.sample_dir)
              if re.fullmatch(r"epoch_\d+\.png", name)}
     if not found:
-        raise UserError(f"no epoch_NN.png in {config.sample_dir}: train a model first, or give its folder with --sample_dir")
+        raise UserError(f"no epoch_NN.png in {config.sample_dir}: train a model first, or give its folder with "
+                        "--sample_dir")
     frames = []
     for path in of_one_training([found[epoch] for epoch in sorted(found)]):
         try:
@@ -209,18 +213,20 @@ def film(config):
         except Exception as error:  # whatever a broken file makes Pillow raise
             raise UserError(f"{path}: {reason(error)}") from None
         if frames[-1].shape != frames[0].shape:
-            raise UserError(f"{path} is of another size than the pictures before it: the film needs those of one "
+            raise UserError(f"{path} has another size than the pictures before it: the film needs those of one "
                             "training")
     with writing(config.out):
         save_film(frames, config.out, config.seconds or 0.2)
 
 
 def of_one_training(paths):
-    """The pictures of the newest training, of those after each epoch: without what an earlier, longer one has left."""
+    """The pictures of the newest training, without the last ones of an earlier, longer training."""
     times = [os.path.getmtime(path) for path in paths]
     end = next((i for i in range(1, len(paths)) if times[i] < times[i - 1] - COPIED), len(paths))
     if end < len(paths):
-        print(printable(f" [!] {paths[end]} and what follows is older than {os.path.basename(paths[end - 1])}, from an earlier training: left out"), file=sys.stderr)
+        before = os.path.basename(paths[end - 1])
+        print(printable(f" [!] {paths[end]} and the pictures after it are older than {before}, from an earlier "
+                        "training: left out"), file=sys.stderr)
     return paths[:end]
 
 
@@ -229,7 +235,7 @@ def list_folder(folder):
 
 
 def nearest(sampler, config):
-    """Each sample, and beside it the training pictures that are nearest to it, pixel by pixel (root mean square)."""
+    """Each sample with the nearest training pictures beside it; distance: root mean square over the pixels."""
     files, loader = training_pictures(sampler, config, needed=1)
     samples = sampler.draw_all(sampler.noise(range(config.count)))
     found = [[] for _ in samples]  # the nearest so far of each sample: (distance, path, picture)
@@ -238,7 +244,7 @@ def nearest(sampler, config):
         for i, sample in enumerate(samples):
             distances = np.sqrt(((pictures - sample)**2).mean(axis=(1, 2, 3)))
             found[i] = sorted([*found[i], *zip(distances, paths, pictures)], key=lambda one: one[0])[:config.neighbours]
-            found[i] = [(distance, path, picture.copy()) for distance, path, picture in found[i]]  # lets the batch go
+            found[i] = [(distance, path, picture.copy()) for distance, path, picture in found[i]]  # frees the batch
     if not found[0]:
         raise UserError(f"none of the pictures in {config.dataset} can be read")
     for i, near in enumerate(found):
@@ -251,7 +257,7 @@ def nearest(sampler, config):
 def training_pictures(sampler, config, needed):
     """The pictures of the training: their paths, and a Loader that reads them as the training did.
 
-    Raises UserError if there are fewer than needed, or some that do not fit.
+    Raises UserError if there are fewer than needed, or if some have the wrong size.
     """
     root = find_dataset(config.dataset)
     check_outside(config.out, root, "out")
@@ -266,7 +272,7 @@ def training_pictures(sampler, config, needed):
 def load_good(loader, paths, skip_bad, count=np.inf):
     """Read pictures, up to count: (their paths, float32 [N, size, size, c_dim] in [-1, 1]).
 
-    One that is broken behind its header is left out if skip_bad, and named on stderr; otherwise raises UserError.
+    If skip_bad, a picture that is broken after its header is left out and named on stderr; otherwise raises UserError.
     """
     good, pictures = [], []
     for path in paths:
@@ -277,13 +283,14 @@ def load_good(loader, paths, skip_bad, count=np.inf):
             good.append(path)
         except UserError as error:
             if not skip_bad:
-                raise UserError(f"{error}; remove or replace such a file, or leave it out with --skip_bad_images") from None
+                raise UserError(f"{error}; remove or replace such a file, or leave it out with "
+                                "--skip_bad_images") from None
             print(printable(f" [!] {error}"), file=sys.stderr)
     return good, np.array(pictures).reshape([-1, loader.image_size, loader.image_size, loader.c_dim])
 
 
 def quiz(sampler, config):
-    """The quiz, real or fake? A page that works in any browser, without a network."""
+    """The quiz, real or fake? A page that works offline in any browser."""
     files, loader = training_pictures(sampler, config, needed=config.count)
     rng = random_state(config.seed, "quiz")
     good, real = load_good(loader, [files[i] for i in rng.permutation(len(files))], config.skip_bad_images,
@@ -296,12 +303,12 @@ def quiz(sampler, config):
 
 
 def export(sampler, config):
-    """The generator or the discriminator for other runtimes: gantut/export.py says what it takes and returns."""
+    """The generator or the discriminator for other runtimes; gantut/export.py describes its input and output."""
     export_network(DCGAN, sampler.sizes(), sampler.numbers(), config.network, config.format, config.out)
 
 
 def page(sampler, config):
-    """A page that draws faces while one moves sliders. It works in any browser, without a network."""
+    """A page that draws faces while you move sliders. It works offline in any browser."""
     text = make_page(sampler.numbers(), sampler.dcgan.g_bns[0].epsilon, config.seed)
     with writing(config.out):
         write_whole(config.out, text)
@@ -319,15 +326,15 @@ def main():
     out = FORMATS[FLAGS.format] if mode is export else out
     given, FLAGS.out = FLAGS.out, FLAGS.out or out
     FLAGS.count = FLAGS.count or count
-    ending = os.path.splitext(out)[1]
-    if not FLAGS.out.lower().endswith(ending):
-        raise UserError(f"--mode {FLAGS.mode} writes a {ending} file: --out {FLAGS.out} should end in that")
+    extension = os.path.splitext(out)[1]
+    if not FLAGS.out.lower().endswith(extension):
+        raise UserError(f"--mode {FLAGS.mode} writes a {extension} file: --out {FLAGS.out} should end in that")
     meant = [form for form, name in FORMATS.items() if name.endswith(os.path.splitext(FLAGS.out)[1] or "/")]
     if mode is export and meant and FLAGS.format not in meant:
         raise UserError(f"--out {FLAGS.out} is the name of another format's file: add --format {meant[0]}")
     if given and os.path.isfile(given):
-        print(printable(f" [!] {given} is there and will be written over"), file=sys.stderr)
-    if ending:
+        print(printable(f" [!] {given} exists and will be overwritten"), file=sys.stderr)
+    if extension:
         check_writable(FLAGS.out)
     with writing(FLAGS.out):
         os.makedirs(os.path.dirname(os.path.abspath(FLAGS.out)), exist_ok=True)

@@ -4,8 +4,8 @@
   python gantut_trainer.py --dataset aligned --epoch 20
   tensorboard --logdir logs
 
-The run leaves its checkpoint, sample pictures and TensorBoard logs in three folders; the same command, given again,
-goes on from the checkpoint. --epoch is the total.
+The run writes its checkpoint, sample pictures and TensorBoard logs to three folders; the same command, run again,
+continues from the checkpoint. --epoch is the total.
 """
 import os
 

@@ -1,4 +1,4 @@
-"""Installs the tutorial's files and the package behind them: pip install .  [test]: what tests need, [gpu]: CUDA."""
+"""Installs the tutorial's files and the package behind them: pip install .  [test]: for the tests, [gpu]: CUDA."""
 import os
 import runpy
 from glob import glob
@@ -45,7 +45,7 @@ setup(
         "Intended Audience :: Science/Research",
         "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3",
-        *("Programming Language :: Python :: 3.{}".format(minor) for minor in (10, 11, 12, 13)),
+        *(f"Programming Language :: Python :: 3.{minor}" for minor in (10, 11, 12, 13)),
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
         "Topic :: Scientific/Engineering :: Image Processing",
     ],

@@ -1,2 +1,2 @@
-"""The tutorial as a course. Its modules are a package's: a reader's own model.py or steps.py stands in for none of
-them, nor they for it."""
+"""The tutorial as a course. Its modules are in a package, so that a reader's own model.py or steps.py is never confused
+with them."""

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Judges what you have written, step by step in the tutorial's order: the first thing that is not right yet.
+"""Checks what you have written, step by step in the tutorial's order, and names the first thing that is not right yet.
 
   python course/check.py my_gan
   python course/check.py my_gan --hint 1
 
-What is right is what these checks find, each time anew: a step that was right and is no more comes up again. Your code
-runs in a process of its own, with a time limit. A function that comes later in the text is the project's until then.
+Every run checks all steps again: a step that was right and no longer is appears again. Your code runs in a separate
+process, with a time limit. Functions that come later in the text are the project's until you have written them.
 """
 import argparse
 import ast
@@ -31,13 +31,13 @@ from gantut.scripts import argument_parser, run  # noqa: E402
 from .start import EMPTY, LESSON, functions, in_words, place  # noqa: E402
 
 START = 60  # seconds that TensorFlow may take to load
-ENDLESS = "it has not ended after {} seconds: an endless loop?"
-BUSY = 10  # times as long by the clock, where other work has the processor
-LINES = 25  # that are shown of what a process said before it ended
+ENDLESS = "it has not ended after {} seconds: is there an endless loop?"
+BUSY = 10  # times as long by the clock, in case the processor is busy with other work
+LINES = 25  # of a process's last output that are shown
 
 
 def work(folder):
-    """In the process of its own: run the checks, one line of JSON each; the reader's own prints go to stderr."""
+    """In the separate process: run the checks, with a line of JSON for each; the reader's own prints go to stderr."""
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     from .judging import Wrong, check_of, readers
@@ -63,13 +63,13 @@ def work(folder):
             break
     else:
         print(json.dumps({"notes": notes_for(steps)}), file=out, flush=True)
-    os._exit(0)  # whatever threads the reader's code has left
+    os._exit(0)  # even if the reader's code has started threads
 
 
 def watch(begun, out, parent):
-    """End this process if a step takes more of the processor than it may, or its parent has gone.
+    """End this process if a step takes more processor time than allowed, or if the parent process has ended.
 
-    begun: when it began, and how much it may take.
+    begun: when the step started, and how many seconds it may take.
     """
     while True:
         time.sleep(0.2)
@@ -82,7 +82,7 @@ def watch(begun, out, parent):
 
 
 def end(pid):
-    """End a process that leads a group, with all that it has started."""
+    """End a process that leads a group, and all processes that it has started."""
     try:
         os.killpg(pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -90,7 +90,7 @@ def end(pid):
 
 
 def judge(folder, report=lambda done, names: None):
-    """Run the checks on a folder; returns (names of the steps, how many are right, the verdict on the next).
+    """Run the checks on a folder; returns (names of the steps, how many are right, the verdict on the next one).
 
     When all are right, the verdict is {"notes": [...]}.
     """
@@ -130,11 +130,11 @@ def judge(folder, report=lambda done, names: None):
 
 
 def how_it_ended(code, said):
-    """A process ended that should not have: in words, with the last lines that it said."""
-    how = "by {}".format(signal.Signals(-code).name) if code < 0 else "with exit code {}".format(code)
+    """In words how a process ended that should not have, with the last lines of its output."""
+    how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
     lines = [line for line in said.splitlines() if line.strip()][-LINES:]
-    said = "; it said last:" if lines else ", without a word"
-    return "\n    ".join(["the process ended {}{}".format(how, said), *lines])
+    output = "; its last output:" if lines else ", without any output"
+    return "\n    ".join([f"the process ended {how}{output}", *lines])
 
 
 def pump(stream, take):
@@ -144,46 +144,47 @@ def pump(stream, take):
 
 
 def show(folder, hint):
-    """Check once and say what is found; returns whether all is right."""
+    """Check once and print the result; returns whether everything is right."""
     def report(done, names):
-        print("\r[{}{}] {}/{}".format("#" * done, "." * (len(names) - done), done, len(names)), end="", file=sys.stderr,
-              flush=True)
+        bar = "#" * done + "." * (len(names) - done)
+        print(f"\r[{bar}] {done}/{len(names)}", end="", file=sys.stderr, flush=True)
     names, done, verdict = judge(folder, report if sys.stderr.isatty() else lambda done, names: None)
     print(file=sys.stderr) if sys.stderr.isatty() else None
     if "notes" in verdict:
         scripts = [name for name in ("gantut_trainer.py", *LESSON) if os.path.exists(os.path.join(folder, name))]
-        print("all {} steps are right{}".format(len(names), ": train with python {}".format(
-            shlex.quote(os.path.join(folder, scripts[0]))) if scripts else ""))
+        then = f": train with python {shlex.quote(os.path.join(folder, scripts[0]))}" if scripts else ""
+        print(f"all {len(names)} steps are right{then}")
         for note in verdict["notes"]:
             print("  " + note)
         return True
-    print("{} of {} steps are right{}".format(done, len(names), ": " + ", ".join(names[:done]) if done else ""))
+    right = f": {', '.join(names[:done])}" if done else ""
+    print(f"{done} of {len(names)} steps are right{right}")
     step = names[done] if done < len(names) else "start"
-    print("next: {}{}".format(step, " ({})".format(verdict["file"]) if "file" in verdict else ""))
+    file = f" ({verdict['file']})" if "file" in verdict else ""
+    print(f"next: {step}{file}")
     print("  " + verdict["wrong"])
     if "sentence" in verdict:
         print("  " + verdict["sentence"])
         hints = verdict["hints"][:hint]
         for level, words in enumerate(hints, 1):
-            print("  hint {}: {}".format(level, words))
+            print(f"  hint {level}: {words}")
         if len(hints) < len(verdict["hints"]):
-            print("  (--hint {} says more)".format(len(hints) + 1))
+            print(f"  (--hint {len(hints) + 1} says more)")
     return False
 
 
 def look_for_files(folder):
-    """Raise UserError unless the files of the tutorial, or that of a lesson, are in a folder."""
+    """Raise UserError unless a folder has the files of the tutorial, or the file of a lesson."""
     there = files_in(folder)
     missing = [name for name in EMPTY if name not in there]
     if not missing or set(LESSON) <= set(there):
         return
     if there:
-        raise UserError(in_words("no {0} in {1}: bring it back, or begin it anew with python course/start.py {2} "
-                                 "--reset {0}".format(missing[0], folder, shlex.quote(folder))))
+        raise UserError(in_words(f"no {missing[0]} in {folder}: restore it, or start it again with python "
+                                 f"course/start.py {shlex.quote(folder)} --reset {missing[0]}"))
     inside = sorted(entry.path for entry in os.scandir(folder) if entry.is_dir() and files_in(entry.path))
-    raise UserError(in_words("{} holds none of {}: give {}".format(folder, ", ".join([*missing, *LESSON]), inside[0] if
-                                                                   inside else "the folder that python course/start.py "
-                                                                   "has made")))
+    other = inside[0] if inside else "the folder that python course/start.py has made"
+    raise UserError(in_words(f"{folder} has none of {', '.join([*missing, *LESSON])}: give {other}"))
 
 
 def files_in(folder):
@@ -199,20 +200,20 @@ def solution(name):
             if one in (name, name + ".__call__"):
                 print("\n".join(text.splitlines()[node.lineno - 1:node.end_lineno]))
                 return
-    raise UserError("no step is called {}".format(name))
+    raise UserError(f"no step is called {name}")
 
 
 def main():
     parser = argument_parser(__doc__)
-    parser.add_argument("folder", type=os.path.expanduser, help="that of start.py, with your files")
+    parser.add_argument("folder", type=os.path.expanduser, help="the folder of start.py, with your files")
     parser.add_argument("--hint", type=int, choices=[1, 2, 3], default=0,
-                        help="of the next step: a question, the shapes, the operators")
-    parser.add_argument("--solution", metavar="STEP", help="show how the project has it, for example conv2d")
+                        help="hints for the next step: a question, the shapes, the operators")
+    parser.add_argument("--solution", metavar="STEP", help="show the project's code of a step, for example conv2d")
     parser.add_argument("--watch", action="store_true", help="check again whenever a file is saved")
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if not os.path.isdir(args.folder):
-        raise UserError(in_words("no folder {}: python course/start.py makes one".format(args.folder)))
+        raise UserError(in_words(f"no folder {args.folder}: python course/start.py makes one"))
     if args.work:
         return work(args.folder)
     if args.solution:
@@ -227,7 +228,7 @@ def main():
         try:
             look_for_files(args.folder)
             right = show(args.folder, args.hint)
-        except UserError as error:  # it may come back
+        except UserError as error:  # the files may be restored
             print(error)
     return 0 if right else 1
 

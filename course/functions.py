@@ -4,7 +4,7 @@ import tensorflow.compat.v1 as tf
 
 from .judging import Wrong, attempt, compare, load, near, need
 
-# each check has a graph of its own, with weights that it chooses
+# each check has its own graph, and sets the weights
 
 def session():
     tf.reset_default_graph()
@@ -12,7 +12,7 @@ def session():
 
 
 def set_all(sess, seed=1):
-    """Give every variable other values than its first; returns them by the last part of their names."""
+    """Set every variable to random values, not its initial ones; returns them by name."""
     rng = np.random.RandomState(seed)
     sess.run(tf.global_variables_initializer())
     values = {}
@@ -24,17 +24,17 @@ def set_all(sess, seed=1):
     return values
 
 
-def variable(values, ending, call):
-    """The value of the one variable whose name ends so."""
-    found = [value for name, value in values.items() if name.endswith(ending)]
-    need(len(found) == 1, "{} has no variable {}; it has {}".format(call, ending, ", ".join(sorted(values)) or "none"))
+def variable(values, suffix, call):
+    """The value of the only variable whose name ends with suffix."""
+    found = [value for name, value in values.items() if name.endswith(suffix)]
+    need(len(found) == 1, f"{call} has no variable {suffix}; it has {', '.join(sorted(values)) or 'none'}")
     return found[0]
 
 
 def need_three(call, result, others):
     what = "nothing" if result is None else "the output alone" if tf.is_tensor(result) else "something else"
     need(isinstance(result, (tuple, list)) and len(result) == 3,
-         "{} returns {}: with_w=True returns the output, {}".format(call, what, others))
+         f"{call} returns {what}: with_w=True returns the output, {others}")
 
 
 def conv(x, w, strides=(2, 2), padding="SAME"):
@@ -46,7 +46,7 @@ def conv(x, w, strides=(2, 2), padding="SAME"):
 
 
 def windows(n, k, stride, padding):
-    """Where the windows of k of n pixels begin, and how many pixels are added before and after."""
+    """Where the windows of k pixels begin in n pixels, and how many pixels are added before and after."""
     if padding == "VALID":
         return np.arange(0, n - k + 1, stride), (0, 0)
     pad = max((-(-n // stride) - 1) * stride + k - n, 0)
@@ -54,7 +54,7 @@ def windows(n, k, stride, padding):
 
 
 def conv_transposed(x, w, size, strides=(2, 2)):
-    """What conv() does, transposed: x [N, h, w, b], w [k_h, k_w, a, b] -> [N, *size, a]."""
+    """The transpose of conv(): x [N, h, w, b], w [k_h, k_w, a, b] -> [N, *size, a]."""
     (rows, (top, bottom)), (columns, (left, right)) = (
         windows(n, k, stride, "SAME") for n, k, stride in zip(size, w.shape, strides))
     result = np.zeros([len(x), size[0] + top + bottom, size[1] + left + right, w.shape[2]])
@@ -64,19 +64,19 @@ def conv_transposed(x, w, size, strides=(2, 2)):
     return result[:, top:top + size[0], left:left + size[1]]
 
 
-def need_first_values(call, name, values, stddev, truncated=False):
-    """Look at the first values of a variable: normal ones with a standard deviation."""
-    need(abs(np.std(values) / stddev - (0.88 if truncated else 1)) < 0.25, "{}: {} begins with a standard deviation of "
-         "{:.3f}, not stddev, {}".format(call, name, np.std(values), stddev))
+def need_initial_values(call, name, values, stddev, truncated=False):
+    """Check the initial values of a variable: normally distributed with a standard deviation."""
+    need(abs(np.std(values) / stddev - (0.88 if truncated else 1)) < 0.25,
+         f"{call}: {name} begins with a standard deviation of {np.std(values):.3f}, not stddev, {stddev}")
 
 
 def need_reuse(call, function, *args):
-    """Look whether a second call with reuse takes the variables of the first."""
+    """Check that a second call with reuse uses the variables of the first."""
     before = len(tf.global_variables())
     with tf.variable_scope(tf.get_variable_scope(), reuse=True):
-        attempt(call + " once more, with reuse,", function, *args)
-    need(len(tf.global_variables()) == before, "{} once more, with reuse, makes variables of its own: D would judge "
-         "the fakes by other weights (tf.get_variable, not tf.Variable)".format(call))
+        attempt(call + " again, with reuse,", function, *args)
+    need(len(tf.global_variables()) == before, f"{call} again, with reuse, makes new variables: D would judge the "
+         "fakes with other weights (tf.get_variable, not tf.Variable)")
 
 
 def normalised(x, mean, variance, gamma=1, beta=0, epsilon=1e-5):
@@ -91,31 +91,31 @@ def batch_norm(_):
         call = "batch_norm(name='bn')(x, train) of x [4, 5, 5, 2]"
         norm = attempt("batch_norm(name='bn')", make, name="bn")
         result = attempt(call, norm, tf.constant(x, tf.float32), train)
-        need(result is not None, "{} returns nothing: is there a return?".format(call))
+        need(result is not None, f"{call} returns nothing: is there a return?")
         hidden = [var.op.name for var in tf.local_variables()]
-        need(not hidden, "{} is a local variable (collections): no checkpoint would hold it".format(*hidden[:1] or "-"))
+        need(not hidden, f"{(hidden or '-')[0]} is a local variable (collections): no checkpoint would have it")
         values = set_all(sess)
         gamma, beta = (variable(values, "bn/" + name, call) for name in ("gamma", "beta"))
         mean, variance = (variable(values, "bn/moving_" + name, call) for name in ("mean", "variance"))
         extra = sorted(set(values) - {"bn/" + name for name in ("gamma", "beta", "moving_mean", "moving_variance")})
-        need(not extra, "{} has the variable {}: tf.variable_scope(self.name) and tf.get_variable make bn/gamma, "
-             "bn/beta, bn/moving_mean, bn/moving_variance, as checkpoints have them".format(call, *extra[:1] or "-"))
+        need(not extra, f"{call} has the variable {(extra or '-')[0]}: tf.variable_scope(self.name) and "
+             "tf.get_variable make bn/gamma, bn/beta, bn/moving_mean, bn/moving_variance, as in checkpoints")
         need(len(tf.trainable_variables()) == 2, "the moving averages are trainable: Adam would move them "
              "(trainable=False)")
 
         by_averages = normalised(x, mean, variance, gamma, beta)
         axes = (0, 1, 2)
         by_batch = normalised(x, x.mean(axes), x.var(axes), gamma, beta)
-        words = call.replace("train)", "{})")
+        without, with_train = (call.replace("train)", f"{value})") for value in (False, True))
         got = sess.run(result, {train: False})
         moved = sess.run(tf.global_variables())
         need(all(np.allclose(a, b) for a, b in zip(moved, values.values())) or near(got, by_batch, 1e-3),
              "with train False the moving averages have moved: only a training step may move them")
-        compare(words.format(False), got, by_averages, [
-            ("the batch's own mean and variance are taken: train is ignored", by_batch),
+        compare(without, got, by_averages, [
+            ("the batch's own mean and variance are used: train is ignored", by_batch),
             ("gamma and beta are not applied", normalised(x, mean, variance))])
-        compare(words.format(True), sess.run(result, {train: True}), by_batch, [
-            ("the moving averages are taken: train is ignored", by_averages),
+        compare(with_train, sess.run(result, {train: True}), by_batch, [
+            ("the moving averages are used: train is ignored", by_averages),
             ("each pixel has a mean of its own: the mean is over all but the last axis", normalised(
                 x, x.mean(0), x.var(0), gamma, beta)), ("gamma and beta are not applied", normalised(
                     x, x.mean(axes), x.var(axes))),
@@ -124,8 +124,8 @@ def batch_norm(_):
                                   for name in ("moving_mean", "moving_variance"))
         compare("the moving mean after a step of training", new_mean, 0.9 * mean + 0.1 * x.mean(axes), [
             ("it never moves: updates_collections=None does it in the text", mean),
-            ("it is the batch's mean at once: momentum 0.9 keeps nine tenths of what was", x.mean(axes)),
-            ("momentum is the wrong way round: nine tenths are to be kept", 0.1 * mean + 0.9 * x.mean(axes))])
+            ("it is the batch's mean at once: momentum 0.9 keeps nine tenths of the old value", x.mean(axes)),
+            ("momentum is the wrong way round: nine tenths must be kept", 0.1 * mean + 0.9 * x.mean(axes))])
         need(not np.allclose(new_variance, variance), "the moving variance never moves")
         need_reuse(call, norm, tf.constant(x, tf.float32), train)
     for shape in ([6, 3], [4, 5, 3]):
@@ -133,28 +133,28 @@ def batch_norm(_):
 
 
 def other_ranks(make, shape):
-    """batch_norm of what is no picture, with an epsilon and a momentum of its own, and with the default epsilon."""
+    """batch_norm of x with another number of dimensions, with given epsilon and momentum and with the default epsilon.
+    """
     x, axes = np.random.RandomState(1).normal(1, 0.01, shape), tuple(range(len(shape) - 1))
     with session() as sess:
         for epsilon, arguments in ((1e-5, {}), (0.5, {"epsilon": 0.5, "momentum": 0.6})):
-            name = "bn{}".format(len(arguments))
-            call = "batch_norm({})(x, train) of x {} with a variance of 0.0001".format(
-                ", ".join("{}={}".format(*pair) for pair in arguments.items()), shape)
+            name = f"bn{len(arguments)}"
+            call = f"batch_norm({in_a_call(arguments)})(x, train) of x {shape} with a variance of 0.0001"
             train = tf.placeholder(tf.bool)
             try:
                 result = attempt(call, attempt(call, make, name=name, **arguments), tf.constant(x, tf.float32), train)
                 sess.run(tf.global_variables_initializer())
                 got = attempt(call, sess.run, result, {train: True})
             except Wrong as wrong:
-                raise Wrong("{}: the mean and variance are over all axes but the last, however many: "
-                            "range(x.get_shape().ndims - 1)".format(wrong)) from None
+                raise Wrong(f"{wrong}: the mean and variance are over all axes except the last, however many: "
+                            "range(x.get_shape().ndims - 1)") from None
             compare(call, got, normalised(x, x.mean(axes), x.var(axes), epsilon=epsilon), [
                 ("epsilon is ignored", normalised(x, x.mean(axes), x.var(axes))),
                 ("epsilon is 0.001, expected 1e-5 if none is given", normalised(
                     x, x.mean(axes), x.var(axes), epsilon=1e-3))])
             mean = sess.run(next(var for var in tf.global_variables() if var.op.name == name + "/moving_mean"))
             momentum = arguments.get("momentum", 0.9)
-            compare("the moving mean after a step of {}".format(call), mean, (1 - momentum) * x.mean(axes), [
+            compare(f"the moving mean after a step of {call}", mean, (1 - momentum) * x.mean(axes), [
                 ("momentum is ignored", 0.1 * x.mean(axes))])
 
 
@@ -164,42 +164,42 @@ def conv2d(_):
     with session() as sess:
         call = "conv2d(x, 4, name='c') of x [2, 8, 8, 3]"
         result = attempt(call, function, tf.constant(x, tf.float32), 4, name="c")
-        need(result is not None, "{} returns nothing: is there a return?".format(call))
+        need(result is not None, f"{call} returns nothing: is there a return?")
         sess.run(tf.global_variables_initializer())
         first = {var.op.name: sess.run(var) for var in tf.global_variables()}
         values = set_all(sess)
         w, b = variable(values, "c/w", call), variable(values, "c/biases", call)
-        need(w.shape == (5, 5, 3, 4), "w has the shape {}, expected [k_h, k_w, channels, output_dim] = "
-             "[5, 5, 3, 4]".format(list(w.shape)))
+        need(w.shape == (5, 5, 3, 4), f"w has the shape {list(w.shape)}, expected [k_h, k_w, channels, output_dim] = "
+             "[5, 5, 3, 4]")
         compare(call, sess.run(result), conv(x, w) + b, [
             ("the stride is forgotten: strides=[1, d_h, d_w, 1]", conv(x, w, (1, 1)) + b),
             ("the padding is VALID: the border is lost", conv(x, w, padding="VALID") + b),
             ("the biases are not added", conv(x, w)), ("the biases are subtracted", conv(x, w) - b)])
         need(not first["c/biases"].any(), "the biases do not begin at 0")
-        need_first_values(call, "w", first["c/w"], 0.02, truncated=True)
-        need(np.ptp(first["c/w"]) < 0.0801, "the weights' first values are not a truncated normal")
+        need_initial_values(call, "w", first["c/w"], 0.02, truncated=True)
+        need(np.ptp(first["c/w"]) < 0.0801, "the weights' initial values are not a truncated normal")
         need_reuse(call, lambda x: function(x, 4, name="c"), tf.constant(x, tf.float32))
 
         sizes = dict(k_h=3, k_w=4, d_h=1, d_w=2, stddev=0.5)
-        call = "conv2d(x, 40, {}) of x [2, 8, 8, 3]".format(in_a_call(sizes))
+        call = f"conv2d(x, 40, {in_a_call(sizes)}) of x [2, 8, 8, 3]"
         result = attempt(call, function, tf.constant(x, tf.float32), 40, name="other", **sizes)
         sess.run(tf.global_variables_initializer())
         w = sess.run(next(var for var in tf.global_variables() if var.op.name == "other/w"))
-        need(w.shape == (3, 4, 3, 40), "{}: w has the shape {}, expected [k_h, k_w, channels, output_dim] = "
-             "[3, 4, 3, 40]".format(call, list(w.shape)))
+        need(w.shape == (3, 4, 3, 40), f"{call}: w has the shape {list(w.shape)}, expected [k_h, k_w, channels, "
+             "output_dim] = [3, 4, 3, 40]")
         compare(call, sess.run(result), conv(x, w, (1, 2)), strides_mixed(lambda strides: conv(x, w, strides)))
-        need_first_values(call, "w", w, 0.5, truncated=True)
+        need_initial_values(call, "w", w, 0.5, truncated=True)
 
 
 def in_a_call(arguments):
-    return ", ".join("{}={}".format(*pair) for pair in arguments.items())
+    return ", ".join(f"{name}={value}" for name, value in arguments.items())
 
 
 def strides_mixed(with_strides):
     """Mistakes in the strides d_h=1, d_w=2, for compare()."""
     return [("d_h and d_w are exchanged: strides=[1, d_h, d_w, 1]", with_strides((2, 1))),
             ("d_h is the stride in both directions: strides=[1, d_h, d_w, 1]", with_strides((1, 1))),
-            ("d_w is the stride in both directions, or neither is heeded: strides=[1, d_h, d_w, 1]",
+            ("d_w is the stride in both directions, or both are ignored: strides=[1, d_h, d_w, 1]",
              with_strides((2, 2)))]
 
 
@@ -210,8 +210,8 @@ def lrelu(_):
         call = "lrelu(x) of x = [-2, -0.5, 0, 1, 3]"
         compare(call, sess.run(attempt(call, function, tf.constant(x, tf.float32))), np.where(x > 0, x, 0.2 * x), [
             ("negative values are 0: this is relu, without the leak", np.maximum(x, 0)),
-            ("the leak is on the wrong side: what is negative is to become small", np.where(x < 0, x, 0.2 * x)),
-            ("nothing is changed", x), ("negative values change their sign: abs() alone is not it", abs(x)),
+            ("the leak is on the wrong side: negative values should become small", np.where(x < 0, x, 0.2 * x)),
+            ("nothing is changed", x), ("negative values change their sign: abs() alone is not enough", abs(x)),
             ("the halves are missing: 0.5 * (1 + leak) and 0.5 * (1 - leak)", 1.2 * x + 0.8 * abs(x))])
         call = "lrelu(x, leak=0.5)"
         compare(call, sess.run(attempt(call, function, tf.constant(x, tf.float32), 0.5)), np.where(x > 0, x, 0.5 * x), [
@@ -229,30 +229,30 @@ def linear(_):
         matrix, bias = variable(values, "l/Matrix", call), variable(values, "l/bias", call)
         got = sess.run(list(result))
         compare(call, got[0], x @ matrix + bias, [
-            ("the bias is not added", x @ matrix), ("it goes through a sigmoid, but is to stay unbounded",
+            ("the bias is not added", x @ matrix), ("it goes through a sigmoid, but must stay unbounded",
                                                     1 / (1 + np.exp(-x @ matrix - bias))),
-            ("it goes through relu, but is to stay linear", np.maximum(x @ matrix + bias, 0))])
+            ("it goes through relu, but must stay linear", np.maximum(x @ matrix + bias, 0))])
         compare("what it returns second, the matrix,", got[1], matrix)
         compare("what it returns third, the bias,", got[2], bias)
         need_reuse(call, lambda x: function(x, 4, "l"), tf.constant(x, tf.float32))
         call = "linear(x, 4)"
         result = attempt(call, function, tf.constant(x, tf.float32), 4)
-        need(tf.is_tensor(result), "{} returns a tuple: without with_w it returns the output alone".format(call))
-        need(any(var.op.name == "Linear/Matrix" for var in tf.global_variables()),
-             "{} without a scope does not call it Linear: its variables are {}".format(
-                 call, ", ".join(var.op.name for var in tf.global_variables())))
+        need(tf.is_tensor(result), f"{call} returns a tuple: without with_w it returns the output alone")
+        names = [var.op.name for var in tf.global_variables()]
+        need("Linear/Matrix" in names, f"{call} without a scope must use the scope Linear: its variables are "
+             f"{', '.join(names)}")
         call = "linear(x, 4, 'start', bias_start=0.5)"
         attempt(call, function, tf.constant(x, tf.float32), 4, "start", bias_start=0.5)
         sess.run(tf.global_variables_initializer())
         start = sess.run(next(var for var in tf.global_variables() if var.op.name == "start/bias"))
-        need(np.allclose(start, 0.5), "{}: the bias begins at {}, not at 0.5".format(call, start[0]))
+        need(np.allclose(start, 0.5), f"{call}: the bias begins at {start[0]}, not at 0.5")
         for arguments in ({}, {"stddev": 0.3}):
-            call = "linear(x, 400, {}) of x [3, 5]".format(in_a_call({"scope": "'m'", **arguments}))
-            scope = "m{}".format(len(arguments))
+            call = f"linear(x, 400, {in_a_call({'scope': repr('m'), **arguments})}) of x [3, 5]"
+            scope = f"m{len(arguments)}"
             attempt(call, function, tf.constant(x, tf.float32), 400, scope, **arguments)
             sess.run(tf.global_variables_initializer())
             matrix = sess.run(next(var for var in tf.global_variables() if var.op.name == scope + "/Matrix"))
-            need_first_values(call, "the matrix", matrix, arguments.get("stddev", 0.02))
+            need_initial_values(call, "the matrix", matrix, arguments.get("stddev", 0.02))
 
 
 def conv2d_transpose(_):
@@ -272,26 +272,26 @@ def conv2d_transpose(_):
         first = {var.op.name: sess.run(var) for var in tf.global_variables()}
         values = set_all(sess)
         w, b = variable(values, "t/w", call), variable(values, "t/biases", call)
-        need(w.shape == (5, 5, 5, 3), "w has the shape {}, expected [k_h, k_w, channels out, channels in] = "
-             "[5, 5, 5, 3]".format(list(w.shape)))
+        need(w.shape == (5, 5, 5, 3), f"w has the shape {list(w.shape)}, expected [k_h, k_w, channels out, channels "
+             "in] = [5, 5, 5, 3]")
         grown = conv_transposed(x, w, (8, 8))
         compare(call, sess.run(result[0]), grown + b, [("the biases are not added", grown)])
         need(not first["t/biases"].any(), "the biases do not begin at 0")
-        need_first_values(call, "w", first["t/w"], 0.02)
+        need_initial_values(call, "w", first["t/w"], 0.02)
         need_reuse(call, lambda x: function(x, [2, 8, 8, 5], name="t"), tf.constant(x, tf.float32))
         call = "conv2d_transpose(x, [2, 8, 8, 5])"
         need(tf.is_tensor(attempt(call, function, tf.constant(x, tf.float32), [2, 8, 8, 5])),
-             "{} returns a tuple: without with_w it returns the output alone".format(call))
+             f"{call} returns a tuple: without with_w it returns the output alone")
         sizes = dict(k_h=3, k_w=4, d_h=1, d_w=2, stddev=0.5)
-        call = "conv2d_transpose(x, [2, 4, 8, 40], {}) of x [2, 4, 4, 3]".format(in_a_call(sizes))
+        call = f"conv2d_transpose(x, [2, 4, 8, 40], {in_a_call(sizes)}) of x [2, 4, 4, 3]"
         try:
             result = attempt(call, function, tf.constant(x, tf.float32), [2, 4, 8, 40], name="other", **sizes)
             sess.run(tf.global_variables_initializer())
             got = attempt(call, sess.run, result)
         except Wrong as wrong:
-            raise Wrong("{}: are the strides [1, d_h, d_w, 1]?".format(wrong)) from None
+            raise Wrong(f"{wrong}: are the strides [1, d_h, d_w, 1]?") from None
         w = sess.run(next(var for var in tf.global_variables() if var.op.name == "other/w"))
-        need(w.shape == (3, 4, 40, 3), "{}: w has the shape {}, expected [k_h, k_w, channels out, channels in] = "
-             "[3, 4, 40, 3]".format(call, list(w.shape)))
+        need(w.shape == (3, 4, 40, 3), f"{call}: w has the shape {list(w.shape)}, expected [k_h, k_w, channels out, "
+             "channels in] = [3, 4, 40, 3]")
         compare(call, got, conv_transposed(x, w, (4, 8), (1, 2)))
-        need_first_values(call, "w", w, 0.5)
+        need_initial_values(call, "w", w, 0.5)

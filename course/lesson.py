@@ -31,7 +31,7 @@ def dense(_):
 
 
 def hidden(values, x, scope, alpha):
-    """What both networks compute before their last function."""
+    """The output of both networks before their last function."""
     h = relu(x @ values[scope + "/dense/kernel"] + values[scope + "/dense/bias"], alpha)
     return h @ values[scope + "/dense_1/kernel"] + values[scope + "/dense_1/bias"]
 
@@ -42,7 +42,7 @@ def generator(_):
     with session() as sess:
         call = "generator(z, 784, alpha=0.1) of z [4, 100]"
         result = attempt(call, function, tf.constant(z, tf.float32), 784, alpha=0.1)
-        need(result is not None, "{} returns nothing: is there a return?".format(call))
+        need(result is not None, f"{call} returns nothing: is there a return?")
         values = set_all(sess)
         variable(values, "generator/dense_1/kernel", call)
         logits = hidden(values, z, "generator", 0.1)
@@ -60,7 +60,7 @@ def discriminator(_):
         call = "discriminator(x) of x [4, 784]"
         result = attempt(call, function, tf.constant(x, tf.float32))
         need(isinstance(result, (tuple, list)) and len(result) == 2,
-             "{} does not return two things: the probability and its logit".format(call))
+             f"{call} does not return two things: the probability and its logit")
         n = len(tf.global_variables())
         attempt("discriminator(x, reuse=True)", function, tf.constant(x, tf.float32), reuse=True)
         need(len(tf.global_variables()) == n, "reuse=True makes new variables: D has two sets of weights")

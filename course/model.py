@@ -14,15 +14,15 @@ from .functions import session, set_all
 from .judging import Wrong, attempt, compare, is_empty, load, need, ours
 from .pictures import refuses_small_pictures
 
-SIZES = dict(image_size=64, batch_size=4, sample_size=4, gf_dim=8)  # the text's D knows 64 x 64 with 64 filters only
+SIZES = dict(image_size=64, batch_size=4, sample_size=4, gf_dim=8)  # the text's D works only for 64 x 64, 64 filters
 PAIRS = dict(batch_size=2, sample_size=2)  # for train, which takes longest
-FORGOTTEN = ": the text forgets it, but build_model() asks for lowres, 8, and lowres_size = image_size // lowres"
+FORGOTTEN = ": the text forgets it, but build_model() needs lowres, 8, and lowres_size = image_size // lowres"
 HELPERS = ["conv2d", "lrelu", "linear", "conv2d_transpose"]
 D_LAYERS = ["d_h00_conv", "d_h1_conv", "d_h2_conv", "d_h3_conv"]
 
 
 def model_class(with_ours=False):
-    """The reader's DCGAN. with_ours: of the helpers that come later in the text, the project's."""
+    """The reader's DCGAN. with_ours: use the project's versions of the helpers that come later in the text."""
     module = load("gantut_gan")
     for name in HELPERS:
         source = ours("gantut_datafuncs") if with_ours else load("gantut_datafuncs")
@@ -31,7 +31,7 @@ def model_class(with_ours=False):
     if with_ours:
         empty = [name for name in HELPERS if is_empty(getattr(load("gantut_datafuncs"), name, None))]
         if empty:
-            print("({} to be written later: the project's own stand in)".format(", ".join(empty)))
+            print(f"({', '.join(empty)} to be written later: the project's own are used)")
     return module.DCGAN
 
 
@@ -42,8 +42,8 @@ def bare(DCGAN, sess):
     dcgan.__dict__.update(
         sess=sess, is_crop=False, image_shape=[64, 64, 3], z_dim=100, df_dim=64, gfc_dim=1024, dfc_dim=1024, lam=0.1,
         c_dim=3, lowres=8, lowres_size=8, checkpoint_dir=None, model_name="DCGAN.model",
-        d_bns=[make(name="d_bn{}".format(i)) for i in range(4)],
-        g_bns=[make(name="g_bn{}".format(i)) for i in range(6)],
+        d_bns=[make(name=f"d_bn{i}") for i in range(4)],
+        g_bns=[make(name=f"g_bn{i}") for i in range(6)],
         is_training=tf.placeholder(tf.bool, name="is_training"), **SIZES)
     return dcgan
 
@@ -60,24 +60,23 @@ def init(_):
                         dfc_dim=11, c_dim=1, checkpoint_dir="c", lam=0.3, is_crop=False, image_shape=[32, 32, 1],
                         lowres=8, lowres_size=4)
         for name, value in expected.items():
-            need(hasattr(dcgan, name), "self.{} is not set{}".format(
-                name, FORGOTTEN if "lowres" in name else ""))
-            need(getattr(dcgan, name) == value, "self.{} is {}, expected {}".format(name, getattr(dcgan, name), value))
-        need(len(built) == 1, "build_model() is called {} times, expected once".format(len(built)))
+            need(hasattr(dcgan, name), f"self.{name} is not set{FORGOTTEN if 'lowres' in name else ''}")
+            need(getattr(dcgan, name) == value, f"self.{name} is {getattr(dcgan, name)}, expected {value}")
+        need(len(built) == 1, f"build_model() is called {len(built)} times, expected once")
         for name in ("d_bns", "g_bns", "lowres_size", "checkpoint_dir"):
-            need(name in built[0], "build_model() is called before self.{} is set".format(name))
+            need(name in built[0], f"build_model() is called before self.{name} is set")
         names = [bn.name for bn in dcgan.d_bns]
-        need(names == ["d_bn0", "d_bn1", "d_bn2", "d_bn3"], "the names of d_bns are {}, expected d_bn0 to d_bn3: they "
-             "are the variables' names".format(names))
+        need(names == ["d_bn0", "d_bn1", "d_bn2", "d_bn3"], f"the names of d_bns are {names}, expected d_bn0 to d_bn3: "
+             "they are the variables' names")
         names = [bn.name for bn in dcgan.g_bns]
-        need(names == ["g_bn{}".format(i) for i in range(5)], "the names of g_bns are {}, expected g_bn0 to g_bn4 for "
-             "32 x 32: log(32) / log(2) = 5".format(names))
-        need(dcgan.model_name == "DCGAN.model", "self.model_name is {}".format(dcgan.model_name))
+        need(names == [f"g_bn{i}" for i in range(5)], f"the names of g_bns are {names}, expected g_bn0 to g_bn4 for "
+             "32 x 32: log(32) / log(2) = 5")
+        need(dcgan.model_name == "DCGAN.model", f"self.model_name is {dcgan.model_name}")
         for size in (48, 4):
             try:
                 with contextlib.suppress(AssertionError, ValueError):
                     Model(sess, image_size=size)
-                    raise Wrong("image_size={} is taken: it must be a power of two, 8 or more".format(size))
+                    raise Wrong(f"image_size={size} is accepted: it must be a power of two, 8 or more")
             except NotImplementedError:
                 pass
 
@@ -95,7 +94,7 @@ def reference_d(image, values, training, first_norm=False):
     for i, layer in enumerate(D_LAYERS):
         scope = "discriminator/" + layer
         h = tf.nn.bias_add(tf.nn.conv2d(h, values[scope + "/w"], [1, 2, 2, 1], "SAME"), values[scope + "/biases"])
-        h = tf.nn.leaky_relu(h if i == 0 else normalised(h, values, "discriminator/d_bn{}".format(i - 1), training))
+        h = tf.nn.leaky_relu(h if i == 0 else normalised(h, values, f"discriminator/d_bn{i - 1}", training))
     return tf.matmul(tf.reshape(h, [-1, 8192]), values["discriminator/d_h4_lin/Matrix"]) + values[
         "discriminator/d_h4_lin/bias"]
 
@@ -105,10 +104,10 @@ def reference_g(z, values, training):
     h = tf.matmul(z, values["generator/g_h0_lin/Matrix"]) + values["generator/g_h0_lin/bias"]
     h = tf.nn.relu(normalised(tf.reshape(h, [-1, 4, 4, 8 * filters]), values, "generator/g_bn0", training))
     for i, channels in enumerate([8 * filters, 4 * filters, 2 * filters, 3], 1):
-        scope, size = "generator/g_h{}".format(i), 4 * 2**i
+        scope, size = f"generator/g_h{i}", 4 * 2**i
         h = tf.nn.bias_add(tf.nn.conv2d_transpose(h, values[scope + "/w"], [SIZES["batch_size"], size, size, channels],
                                                   [1, 2, 2, 1]), values[scope + "/biases"])
-        h = tf.nn.relu(normalised(h, values, "generator/g_bn{}".format(i), training)) if i < 4 else tf.nn.tanh(h)
+        h = tf.nn.relu(normalised(h, values, f"generator/g_bn{i}", training)) if i < 4 else tf.nn.tanh(h)
     return h
 
 
@@ -126,15 +125,15 @@ def small_values(sess):
 def check_names(call, expected, scope):
     found = {var.op.name for var in tf.global_variables()}
     for name in sorted(expected - found):
-        raise Wrong("{} has no variable {}{}".format(call, name, '; is it in tf.variable_scope("{}")?'.format(scope)
-                                                     if not any(one.startswith(scope) for one in found) else ""))
+        in_scope = any(one.startswith(scope) for one in found)
+        hint = "" if in_scope else f'; is it in tf.variable_scope("{scope}")?'
+        raise Wrong(f"{call} has no variable {name}{hint}")
     extra = sorted(found - expected)
-    need(not extra, "{} has variables that the text does not have, for example {}".format(call, extra and extra[0]))
+    need(not extra, f"{call} has variables that the text does not have, for example {extra and extra[0]}")
 
 
 def norm_names(scope, names):
-    return {"{}/{}/{}".format(scope, name, one) for name in names for one in ("beta", "gamma", "moving_mean",
-                                                                             "moving_variance")}
+    return {f"{scope}/{name}/{one}" for name in names for one in ("beta", "gamma", "moving_mean", "moving_variance")}
 
 
 def discriminator(_):
@@ -144,10 +143,11 @@ def discriminator(_):
         image = tf.placeholder(tf.float32, [None, 64, 64, 3])
         call = "discriminator(image) of image [4, 64, 64, 3]"
         result = attempt(call, dcgan.discriminator, image)
-        need(isinstance(result, (tuple, list)) and len(result) == 2, "{} returns {}: the text returns the "
-             "probabilities and the logits".format(call, "nothing" if result is None else "one thing"))
+        what = "nothing" if result is None else "one thing"
+        need(isinstance(result, (tuple, list)) and len(result) == 2,
+             f"{call} returns {what}: the text returns the probabilities and the logits")
         expected = norm_names("discriminator", ["d_bn0", "d_bn1", "d_bn2"]) | {
-            "discriminator/{}/{}".format(layer, one) for layer in D_LAYERS for one in ("w", "biases")} | {
+            f"discriminator/{layer}/{one}" for layer in D_LAYERS for one in ("w", "biases")} | {
             "discriminator/d_h4_lin/Matrix", "discriminator/d_h4_lin/bias"}
         found = {var.op.name for var in tf.global_variables()}
         need("discriminator/d_bn3/beta" not in found, "there are four batch norms: the text's first layer has none")
@@ -157,22 +157,22 @@ def discriminator(_):
         try:
             again = attempt(call_again, dcgan.discriminator, image, reuse=True)
         except Wrong as wrong:
-            raise Wrong("{} (reuse must reach the scope: scope.reuse_variables())".format(wrong) if "already exists" in
-                        str(wrong) else str(wrong)) from None
-        need(len(tf.global_variables()) == n, "{} has made new variables: D has two sets of weights".format(call_again))
+            hint = " (reuse must reach the scope: scope.reuse_variables())" if "already exists" in str(wrong) else ""
+            raise Wrong(f"{wrong}{hint}") from None
+        need(len(tf.global_variables()) == n, f"{call_again} has made new variables: D has two sets of weights")
         values = small_values(sess)
         x = np.random.RandomState(0).uniform(-1, 1, [4, 64, 64, 3]).astype(np.float32)
         for training in (False, True):
             logits, other = sess.run([reference_d(tf.constant(x), values, one) for one in (training, not training)])
             feed = {image: x, dcgan.is_training: training}
-            words = "{}, is_training {}".format(call, training)
+            words = f"{call}, is_training {training}"
             got = sess.run(list(result), feed)
             sigmoid = 1 / (1 + np.exp(-logits))
             compare("the logits of " + words, got[1], logits, [
                 ("is_training is ignored", other), ("probabilities and logits are exchanged", sigmoid)], 5e-3)
             compare("the probabilities of " + words, got[0], sigmoid, [
-                ("the sigmoid is taken twice", 1 / (1 + np.exp(-sigmoid))), ("these are the logits: the sigmoid is "
-                                                                            "missing", logits)], 5e-3)
+                ("the sigmoid is applied twice", 1 / (1 + np.exp(-sigmoid))),
+                ("these are the logits: the sigmoid is missing", logits)], 5e-3)
         compare(call_again, sess.run(again[1], feed), logits, tolerance=5e-3)
 
 
@@ -183,15 +183,16 @@ def generator(_):
         z = tf.placeholder(tf.float32, [None, 100])
         call = "generator(z) of z [4, 100]"
         G = attempt(call, dcgan.generator, z)
-        need(tf.is_tensor(G), "{} returns {}".format(call, "nothing: is there a return?" if G is None else "no tensor"))
-        check_names(call, norm_names("generator", ["g_bn{}".format(i) for i in range(4)]) | {
-            "generator/g_h{}/{}".format(i, one) for i in range(1, 5) for one in ("w", "biases")} | {
+        what = "nothing: is there a return?" if G is None else "no tensor"
+        need(tf.is_tensor(G), f"{call} returns {what}")
+        check_names(call, norm_names("generator", [f"g_bn{i}" for i in range(4)]) | {
+            f"generator/g_h{i}/{one}" for i in range(1, 5) for one in ("w", "biases")} | {
             "generator/g_h0_lin/Matrix", "generator/g_h0_lin/bias"}, "generator")
         values = small_values(sess)
         x = np.random.RandomState(0).uniform(-1, 1, [4, 100]).astype(np.float32)
         for training in (False, True):
             images, other = sess.run([reference_g(tf.constant(x), values, one) for one in (training, not training)])
-            words = "{}, is_training {}".format(call, training)
+            words = f"{call}, is_training {training}"
             linear = np.arctanh(images.clip(-1 + 1e-7, 1 - 1e-7))
             compare(words, sess.run(G, {z: x, dcgan.is_training: training}), images, [
                 ("is_training is ignored", other), ("the tanh is missing: images must lie in [-1, 1]", linear),
@@ -213,19 +214,18 @@ def build_model(_):
                      "d_loss_fake", "d_loss", "g_loss", "d_vars", "g_vars", "saver", "z_sum", "d_sum", "d__sum",
                      "G_sum", "d_loss_real_sum", "d_loss_fake_sum", "d_loss_sum", "g_loss_sum", "lowres_images",
                      "lowres_G"):
-            need(hasattr(dcgan, name), "build_model() does not set self.{}".format(name))
-        need(dcgan.images.shape.as_list()[1:] == [64, 64, 3], "self.images has the shape {}, expected [None] + "
-             "image_shape".format(dcgan.images.shape))
-        need(dcgan.z.shape.as_list()[1:] == [100], "self.z has the shape {}, expected [None, z_dim]".format(
-            dcgan.z.shape))
+            need(hasattr(dcgan, name), f"build_model() does not set self.{name}")
+        need(dcgan.images.shape.as_list()[1:] == [64, 64, 3],
+             f"self.images has the shape {dcgan.images.shape}, expected [None] + image_shape")
+        need(dcgan.z.shape.as_list()[1:] == [100], f"self.z has the shape {dcgan.z.shape}, expected [None, z_dim]")
         scopes = {var.op.name.split("/")[0] for var in tf.global_variables()}
-        need(scopes == {"generator", "discriminator"}, "there are variables in the scopes {}: D has more than one set "
-             "of weights? reuse=True for the fakes".format(", ".join(sorted(scopes))))
+        need(scopes == {"generator", "discriminator"}, f"there are variables in the scopes {', '.join(sorted(scopes))}"
+             ": does D have more than one set of weights? use reuse=True for the fakes")
         for name, scope in (("d_vars", "discriminator"), ("g_vars", "generator")):
             wanted = {var.op.name for var in tf.trainable_variables() if var.op.name.startswith(scope)}
             got = {var.op.name for var in getattr(dcgan, name)}
-            need(got == wanted, "self.{} holds {}, for example {}".format(name, "variables of the other one" if got -
-                 wanted else "not all of the {}'s".format(scope), min(got ^ wanted) if got != wanted else ""))
+            what = "variables of the other network" if got - wanted else f"not all of the {scope}'s"
+            need(got == wanted, f"self.{name} has {what}, for example {min(got ^ wanted, default='')}")
         small_values(sess)
         rng = np.random.RandomState(0)
         feed = {dcgan.images: rng.uniform(-1, 1, [4, 64, 64, 3]), dcgan.z: rng.uniform(-1, 1, [4, 100]),
@@ -240,12 +240,12 @@ def build_model(_):
         for name, logits, label, again in (("d_loss_real", real, 1, twice[0]), ("d_loss_fake", fake, 0, twice[1]),
                                            ("g_loss", fake, 1, twice[1])):
             compare("self." + name, got[name], entropy(logits, label), [
-                ("labels are exchanged: {} is compared to {}, not to {}".format(
-                    "D(x)" if logits is real else "D(G(z))", 1 - label, label),
-                 entropy(logits, 1 - label)),
-                ("the sigmoid is taken twice: give the loss the logits, not the probabilities", entropy(again, label)),
+                (f"labels are exchanged: {'D(x)' if logits is real else 'D(G(z))'} is compared to {1 - label}, not to "
+                 f"{label}", entropy(logits, 1 - label)),
+                ("the sigmoid is applied twice: give the loss the logits, not the probabilities",
+                 entropy(again, label)),
                 ("it is not the mean over the batch, but its sum", entropy(logits, label) * len(logits)),
-                ("it looks at the wrong images", entropy(real if logits is fake else fake, label))])
+                ("it uses the wrong images", entropy(real if logits is fake else fake, label))])
         compare("self.d_loss", got["d_loss"], got["d_loss_real"] + got["d_loss_fake"], [
             ("the fakes are left out", got["d_loss_real"]), ("the real ones are left out", got["d_loss_fake"]),
             ("it is half the sum", (got["d_loss_real"] + got["d_loss_fake"]) / 2),
@@ -256,11 +256,11 @@ def build_model(_):
 
 
 def notes():
-    """Words about what is right as the text has it, but not at 32 x 32 with 16 filters, as docs/course.md trains."""
+    """Notes on code that is right as in the text, but not at 32 x 32 with 16 filters, as docs/course.md trains."""
     words = []
     other = "right at the text's size, 64 x 64 with 64 filters, not at others: "
     if not refuses_small_pictures(load("gantut_imgfuncs").center_crop):
-        words.append("center_crop() takes its window from the wrong place if a picture is smaller, as the text's does: "
+        words.append("center_crop() takes its window from the wrong place if a picture is smaller, as in the text: "
                      "raise ValueError")
     image = load("gantut_imgfuncs").transform(np.zeros([40, 40, 3]), 32)
     if image.shape[:2] != (32, 32):
@@ -274,7 +274,7 @@ def notes():
         except (ValueError, tf.errors.InvalidArgumentError):
             right = False
     if not right:
-        words.append(other + "discriminator() reshapes to 8192, elsewhere it is np.prod(h3.get_shape().as_list()[1:])")
+        words.append(other + "discriminator() reshapes to 8192, in general it is np.prod(h3.get_shape().as_list()[1:])")
     return words
 
 
@@ -302,10 +302,10 @@ def save(_):
         target = os.path.join(folder, "new", "checkpoint")
         quietly("save('checkpoint', 7), where there is no such folder,", dcgan.save, target, 7)
         found = sorted(os.path.basename(path) for path in glob.glob(os.path.join(target, "*.index")))
-        need(found == ["DCGAN.model-7.index"], "save(checkpoint_dir, 7) leaves {}, expected DCGAN.model-7.index: "
-             "global_step=step".format(found or "no checkpoint"))
+        need(found == ["DCGAN.model-7.index"], f"save(checkpoint_dir, 7) writes {found or 'no checkpoint'}, expected "
+             "DCGAN.model-7.index: global_step=step")
         names = {name for name, _ in tf.train.list_variables(target)}
-        need(any("moving_mean" in name for name in names), "the checkpoint holds no moving averages")
+        need(any("moving_mean" in name for name in names), "the checkpoint has no moving averages")
 
 
 def load_(_):
@@ -316,8 +316,8 @@ def load_(_):
         with inside(folder):
             result = quietly("load(checkpoint_dir), where there is no checkpoint,", dcgan.load,
                              os.path.join(folder, "none"))
-        need(result is False or result is not None and not result, "load() returns {} where there is no checkpoint, "
-             "expected False".format(result))
+        need(result is False or result is not None and not result,
+             f"load() returns {result} where there is no checkpoint, expected False")
         path = os.path.join(folder, "checkpoint")
         os.makedirs(path)
         tf.train.Saver().save(sess, os.path.join(path, "DCGAN.model"), global_step=3)
@@ -326,7 +326,7 @@ def load_(_):
         result = quietly("load(checkpoint_dir)", dcgan.load, path)
         need(all(np.array_equal(a, b) for a, b in zip(first, sess.run(tf.global_variables()))),
              "load() has not restored the variables: saver.restore(sess, path)")
-        need(result, "load() returns {} although it has restored a checkpoint, expected True".format(result))
+        need(result, f"load() returns {result} although it has restored a checkpoint, expected True")
 
 
 def quietly(call, function, *args):
@@ -335,7 +335,7 @@ def quietly(call, function, *args):
 
 
 class Watching(tf.Session):
-    """A session that remembers what it was fed, and what it was to evaluate without an update."""
+    """A session that records what it was fed, in all runs and in those without an update."""
 
     def run(self, fetches, feed_dict=None, *args, **kwargs):
         self.fed.append(feed_dict or {})
@@ -359,7 +359,7 @@ def train(_):
             os.makedirs(name)
         for i in range(5):
             noise = np.random.RandomState(i).randint(0, 256, [64, 64, 3])
-            Image.fromarray(noise.astype(np.uint8)).save("pictures/{}.png".format(i))
+            Image.fromarray(noise.astype(np.uint8)).save(f"pictures/{i}.png")
         dcgan = attempt("DCGAN(sess)", DCGAN, sess, checkpoint_dir="checkpoint", **{**SIZES, **PAIRS})
         config = SimpleNamespace(dataset="pictures", epoch=2, learning_rate=0.0002, beta1=0.5, train_size=np.inf,
                                  image_size=64, batch_size=PAIRS["batch_size"], checkpoint_dir="checkpoint",
@@ -378,42 +378,40 @@ def train(_):
         check_optimizers(dcgan, minimized)
         check_updates(sess, dcgan)
         lines = said.getvalue().count("Epoch")
-        need(lines == 4, "train() prints {} lines with Epoch, expected 4: 2 epochs of 5 // 2 = 2 batches".format(lines))
+        need(lines == 4, f"train() prints {lines} lines with Epoch, expected 4: 2 epochs of 5 // 2 = 2 batches")
 
 
 def check_optimizers(dcgan, minimized):
-    need(len(minimized) >= 2, "there are {} Adam optimizers, expected one for D and one for G".format(len(minimized)))
+    need(len(minimized) >= 2, f"there are {len(minimized)} Adam optimizers, expected one for D and one for G")
     for name, loss, variables in (("d_optim", dcgan.d_loss, dcgan.d_vars), ("g_optim", dcgan.g_loss, dcgan.g_vars)):
         own = [one for one in minimized if one[1] is loss]
-        need(own, "no optimizer minimizes self.{}".format("d_loss" if loss is dcgan.d_loss else "g_loss"))
+        need(own, f"no optimizer minimizes self.{'d_loss' if loss is dcgan.d_loss else 'g_loss'}")
         of = own[0][2]
-        need(of is not None, "{} has no var_list: it would train both networks".format(name))
-        need({var.op.name for var in of} == {var.op.name for var in variables},
-             "{} trains the wrong variables: var_list must be self.{}".format(name, "d_vars" if loss is dcgan.d_loss
-                                                                             else "g_vars"))
+        need(of is not None, f"{name} has no var_list: it would train both networks")
+        need({var.op.name for var in of} == {var.op.name for var in variables}, f"{name} trains the wrong variables: "
+             f"var_list must be self.{'d_vars' if loss is dcgan.d_loss else 'g_vars'}")
         adam = own[0][0]
-        need(abs(adam._beta1 - 0.5) < 1e-6, "{} ignores config.beta1: it has {}".format(name, adam._beta1))
-        need(abs(adam._lr - 0.0002) < 1e-9, "{} ignores config.learning_rate: it has {}".format(name, adam._lr))
+        need(abs(adam._beta1 - 0.5) < 1e-6, f"{name} ignores config.beta1: it has {adam._beta1}")
+        need(abs(adam._lr - 0.0002) < 1e-9, f"{name} ignores config.learning_rate: it has {adam._lr}")
 
 
 def check_updates(sess, dcgan):
-    """How often each network was updated, by Adam's own count, and with what."""
-    fed = list(sess.fed)  # before what is asked here
+    """Check how often each network was updated, by Adam's own count, and what was fed."""
+    fed = list(sess.fed)  # without the runs of this check
     powers = sorted((var.op.name, var) for var in tf.global_variables() if "beta1_power" in var.op.name)
     times = [int(round(np.log(float(sess.run(var))) / np.log(0.5))) - 1 for _, var in powers]
-    need(sorted(times) == [4, 8], "in 4 steps the two optimizers have made {} updates, expected 4 of D and 8 of G: the "
-         "text runs g_optim twice".format(" and ".join(map(str, times))))
+    need(sorted(times) == [4, 8], f"in 4 steps the two optimizers have made {' and '.join(map(str, times))} updates, "
+         "expected 4 of D and 8 of G: the text runs g_optim twice")
     need(not any(feed.get(dcgan.is_training) for feed in sess.evaluated),
          "the losses are evaluated with is_training True: batch norm then moves its averages")
     noise = [np.asarray(feed[dcgan.z]) for feed in fed if dcgan.z in feed and feed.get(dcgan.is_training)]
     need(all(z.min() < -0.5 and z.max() > 0.5 and abs(z).max() <= 1 for z in noise),
          "z is not drawn from -1 to 1: np.random.uniform(-1, 1, [batch_size, z_dim])")
-    need(len({z.tobytes() for z in noise}) >= 4, "z is the same in several steps: draw it anew for each batch")
+    need(len({z.tobytes() for z in noise}) >= 4, "z is the same in several steps: draw a new one for each batch")
     images = [np.asarray(feed[dcgan.images]) for feed in fed if dcgan.images in feed and feed.get(dcgan.is_training)]
     need(images, "D is never updated with is_training True and images")
     need(all(-1 <= batch.min() < -0.9 and 0.9 < batch.max() <= 1 for batch in images),
          "the images that are fed do not fill [-1, 1]: get_image() scales them")
-    need(all(len(batch) == 2 for batch in images), "a batch holds {} images, expected batch_size, 2".format(
-        len(images[0])))
-    need(len({image.tobytes() for image in images[0]}) == 2, "a batch shows a picture twice")
-    need(images[0].tobytes() != images[1].tobytes(), "each batch holds the same images: idx * batch_size")
+    need(all(len(batch) == 2 for batch in images), f"a batch has {len(images[0])} images, expected batch_size, 2")
+    need(len({image.tobytes() for image in images[0]}) == 2, "a batch has a picture twice")
+    need(images[0].tobytes() != images[1].tobytes(), "each batch has the same images: idx * batch_size")

@@ -3,8 +3,9 @@
 
   python course/one_dimension.py one_dimension.gif
 
-The data are numbers with a bell-shaped distribution (black dots); G turns uniform noise into numbers (green); D says of
-each number how likely it is real (blue). Each learns from the other, until D cannot tell and says 0.5 everywhere.
+The data are numbers with a bell-shaped distribution (black dots); G turns uniform noise into numbers (green); D gives
+the probability that a number is real (blue). Each learns from the other, until D cannot tell them apart and gives 0.5
+everywhere.
 """
 import os
 import sys
@@ -28,17 +29,17 @@ MEAN, SPREAD = 1.0, 0.5  # of the data
 
 
 def layers(x, scope, out):
-    """Two layers of 32 with a leaky rectifier, and a linear one: [N, 1] -> [N, out]."""
+    """Two layers of 32 units with leaky ReLU, and a linear one: [N, 1] -> [N, out]."""
     with tf.variable_scope(scope, reuse=tf.AUTO_REUSE):
         for i, units in enumerate([32, 32, out]):
-            w = tf.get_variable("w{}".format(i), [x.shape[1], units], initializer=tf.glorot_uniform_initializer())
-            x = tf.matmul(x, w) + tf.get_variable("b{}".format(i), [units], initializer=tf.zeros_initializer())
+            w = tf.get_variable(f"w{i}", [x.shape[1], units], initializer=tf.glorot_uniform_initializer())
+            x = tf.matmul(x, w) + tf.get_variable(f"b{i}", [units], initializer=tf.zeros_initializer())
             x = tf.nn.leaky_relu(x) if units > 1 else x
     return x
 
 
 def build():
-    """The two networks, their losses as in Part 4, and their updates; returns what the loop needs, by name."""
+    """The two networks, their losses as in Part 4, and their updates; returns the tensors that the loop needs."""
     z, x = tf.placeholder(tf.float32, [None, 1]), tf.placeholder(tf.float32, [None, 1])
     G = layers(z, "generator", 1)
     D, D_ = layers(x, "discriminator", 1), layers(G, "discriminator", 1)
@@ -51,7 +52,7 @@ def build():
 
 
 def draw(step, axis, real, fake, judged):
-    """One picture of the film: the two distributions, D's judgement, and where G sends z, [h, w, 3]."""
+    """One frame of the film: the two distributions, D's judgement, and where G maps z, [h, w, 3]."""
     figure = Figure(figsize=(5, 3.4), dpi=80)
     axes = figure.subplots()
     bins = np.linspace(axis[0], axis[-1], 61)
@@ -61,7 +62,7 @@ def draw(step, axis, real, fake, judged):
     for start in np.linspace(-1, 1, 21):  # z below, G(z) above, as the paper draws it
         nearest = fake[abs(real - start).argmin()]
         axes.annotate("", (nearest, -0.05), (start, -0.35), arrowprops={"arrowstyle": "->", "lw": 0.5})
-    axes.set(xlim=(axis[0], axis[-1]), ylim=(-0.4, 1.5), title="after {} steps".format(step), yticks=[0, 0.5, 1])
+    axes.set(xlim=(axis[0], axis[-1]), ylim=(-0.4, 1.5), title=f"after {step} steps", yticks=[0, 0.5, 1])
     axes.legend(loc="upper left")
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
@@ -85,17 +86,19 @@ def main(path):
             sess.run(d_optim, feed)
             sess.run(g_optim, feed)
     save_film(frames, path)
-    print("data: mean {:.2f}, spread {:.2f}; G(z): mean {:.2f}, spread {:.2f}; D(x) between {:.2f} and {:.2f}".format(
-        MEAN, SPREAD, fake.mean(), fake.std(), *np.quantile(judged[(axis > 0) & (axis < 2)], [0, 1])))
+    low, high = np.quantile(judged[(axis > 0) & (axis < 2)], [0, 1])
+    print(f"data: mean {MEAN:.2f}, spread {SPREAD:.2f}; G(z): mean {fake.mean():.2f}, spread {fake.std():.2f}; "
+          f"D(x) between {low:.2f} and {high:.2f}")
     return frames
 
 
 def command():
     parser = argument_parser(__doc__)
-    parser.add_argument("film", nargs="?", type=os.path.expanduser, default="one_dimension.gif", help="a GIF to write")
+    parser.add_argument("film", nargs="?", type=os.path.expanduser, default="one_dimension.gif",
+                        help="the GIF to write")
     path = parser.parse_args().film
     if not path.lower().endswith(".gif") or not os.path.isdir(os.path.dirname(path) or "."):
-        raise UserError("cannot write {}: give a file that ends in .gif, in a folder that is there".format(path))
+        raise UserError(f"cannot write {path}: give a file that ends in .gif, in a folder that exists")
     main(path)
 
 

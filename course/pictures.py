@@ -1,4 +1,4 @@
-"""The checks of Part 3's functions, against NumPy and Pillow. They do without TensorFlow, and so are quick."""
+"""The checks of Part 3's functions, against NumPy and Pillow. They do not need TensorFlow, and so are quick."""
 import numpy as np
 from PIL import Image
 
@@ -25,9 +25,9 @@ def center_crop(_):
             (4, 4), Image.Resampling.BILINEAR))], 0.02)
     call = "center_crop(x, 5, resize_w=5) of a picture [10, 16, 3]"
     compare(call, attempt(call, crop, x, 5, resize_w=5), x[2:7, 6:11], [
-        ("the place is cut off, not rounded, as int(round(...)) does", x[2:7, 5:10])], 0.01)
+        ("the position is truncated, not rounded, as int(round(...)) does", x[2:7, 5:10])], 0.01)
     need(refuses_small_pictures(crop) or "ValueError" not in (crop.__doc__ or ""), "a picture that is too small for "
-         "the crop does not raise ValueError, as the docstring says: its corners would be taken for the centre")
+         "the crop does not raise ValueError, as the docstring says: its corners would be taken as the centre")
 
 
 def refuses_small_pictures(crop):
@@ -53,12 +53,12 @@ def transform(_):
         ("/127.5 is there, but not the - 1: values lie in [0, 2]", x / 127.5),
         ("values lie in [0, 1]: the network wants [-1, 1]", x / 255),
         ("values lie in [-0.5, 0.5]: the network wants [-1, 1]", x / 255 - 0.5),
-        ("the picture is as it was: no values are scaled", x)])
+        ("the picture is unchanged: no values are scaled", x)])
     x = picture(70, 80)
     call = "transform(image, npx=64) of a picture [70, 80, 3]"
     compare(call, attempt(call, function, x, 64), x[3:67, 8:72] / 127.5 - 1, [
         ("is_crop is True, but nothing is cropped", x / 127.5 - 1),
-        ("what is cropped is not scaled", x[3:67, 8:72])], 0.02)
+        ("the cropped picture is not scaled", x[3:67, 8:72])], 0.02)
 
 
 def merge(_):
@@ -72,10 +72,10 @@ def merge(_):
          np.concatenate(columns)),
         ("rows and columns of the grid are exchanged: size is [rows, columns]", np.concatenate(
             [np.concatenate(x[i:i + 2], axis=1) for i in (0, 2, 4)])),
-        ("the grid is empty", np.zeros([4, 9, 3])), ("the images stand in the reverse order", np.concatenate(
+        ("the grid is empty", np.zeros([4, 9, 3])), ("the images are in the reverse order", np.concatenate(
                 [np.concatenate(x[::-1][i:i + 3], axis=1) for i in (0, 3)]))])
     call = "merge(images, [2, 3]) of five images"
     compare(call, attempt(call, function, x[:5], [2, 3]), np.concatenate(
         [rows[0], np.concatenate([x[3], x[4], 0 * x[0]], axis=1)]))
     need(raises_value_error(function, picture(7 * 2, 3).reshape(7, 2, 3, 3), [2, 3]), "merge(images, [2, 3]) of seven "
-         "images does not raise ValueError: the last would be left out without a word")
+         "images does not raise ValueError: the last one would be left out silently")

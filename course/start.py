@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The tutorial as a course: writes the files that its Parts 3 and 4 hand out, with the bodies empty that you fill in.
+"""The tutorial as a course: writes the files of its Parts 3 and 4, with empty bodies that you fill in.
 
   python course/start.py my_gan
   python course/check.py my_gan
 
-They are the project's own files, as they are at this moment: names, arguments, docstrings and shapes stay, bodies go.
-gantut_trainer.py is Part 5's and trains with what you write. docs/course.md leads through it.
+They are made from the project's present files: names, arguments, docstrings and shapes stay, bodies are removed.
+gantut_trainer.py is Part 5's, and trains with what you write. docs/course.md explains the course.
 """
 import ast
 import os
@@ -21,7 +21,7 @@ from gantut.errors import UserError, whole  # noqa: E402
 from gantut.paths import in_words, place  # noqa: E402
 from gantut.scripts import argument_parser, run  # noqa: E402
 
-EMPTY = {  # file: (part, what the tutorial leaves to write)
+EMPTY = {  # file: (part, the functions to write)
     "gantut_imgfuncs.py": (3, ["center_crop", "transform", "merge"]),
     "gantut_datafuncs.py": (4, ["batch_norm.__call__", "conv2d", "lrelu", "linear", "conv2d_transpose"]),
     "gantut_gan.py": (4, ["DCGAN." + name for name in ("__init__", "build_model", "generator", "discriminator", "train",
@@ -38,67 +38,66 @@ def functions(tree):
         if isinstance(node, ast.FunctionDef):
             found[node.name] = node
         if isinstance(node, ast.ClassDef):
-            found.update({"{}.{}".format(node.name, one.name): one for one in node.body
-                          if isinstance(one, ast.FunctionDef)})
+            found.update({f"{node.name}.{one.name}": one for one in node.body if isinstance(one, ast.FunctionDef)})
     return found
 
 
 def body_lines(node):
-    """The first and last line of a function's body, from 0, its docstring left out."""
+    """The first and last line of a function's body, from 0, without its docstring."""
     first = node.body[1] if ast.get_docstring(node) is not None and len(node.body) > 1 else node.body[0]
     return first.lineno - 1, node.end_lineno
 
 
 def empty(source, names, part):
-    """A file's source with the bodies of some functions empty."""
+    """A file's source with empty bodies for some functions."""
     lines, found = source.splitlines(), functions(ast.parse(source))
-    for name in sorted(names, key=lambda name: -found[name].lineno):  # from the end, so that numbers stay
+    for name in sorted(names, key=lambda name: -found[name].lineno):  # from the end, so that line numbers stay right
         start, end = body_lines(found[name])
         while lines[start - 1].strip().startswith("#"):  # a comment above the first statement belongs to it
             start -= 1
         indent = " " * (found[name].col_offset + 4)
-        lines[start:end] = ['{}raise NotImplementedError("{} ({}) {}")'.format(
-            indent, name, "Part {}".format(part) if part > 1 else "a lesson", TO_WRITE)]
+        where = f"Part {part}" if part > 1 else "a lesson"
+        lines[start:end] = [f'{indent}raise NotImplementedError("{name} ({where}) {TO_WRITE}")']
     return "\n".join(lines) + "\n"
 
 
 def skeleton(name, part=1):
-    """What start.py writes for a file, if parts before `part` come completed."""
+    """What start.py writes for a file; parts before `part` are complete."""
     folder = place("variants") if name in LESSON else ROOT
     with open(os.path.join(folder, name), encoding="utf-8") as file:
         source = file.read()
     if name in EMPTY or name in LESSON:
         its_part, names = {**EMPTY, **LESSON}[name]
         source = source if its_part < part else empty(source, names, its_part)
-    if name not in EMPTY:  # what is called: the package gantut/ and the data are the project's, wherever your folder is
-        source = source.replace("import os\n", "import os\nimport sys\n\nsys.path += {!r}\n".format(
-            list(dict.fromkeys([folder, ROOT]))), 1)
+    if name not in EMPTY:  # a script: it must find the project's package gantut/ and data from any folder
+        paths = list(dict.fromkeys([folder, ROOT]))
+        source = source.replace("import os\n", f"import os\nimport sys\n\nsys.path += {paths!r}\n", 1)
     return source
 
 
 def write(folder, part, lesson):
-    """Write the files; stop before the first one if one of them is there."""
+    """Write the files; raises UserError before anything is written if one of them exists."""
     names = list(LESSON) if lesson else [*EMPTY, "gantut_trainer.py"]
     there = [name for name in names if os.path.lexists(os.path.join(folder, name))]
     if there:
-        raise UserError("{} is there: nothing is written over; give a new folder, or --reset {}".format(
-            os.path.join(folder, there[0]), there[0]))
+        raise UserError(f"{os.path.join(folder, there[0])} exists: nothing is overwritten; give a new folder, or "
+                        f"--reset {there[0]}")
     os.makedirs(folder, exist_ok=True)
     for name in names:
         with whole(os.path.join(folder, name)) as path:
             put(path, skeleton(name, 1 if lesson else part))
         its_part, left = {**EMPTY, **LESSON}.get(name, (0, []))
         left = left if lesson or its_part >= part else []
-        print("{}: {}".format(os.path.join(folder, name), "to write: " + ", ".join(left) if left else "complete"))
-    print(in_words("next: python course/check.py {}".format(shlex.quote(folder))))
+        print(f"{os.path.join(folder, name)}: {'to write: ' + ', '.join(left) if left else 'complete'}")
+    print(in_words(f"next: python course/check.py {shlex.quote(folder)}"))
 
 
 def reset(folder, name):
-    """Begin one file anew, if the reader says so; what was in it is kept beside it. One that has gone is written."""
+    """Start one file again, if the reader agrees; the old one is kept beside it. A missing file is just written."""
     path = os.path.join(folder, name)
     there = os.path.lexists(path)
-    kept = next(one for one in (path + ".kept{}".format(i) for i in range(1000)) if not os.path.lexists(one))
-    if there and not asked("begin {} anew? What is in it now is kept as {} [y/N] ".format(path, kept)):
+    kept = next(one for one in (f"{path}.kept{i}" for i in range(1000)) if not os.path.lexists(one))
+    if there and not asked(f"start {path} again? The present file is kept as {kept} [y/N] "):
         sys.exit("nothing is changed")
     with whole(path) as part:
         put(part, skeleton(name))
@@ -121,15 +120,16 @@ def put(path, text):
 def main():
     parser = argument_parser(__doc__)
     parser.add_argument("folder", type=os.path.expanduser, help="a new folder for your files")
-    parser.add_argument("--part", type=int, choices=[3, 4], default=3, help="begin with this part; those before come "
-                        "completed [3]")
-    parser.add_argument("--lesson", choices=["mnist_gan"], help="a lesson of variants/ in place of Parts 3 and 4")
-    parser.add_argument("--reset", choices=[*EMPTY, *LESSON], help="begin this file anew; asks, and keeps a copy")
+    parser.add_argument("--part", type=int, choices=[3, 4], default=3, help="begin with this part; earlier parts are "
+                        "complete [3]")
+    parser.add_argument("--lesson", choices=["mnist_gan"], help="a lesson of variants/ instead of Parts 3 and 4")
+    parser.add_argument("--reset", choices=[*EMPTY, *LESSON],
+                        help="start this file again; asks first, and keeps a copy")
     args = parser.parse_args()
     try:
         reset(args.folder, args.reset) if args.reset else write(args.folder, args.part, args.lesson)
     except OSError as error:
-        raise UserError("cannot write {}: {}".format(args.folder, error.strerror)) from None
+        raise UserError(f"cannot write {args.folder}: {error.strerror}") from None
 
 
 def command():

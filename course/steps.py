@@ -21,7 +21,7 @@ STEPS = [
         "How many rows lie above the window, and how many columns left of it?",
         "x is [height, width, channels]; the window x[j:j + crop_h, i:i + crop_w] becomes [resize_w, resize_w, 3].",
         "j = int(round((h - crop_h) / 2.)), i from the widths; resize(to_uint8(...), resize_w) of gantut/images.py"]),
-    part_3("transform", "Part 3: crop if asked for, and bring the intensities from 0..255 to [-1, 1].", [
+    part_3("transform", "Part 3: crop if is_crop is True, and scale the intensities from 0..255 to [-1, 1].", [
         "What must 0 become, and what 255?", "The shape is [npx, npx, channels] after the crop, else as it was.",
         "center_crop(image, npx, resize_w=npx), then / 127.5 - 1"]),
     part_3("merge", "Part 3: lay the images out in one large array, row by row.", [
@@ -30,7 +30,7 @@ STEPS = [
         "i = idx % size[1], j = idx // size[1]; img[j*h:j*h+h, i*w:i*w+w] = image"]),
     method("__init__", "model.init",
            "Part 4: 'we need to transfer these inputs to the self of the class so they are accessible later on'.", [
-               "What must be there before build_model() is called?",
+               "What must be set before build_model() is called?",
                "image_shape is [image_size, image_size, c_dim]; four d_bns, log2(image_size) g_bns.",
                "assert image_size & (image_size - 1) == 0 and image_size >= 8; batch_norm(name='d_bn{}'.format(i))"]),
     block("batch_norm",
@@ -76,16 +76,16 @@ STEPS = [
               "tf.nn.conv2d_transpose(input_, w, output_shape, strides=[1, d_h, d_w, 1]), tf.nn.bias_add"]),
     method("build_model", "model.build_model",
            "Part 4: 'how well did the discriminator do at letting true images through (i.e. comparing D to 1)'.", [
-               "What does each player want D to say of which image?",
+               "What should D say about which image, in the loss of each player?",
                "D_logits [N, 1] of self.images, D_logits_ [N, 1] of self.G; each loss is one number.",
                "tf.nn.sigmoid_cross_entropy_with_logits(logits=self.D_logits, labels=tf.ones_like(self.D)), "
                "tf.reduce_mean; 'd_' in var.name"], 60),
     method("save", "model.save",
            "Part 4: 'It will check whether the output directory exists, if not it will create it.'", [
-        "What if the folder is not there?", "The file is called DCGAN.model-7 after step 7.",
+        "What if the folder does not exist?", "The file is called DCGAN.model-7 after step 7.",
         "self.saver.save(self.sess, os.path.join(checkpoint_dir, self.model_name), global_step=step)"], 60),
     method("load", "model.load_", "Part 4: 'If there is no checkpoint available, the function returns false'.", [
-        "How does the caller learn whether there was one?", "It returns True or False.",
+        "How does the caller know whether there was one?", "It returns True or False.",
         "tf.train.get_checkpoint_state, ckpt.model_checkpoint_path, self.saver.restore(self.sess, ...)"], 60),
     method("train", "model.train",
            "Part 4: 'The generator is updated twice. This is to make sure that the discriminator loss function does "

@@ -2,11 +2,11 @@
 
     python data/align_faces.py RAW OUT --size 64
 
-Stands where the tutorial ran OpenFace's align-dlib.py, which no longer installs. mtcnn (Zhang et al. 2016, arXiv
-1604.02878) finds the faces, their eyes and mouth corners; each face is turned, scaled and cropped so that these four
-points come to lie, in the least-squares sense, on the template. OUT keeps RAW's subfolders; OUT/alignment.csv says
-what became of each picture. RAW is only read. The same command, given again, goes on where the last one ended.
-gantut/faces.py finds and cuts; here is what goes through a folder with it.
+It replaces the tutorial's OpenFace align-dlib.py, which can no longer be installed. mtcnn (Zhang et al. 2016, arXiv
+1604.02878) finds the faces, their eyes and mouth corners; each face is rotated, scaled and cropped so that these four
+points are as near to the template as possible, by least squares. OUT keeps RAW's subfolders; OUT/alignment.csv lists
+the result for each picture. RAW is only read. The same command, run again, continues where the last one stopped.
+gantut/faces.py finds and crops the faces; this script applies it to a folder.
 """
 import collections
 import csv
@@ -35,27 +35,27 @@ from gantut.completion import each_once  # noqa: E402
 from gantut.datasets import list_pictures  # noqa: E402
 from gantut.errors import UserError, whole, write_whole  # noqa: E402
 from gantut.faces import SMALLEST, Finder, centre_square, cut, padded, similarity, template_places  # noqa: E402
-from gantut.images import ENDINGS, read, reason, to_uint8  # noqa: E402
+from gantut.images import EXTENSIONS, read, reason, to_uint8  # noqa: E402
 from gantut.paths import in_words, typed  # noqa: E402
 from gantut.scripts import Stop, argument_parser, blocked, run, unblock  # noqa: E402
 
-TEMPLATE = ".28,.15 .72,.15 .31,.635 .70,.635"  # left eye, right eye, mouth's corners in the tutorial's Figure 2
+TEMPLATE = ".28,.15 .72,.15 .31,.635 .70,.635"  # left eye, right eye, mouth corners in the tutorial's Figure 2
 POINTS = ["left_eye", "right_eye", "mouth_left", "mouth_right"]
 COLUMNS = ["file", "output", "reason", "confidence", "box_x", "box_y", "box_width", "box_height",
            *[point + axis for point in POINTS for axis in ("_x", "_y")], "version"]
-MAX_PIXELS = 100_000_000  # cameras make more than gantut_imgfuncs allows; a bomb claims more still
+MAX_PIXELS = 100_000_000  # photographs may have more than gantut_imgfuncs allows; decompression bombs claim even more
 
 
 def start_worker(args):
-    """Make a process ready for one_picture(): it knows the flags, and ends when the main process does."""
+    """Prepare a process for one_picture(): it gets the flags, and ends when the main process ends."""
     global work
     work = args
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the main process, which lets pictures be finished
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process gets Ctrl-C, and waits for the current pictures
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     unblock()
     threading.Thread(target=end_with_parent, daemon=True).start()
-    os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")  # a worker fills a core by itself
+    os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")  # each worker uses one core
     if work.mode == "face":
         work.find = Finder(work.look_size, work.min_face, work.min_confidence, work.all_faces)
 
@@ -66,14 +66,14 @@ def end_with_parent():
 
 
 def one_picture(file, name):
-    """What becomes of a picture of RAW, as rows of the table; writes its crops, called `name`, into OUT.
+    """Process a picture of RAW: write its crops, called `name`, to OUT; returns its rows of the table.
 
-    A row without the picture's version makes that be looked at again, when the same command is given again.
+    If a row has no version, the picture is processed again when the same command is run again.
     """
     seen = version(file, work.raw)
     try:
         crops = crops_of(to_uint8(read(os.path.join(work.raw, file))))
-    except Exception as error:  # whatever a broken or a strange picture makes Pillow, SciPy and mtcnn raise
+    except Exception as error:  # a broken or unusual picture may make Pillow, SciPy or mtcnn raise anything
         return [{"file": file, "reason": reason(error)}]
     if isinstance(crops, str):
         return [{"file": file, "reason": crops, "version": seen}]
@@ -85,7 +85,7 @@ def one_picture(file, name):
 
 
 def crops_of(picture):
-    """The crops of a picture, each with its face's numbers for the table, or in words why there is none."""
+    """The crops of a picture, each with its face's numbers for the table; or in words why there are none."""
     if work.mode != "face":
         return [({"crop": centre_square, "pad": padded}[work.mode](picture, work.size), [])]
     faces, why_not = work.find(picture)
@@ -95,7 +95,7 @@ def crops_of(picture):
 
 
 def version(file, raw):
-    """What tells whether a picture of RAW is another than before: its bytes and when it was last changed."""
+    """The size and time of a picture of RAW, which show whether it has changed."""
     try:
         status = os.stat(os.path.join(raw, file))
     except OSError:
@@ -104,7 +104,7 @@ def version(file, raw):
 
 
 def write(crop, name):
-    """Write a crop into OUT, whole or not at all; returns the file's name."""
+    """Write a crop to OUT, completely or not at all; returns the file's name."""
     name = f"{name}.{work.format}"
     path = os.path.join(work.out, name)
     os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -115,15 +115,15 @@ def write(crop, name):
 
 def pictures_in(raw):
     """The picture files in a folder and its subfolders, sorted: [(path below raw, name for its crop), ...]."""
-    files = [os.path.relpath(path, raw) for path in list_pictures(raw, [ending[1:] for ending in ENDINGS])]
+    files = [os.path.relpath(path, raw) for path in list_pictures(raw, [extension[1:] for extension in EXTENSIONS])]
     stems = collections.Counter(os.path.splitext(file)[0].lower() for file in files)
-    names = [stem if stems[stem.lower()] == 1 else stem + ending.replace(".", "_")
-             for stem, ending in map(os.path.splitext, files)]
+    names = [stem if stems[stem.lower()] == 1 else stem + extension.replace(".", "_")
+             for stem, extension in map(os.path.splitext, files)]
     return list(zip(files, each_once(names, lambda name: [name])))
 
 
 def still_to_do(jobs, rows, all_faces):
-    """The jobs without the pictures of the rows; numbered where one of their crops has the name already."""
+    """The jobs whose pictures have no row yet; a number is added to a name that a crop in the rows already has."""
     done = {row["file"] for row in rows}
     todo = [job for job in jobs if job[0] not in done]
     taken = [os.path.splitext(row["output"])[0] for row in rows if row["output"]]
@@ -133,10 +133,10 @@ def still_to_do(jobs, rows, all_faces):
 
 
 def done_before(path):
-    """The rows of pictures that an earlier run has finished. The last picture's may be cut off: it is done again.
+    """The rows of the pictures that an earlier run has finished, without the last picture's, which may be incomplete.
 
-    A spreadsheet may have saved the table, with a byte order mark and semicolons. Raises UserError if it is no such
-    table any more.
+    A spreadsheet program may have saved the table, with a byte order mark and semicolons. Raises UserError if it is no
+    longer such a table.
     """
     if not os.path.exists(path):
         return []
@@ -150,13 +150,13 @@ def done_before(path):
     except csv.Error:
         rows = []
     if not {"file", "output", "reason"} <= set(table.fieldnames or ()):
-        raise UserError(f"{path} is not as this script writes it, perhaps saved by another program: move it away, and "
-                        "the same command does every picture again")
+        raise UserError(f"{path} is not as this script writes it, perhaps another program has saved it: move it away, "
+                        "and the same command processes every picture again")
     return [row for row in rows if row["file"] != rows[-1]["file"]]
 
 
 def open_table(path, rows):
-    """Write the table anew with these rows; returns the open file and the writer for more."""
+    """Write the table again with these rows; returns the open file, and a writer for more rows."""
     with whole(path) as part, open(part, "w", newline="", encoding="utf-8", errors="surrogateescape") as table:
         writer = csv.DictWriter(table, COLUMNS, extrasaction="ignore")
         writer.writeheader()
@@ -166,7 +166,7 @@ def open_table(path, rows):
 
 
 def check_not_others(args, jobs):
-    """Exit if OUT holds pictures, but not this script's, of the names of crops."""
+    """Raise UserError if OUT holds pictures with the names of crops that this script has not made."""
     names = {name.split("/")[0] for _, name in jobs}
     if not os.path.exists(os.path.join(args.out, "alignment.json")):
         for path in sorted(os.listdir(args.out)):
@@ -175,7 +175,7 @@ def check_not_others(args, jobs):
 
 
 def check_settings(path, args):
-    """Exit if OUT was made with other flags; otherwise note these. Two kinds of crops in one folder help nobody."""
+    """Raise UserError if OUT was made with other flags, so that all its crops are alike; otherwise record the flags."""
     wanted = {name: getattr(args, name) for name in ("mode", "size", "template", "margin", "all_faces", "min_face",
                                                      "min_confidence", "look_size", "format")}
     wanted["raw"] = os.path.realpath(args.raw)
@@ -189,14 +189,14 @@ def check_settings(path, args):
         made = {}
     other = [f"{name} {made.get(name)}, not {value}" for name, value in wanted.items() if made.get(name) != value]
     if other:
-        raise UserError(f'{args.out} was made with {"; ".join(other)}: give another OUT, or the same flags to go on')
+        raise UserError(f"{args.out} was made with {'; '.join(other)}: give another OUT, or the same flags to continue")
 
 
 def in_order(pool, jobs, ahead):
-    """one_picture()'s answers in the order of the jobs, of which at most `ahead` are in the pool at a time."""
+    """The results of one_picture() in the order of the jobs, of which at most `ahead` are in the pool at a time."""
     running = collections.deque()
     for job in jobs:
-        with blocked():  # what starts as a process is ready for a signal only when start_worker() says so
+        with blocked():  # a new process is ready for signals only after start_worker()
             running.append(pool.submit(one_picture, *job))
         if len(running) >= ahead:
             yield running.popleft().result()
@@ -205,10 +205,10 @@ def in_order(pool, jobs, ahead):
 
 
 def align(args):
-    """Do the work that the flags ask for, and that is not yet done; returns the signal that stopped it, or 0."""
+    """Align the pictures that are not done yet; returns the signal that stopped it, or 0."""
     jobs = pictures_in(args.raw)
     if not jobs:
-        raise UserError(f'no pictures in {args.raw}: files that end in {" ".join(ENDINGS)} count, in subfolders too')
+        raise UserError(f"no pictures in {args.raw}: files that end in {' '.join(EXTENSIONS)} count, in subfolders too")
     os.makedirs(args.out, exist_ok=True)
     check_not_others(args, jobs)
     check_settings(os.path.join(args.out, "alignment.json"), args)
@@ -219,7 +219,7 @@ def align(args):
     todo = still_to_do(jobs, rows, args.all_faces)
     context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
     with blocked():
-        resource_tracker.ensure_running()  # a process of multiprocessing's, which should outlive the workers
+        resource_tracker.ensure_running()  # a process of multiprocessing, which should run longer than the workers
     table, writer = open_table(csv_path, rows)
     with table, Stop() as stop, ProcessPoolExecutor(args.workers, context, start_worker, (args,)) as pool, \
             tqdm(initial=len(jobs) - len(todo), total=len(jobs), unit=" pictures", disable=None) as bar:
@@ -234,53 +234,54 @@ def align(args):
                     break
         except BrokenProcessPool:
             time.sleep(.5)
-            if not stop.signum:  # else the same signal, sent to the group, has ended a worker
+            if not stop.signum:  # otherwise the same signal, sent to the process group, has ended a worker
                 raise UserError(why_died(pool)) from None
     report(args, rows, len(jobs))
     return stop.signum or 0
 
 
 def why_died(pool):
-    """What is known of a worker's death, which breaks the pool."""
+    """Why a worker has died, as far as its exit code shows."""
     codes = [process.exitcode for process in (pool._processes or {}).values()]
     if -signal.SIGKILL in codes:
-        return ("a worker was killed, as the system does where memory runs out (1 GB each): try fewer --workers; the "
-                "same command goes on")
-    return f"a worker has died (exit codes {codes}); the same command goes on"
+        return ("a worker was killed, as the system does when memory runs out (1 GB each): try fewer --workers; run "
+                "the same command again to continue")
+    return f"a worker has died (exit codes {codes}); run the same command again to continue"
 
 
 def report(args, rows, total):
-    """Print what came out."""
+    """Print a summary."""
+    done = len({row["file"] for row in rows})
     crops = sum(bool(row.get("output")) for row in rows)
-    without = [row for row in rows if not row.get("output")]
-    print(f'{len({row["file"] for row in rows})} of {total} pictures done: {crops} crops in {args.out}, '
-          f'{len(without)} pictures without (why: {os.path.join(args.out, "alignment.csv")})')
+    without = sum(not row.get("output") for row in rows)
+    table = os.path.join(args.out, "alignment.csv")
+    print(f"{done} of {total} pictures done: {crops} crops in {args.out}, {without} pictures without (why: {table})")
 
 
 def parse():
-    """The flags, checked; args.places are the template's, [4, 2], margin included."""
+    """The flags, checked; args.places: the places of the template, [4, 2], with the margin."""
     parser = argument_parser((__doc__ or "").split("\n\n")[0])
     parser.add_argument("raw", type=os.path.expanduser, help="the folder of photos; subfolders too")
     parser.add_argument("out", type=os.path.expanduser, help="the folder for the crops")
-    parser.add_argument("--size", type=int, default=64, help="pixels a side of a crop (default: 64)")
+    parser.add_argument("--size", type=int, default=64, help="width and height of a crop in pixels (default: 64)")
     parser.add_argument("--mode", choices=["face", "crop", "pad"], default="face",
                         help="face: find and align faces; crop: the centre square of each picture; pad: each whole "
                              "picture, on black (default: face)")
     parser.add_argument("--template", default=TEMPLATE, metavar='"X,Y X,Y X,Y X,Y"',
                         help=f'left eye, right eye, mouth corners as fractions of the crop (default: "{TEMPLATE}")')
-    parser.add_argument("--margin", type=float, default=0., help="more of the picture on each side, as a fraction of "
-                                                                 "the template: 0.25 shows hair and chin (default: 0)")
+    parser.add_argument("--margin", type=float, default=0., help="extra margin on each side, as a fraction of the "
+                                                                 "template: 0.25 shows hair and chin (default: 0)")
     parser.add_argument("--all_faces", action="store_true", help="every face of a picture, not just the largest")
     parser.add_argument("--min_face", type=float, default=40, help="width in pixels of the smallest face to take "
                                                                    "(default: 40)")
     parser.add_argument("--min_confidence", type=float, default=.9, help="0 to 1: how sure mtcnn must be "
                                                                          "(default: 0.9)")
     parser.add_argument("--look_size", type=int, default=640,
-                        help="larger pictures are scaled down to this to look for faces; one of less than "
-                             f"{SMALLEST} pixels there is not found (default: 640)")
+                        help="larger pictures are scaled down to this size to find faces; a face of less than "
+                             f"{SMALLEST} pixels is then not found (default: 640)")
     parser.add_argument("--format", choices=["png", "jpg"], default="png", help="(default: png)")
     parser.add_argument("--workers", type=int, default=os.cpu_count(),
-                        help="processes, of about 1 GB each (default: the number of cores)")
+                        help="number of processes, which use about 1 GB each (default: the number of cores)")
     args = parser.parse_args()
     check(args, parser.error)
     return args
@@ -290,7 +291,7 @@ def check(args, error):
     """Call error(message) if a flag makes no sense; set args.places."""
     raw, out = (os.path.realpath(folder) + os.sep for folder in (args.raw, args.out))
     if not os.path.isdir(args.raw):
-        error(f"{args.raw} is no folder")
+        error(f"{args.raw} is not a folder")
     if out.startswith(raw) or raw.startswith(out):
         error(f"OUT must not lie in RAW, nor RAW in OUT: {args.out}, {args.raw}")
     for name, least in (("size", 8), ("workers", 1), ("min_face", 0), ("look_size", SMALLEST)):
@@ -317,7 +318,8 @@ def main():
     try:
         signum = align(args)
     except OSError as error:
-        raise UserError(f"cannot write to {args.out}: {error.strerror or error}; the same command goes on") from None
+        raise UserError(f"cannot write to {args.out}: {error.strerror or error}; run the same command again to "
+                        "continue") from None
     if signum:
         print(f"stopped; to go on: {typed()}", file=sys.stderr)
         sys.exit(128 + signum)
@@ -325,7 +327,7 @@ def main():
 
 def command():
     """What gantut-align calls."""
-    run(main, "stopped; the same command goes on")
+    run(main, "stopped; run the same command again to continue")
 
 
 if __name__ == "__main__":

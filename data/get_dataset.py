@@ -1,13 +1,13 @@
-"""Part 2 of the tutorial, the data: gets a well-known set of pictures, as a folder that --dataset takes.
+"""Part 2 of the tutorial, the data: gets a well-known set of pictures as a folder for --dataset.
 
     python data/get_dataset.py lfw                                         # photographs of faces, to be aligned
     python data/get_dataset.py congress --archive congress-images-225x275  # portraits, to be aligned; got by hand
     python data/get_dataset.py celeba --archive img_align_celeba.zip       # got by hand
     python data/get_dataset.py mnist                                       # or fashion_mnist
 
-scikit-learn and Keras do the download, into their own caches; --archive takes a file that is there already. It is
-read through before anything is written, and a run that was stopped goes on when the same command is given again.
-Photographs that need not be cropped or scaled stay the files they are; all else becomes PNGs.
+scikit-learn and Keras download to their own caches; --archive takes a file that you already have. The whole file is
+checked before anything is written; if a run was stopped, the same command, run again, continues it.
+Photographs that need not be cropped or scaled are copied unchanged; everything else becomes PNGs.
 """
 import collections
 import contextlib
@@ -33,14 +33,14 @@ from tqdm import tqdm
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from gantut.errors import UserError, check_outside, whole
-from gantut.images import ENDINGS, check_decodes, read, read_idx, reason, to_uint8
+from gantut.images import EXTENSIONS, check_decodes, read, read_idx, reason, to_uint8
 from gantut.paths import in_words, new_data
 from gantut.scripts import argument_parser, run
 from gantut_imgfuncs import center_crop
 
 CROPPED, AS_THEY_ARE = "crop {}, size {}\n", "files as they are\n"  # lines of MARKER
 MARKER = "source.txt"  # says what a folder was made from; only such a folder is added to
-PART = ".part"  # the file being written, until it is whole
+PART = ".part"  # the file being written, until it is complete
 LARGEST = 100_000_000  # bytes of one picture file; one that unpacks to more is refused
 IDX = {"x_train": "train-images-idx3-ubyte", "y_train": "train-labels-idx1-ubyte",
        "x_test": "t10k-images-idx3-ubyte", "y_test": "t10k-labels-idx1-ubyte"}
@@ -48,7 +48,7 @@ IDX = {"x_train": "train-images-idx3-ubyte", "y_train": "train-labels-idx1-ubyte
 DIGITS = "python gantut_trainer.py --dataset {dataset} --is_crop --image_size 32 --c_dim 1"
 ALIGN = "python data/align_faces.py {out} {out}_aligned --size 64"
 Set = collections.namedtuple("Set", "count crop size names licence by_hand archive then")
-SETS = {  # names: what the last two parts of a picture's path are like
+SETS = {  # names: a pattern of the last two parts of a picture's path
     "lfw": Set(13233, 0, 0, r"(.+)/\1_\d{4}\.jpg", "none stated; press photographs, for research",
                "lfw-funneled.tgz from https://ndownloader.figshare.com/files/5976015", "lfw-funneled.tgz", ALIGN),
     "congress": Set(879, 0, 0, r"(.*/)?[A-Z]\d{6}\.jpg", "public domain, works of the US Government",
@@ -68,8 +68,8 @@ PUBLISHED = {  # SHA-256 or MD5 of a file: the set, and which of its versions
     "055f7d9c632d7370e6fb4afc7468d40f970c34a80d4c6f50ffec63f5a8d536c0": "lfw original",  # in scikit-learn
     "b47c8422c8cded889dc5a13418c4bc2abbda121092b3533a83306f90d900100a": "lfw funneled",  # in scikit-learn
     "68331da3eb755a505a502b5aacb3c201": "lfw deepfunneled",  # of its authors' page, in torchvision
-    "07611c53e5622a6ec190c575236a67caaeb1c2455a10bf51dd21f9d00684851a": "lfw deepfunneled",  # these pictures as
-    # they are at github.com/umass-vis-lfw/umass-vis-lfw.github.io, packed anew
+    "07611c53e5622a6ec190c575236a67caaeb1c2455a10bf51dd21f9d00684851a": "lfw deepfunneled",  # the pictures of
+    # github.com/umass-vis-lfw/umass-vis-lfw.github.io, packed again
     "d8aa1906cfe412c6c3df8fe3631bbe105b86f6014a26554dbbe92e4d7f670eb5": "congress",  # packed for data/portraits
     "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1": "mnist",  # mnist.npz, in Keras
     "f68b3c2dcbeaaa9fbdd348bbdeb94873": "mnist", "d53e105ee54ea40749a09fcbcd1e9432": "mnist",  # four, in torchvision
@@ -86,7 +86,7 @@ def warn(message):
 
 @contextlib.contextmanager
 def reading(path):
-    """Turn whatever a damaged file makes its readers raise into one line."""
+    """Turn any error that a damaged file causes into one line."""
     try:
         yield
     except UserError:
@@ -94,28 +94,28 @@ def reading(path):
     except Exception as error:
         if getattr(error, "errno", None):
             raise UserError(f"cannot read {path}: {error.strerror}") from None
-        raise UserError(f"{path} is damaged, or something else ({reason(error)}): delete it and get it "
+        raise UserError(f"{path} is damaged, or another kind of file ({reason(error)}): delete it and get it "
                         "again") from None
 
 
 def download(name):
-    """Download a set, if that was not done before; returns the file or folder where it lies. May raise anything.
+    """Download a set, unless that was done before; returns its file or folder. May raise anything.
 
-    scikit-learn compares the SHA-256 of LFW and Keras that of MNIST, but nothing of Fashion-MNIST: check_file() does.
+    scikit-learn checks the SHA-256 of LFW and Keras that of MNIST, but not of Fashion-MNIST: check_file() does.
     """
-    socket.setdefaulttimeout(60)  # seconds; without, both wait for ever on a line that has gone dead
-    warnings.simplefilter("ignore")  # scikit-learn's, at every try
+    socket.setdefaulttimeout(60)  # seconds; without it both wait forever on a dead connection
+    warnings.simplefilter("ignore")  # scikit-learn warns at every attempt
     if name == "lfw":
         from sklearn.datasets import fetch_lfw_people, get_data_home
-        with contextlib.suppress(ValueError):  # nobody has 500 pictures: unpacking was broken off, make() says so
-            fetch_lfw_people(min_faces_per_person=500)  # reads those of one person only
+        with contextlib.suppress(ValueError):  # nobody has 500 pictures: unpacking was interrupted, make() says so
+            fetch_lfw_people(min_faces_per_person=500)  # reads only those of one person
         return os.path.join(get_data_home(), "lfw_home", "lfw_funneled")
     import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
     from tensorflow import keras
     with contextlib.suppress(EOFError, zlib.error, gzip.BadGzipFile):  # a damaged file: check_file() says which
         getattr(keras.datasets, name).load_data()
-    if name == "mnist":  # get_file says where a file lies that is there already
+    if name == "mnist":  # get_file returns the path of the existing file
         return keras.utils.get_file("mnist.npz", origin="")
     labels = keras.utils.get_file("train-labels-idx1-ubyte.gz", origin="", cache_subdir="datasets/fashion-mnist")
     return os.path.dirname(labels)
@@ -132,12 +132,12 @@ def get(name):
         return download(name)
     except ImportError as error:
         raise UserError(in_words(f"{name} needs {error.name}: pip install '.[faces]'")) from None
-    except Exception as error:  # whatever the network or the libraries' checks raise
+    except Exception as error:  # the network and the libraries' checks may raise anything
         raise UserError(f"cannot download {name}: {reason(error)}; try later, or {by_hand}") from None
 
 
 def check_file(path):
-    """Read a file through: stop if it is empty, a web page or damaged; returns what PUBLISHED says it is, or ""."""
+    """Read a whole file; raises if it is empty, a web page or damaged. Returns its entry in PUBLISHED, or ""."""
     hashes = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     with open(path, "rb") as file:
         head = file.read(512)
@@ -151,8 +151,8 @@ def check_file(path):
     if not head:
         raise UserError(f"{path} is empty: delete it and get it again")
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype", b"<html")):
-        raise UserError(f"{path} is a web page: open it in a browser to see what it asks for, delete it and get the "
-                        "file again")
+        raise UserError(f"{path} is a web page: open it in a browser to see what it says, delete it and get the file "
+                        "again")
     if head.startswith(b"PK"):
         with zipfile.ZipFile(path) as archive:
             bad = archive.testzip()
@@ -163,13 +163,13 @@ def check_file(path):
             while file.read(1 << 20):  # its length and checksum come at the end
                 pass
     else:
-        return ""  # unpacked by hand; what reads it next complains
-    warn(f"not the published file: {path} has another checksum; it is read all the same")
+        return ""  # unpacked by hand; errors show when it is read
+    warn(f"not the published file: {path} has another checksum; it is read anyway")
     return ""
 
 
 def members(path):
-    """Yield (name, function that opens it) for the files in a folder, zip or tar; a tar's links are left out."""
+    """Yield (name, function that opens the file) for the files in a folder, zip or tar; links in a tar are left out."""
     if os.path.isdir(path):
         for folder, folders, names in os.walk(path):
             folders.sort()
@@ -189,20 +189,20 @@ def members(path):
 def photographs(path, crop=0, size=0):
     """Yield (name, function that returns the bytes to write) for the pictures in a folder, zip or tar.
 
-    Of the name the last two parts are kept, PERSON/NAME. No name leads out of OUT: "..", drives and the like are
-    dropped.
+    The last two parts of a name are kept, PERSON/NAME. "..", drives and the like are removed, so that no name leads out
+    of OUT.
     """
     for name, opener in members(path):
         parts = [part for part in re.split(r"[/\\:]+", name) if part not in ("", ".", "..")]
-        stem, ending = os.path.splitext(parts[-1]) if parts else ("", "")
-        if ending.lower() in ENDINGS and not stem.startswith("."):
+        stem, extension = os.path.splitext(parts[-1]) if parts else ("", "")
+        if extension.lower() in EXTENSIONS and not stem.startswith("."):
             scaled = crop or size
             yield "/".join([*parts[-2:-1], stem + ".png" if scaled else parts[-1]]), (
                 partial(scale, opener, crop, size) if scaled else partial(keep, opener))
 
 
 def keep(opener):
-    """The bytes of a picture file as they are. Raises if it does not decode."""
+    """The unchanged bytes of a picture file. Raises if it cannot be decoded."""
     data = content(opener)
     check_decodes(data)
     return data
@@ -221,7 +221,8 @@ def content(opener):
 
 
 def digits(path, crop=0, size=0):
-    """Yield what photographs() yields, of an .npz or a folder of IDX files: LABEL/NUMBER.png, first for training."""
+    """Yield the same as photographs() for an .npz or a folder of IDX files: LABEL/NUMBER.png, the training set first.
+    """
     found, number = arrays(path), 0
     for part in "train", "test":
         x, y = found.get(f"x_{part}", np.zeros((0, 28, 28), np.uint8)), found.get(f"y_{part}")
@@ -248,12 +249,12 @@ def arrays(path):
 
 def idx_files(folder):
     """The paths of the IDX files in a folder, gzipped or not, by their keys in IDX."""
-    paths = [(key, os.path.join(folder, name + ending)) for key, name in IDX.items() for ending in ("", ".gz")]
+    paths = [(key, os.path.join(folder, name + suffix)) for key, name in IDX.items() for suffix in ("", ".gz")]
     return {key: path for key, path in paths if os.path.isfile(path)}
 
 
 def check_names(name, path, names):
-    """Stop if more of the photographs in path are named as another set's than as this one's."""
+    """Raise UserError if more photographs in path have names of another set than of this one."""
     like = {other: sum(bool(re.fullmatch(one.names, found)) for found in names) for other, one in SETS.items()}
     other = max(like, key=like.get)
     if like[other] > like[name]:
@@ -261,12 +262,12 @@ def check_names(name, path, names):
 
 
 def wrong_set(name, path, other, why=""):
-    raise UserError(f"{path} is of {other}{why}, not of {name}: "
-                    + in_words(f"python data/get_dataset.py {other} --archive ...") + " takes it")
+    command = in_words(f"python data/get_dataset.py {other} --archive ...")
+    raise UserError(f"{path} is of {other}{why}, not of {name}: use {command}")
 
 
 def which_lfw(known, path):
-    """Which of LFW's versions it is, in words: by its checksum, or else by what it is called; "" if nothing says so."""
+    """Which version of LFW it is, in words: by its checksum, otherwise by its name; "" if unknown."""
     if known:
         return known.replace("lfw", "LFW")
     called = re.search("deepfunneled|funneled", f"{os.path.basename(path)}/{next(members(path))[0]}")
@@ -274,7 +275,7 @@ def which_lfw(known, path):
 
 
 def check_output(out, source):
-    """Stop unless OUT is new, empty, or was begun from this source, the first lines of MARKER."""
+    """Raise UserError unless OUT is new, empty, or was started from this source, the first lines of MARKER."""
     if os.path.exists(out) and not os.path.isdir(out):
         raise UserError(f"{out} exists and is not a folder")
     names = sorted(set(os.listdir(out)) - {PART}) if os.path.isdir(out) else []
@@ -286,27 +287,27 @@ def check_output(out, source):
         found = file.read()
     as_pngs = source.replace(AS_THEY_ARE, CROPPED.format(0, 0))
     if as_pngs != source and found.startswith(as_pngs):
-        raise UserError(f"{out} was made of PNGs, by an earlier version, and the files are now kept as they are: train "
-                        "on it as it is, or delete it, or give another folder")
+        raise UserError(f"{out} was made as PNGs by an earlier version, and files are now copied unchanged: train on "
+                        "it as it is, or delete it, or give another folder")
     if not found.startswith(source):
         raise UserError(f"{out} was not made from {', '.join(source.splitlines())} (see {MARKER} there): delete it, or "
                         "give another folder")
 
 
 def save(out, name, data):
-    """Write the bytes of the file OUT/name, whole or not at all."""
+    """Write the bytes of the file OUT/name, completely or not at all."""
     path = os.path.join(out, name)
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with whole(path, os.path.join(out, PART)) as part, open(part, "wb") as file:
             file.write(data)
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}; what is there is whole, mend this and run the same "
-                        "command") from None
+        raise UserError(f"cannot write {path}: {error.strerror}; the files there are complete, fix this and run the "
+                        "same command again") from None
 
 
 def png(picture, crop, size):
-    """The bytes of a picture as PNG: its centre of crop x crop (0: the largest square), size wide (0: as it is)."""
+    """A picture as the bytes of a PNG: its centre of crop x crop (0: the largest square), size wide (0: unscaled)."""
     if crop or size:
         crop = crop or min(picture.shape[:2])
         picture = center_crop(picture, crop, resize_w=size or crop)
@@ -316,7 +317,7 @@ def png(picture, crop, size):
 
 
 def write(pictures, out, source):
-    """Write the pictures that are not there yet; returns (the names of all that are, what is wrong with others)."""
+    """Write the pictures that do not exist yet; returns (the names of all that exist, what is wrong with others)."""
     done, bad = set(), []
     for name, encoded in pictures:
         if name in done:
@@ -325,7 +326,7 @@ def write(pictures, out, source):
         if not os.path.exists(os.path.join(out, name)):
             try:
                 data = encoded()
-            except Exception as error:  # whatever a broken picture makes Pillow raise
+            except Exception as error:  # a broken picture may make Pillow raise anything
                 bad.append(f"{name}: {reason(error)}")
                 continue
             if not done and not os.path.exists(os.path.join(out, MARKER)):
@@ -336,7 +337,7 @@ def write(pictures, out, source):
 
 
 def make(name, out, archive, crop, size):
-    """Get a set, check it, write it; returns how many pictures are there, and which LFW they are, in words."""
+    """Get a set, check it and write it; returns the number of pictures, and the version of LFW, in words."""
     source = f"set {name}\n" + (CROPPED.format(crop, size) if crop or size or "mnist" in name else AS_THEY_ARE)
     with reading(out):
         check_output(out, source)
@@ -358,15 +359,15 @@ def make(name, out, archive, crop, size):
     if "mnist" not in name:
         check_names(name, path, names)
     if len(names) < SETS[name].count:
-        warn(f"{len(names):,} pictures in {path}, the whole set has {SETS[name].count:,}"
-             + ("" if archive else "; to get the others, delete that and run the same command"))
+        how = "" if archive else "; to get the others, delete that and run the same command again"
+        warn(f"{len(names):,} pictures in {path}, the whole set has {SETS[name].count:,}{how}")
     source += f"from {os.path.basename(path)}\n" + (f"{os.path.getsize(path)} bytes\n" if os.path.isfile(path) else "")
     with reading(out):
         check_output(out, source)
     which = which_lfw(known, path) if name == "lfw" else ""
     source += f"on {time.strftime('%Y-%m-%d')}\nlicence: {SETS[name].licence}\n" + (which and f"which: {which}\n")
     pictures = find(crop=crop, size=size)
-    if name in ("celeba", "congress"):  # whose folders say nothing
+    if name in ("celeba", "congress"):  # their folders' names mean nothing
         pictures = ((os.path.basename(found), encoded) for found, encoded in pictures)
     with reading(path):
         done, bad = write(tqdm(pictures, name, len(names), disable=None, unit=" pictures"), out, source)
@@ -384,9 +385,11 @@ def main():
     parser.add_argument("out", nargs="?", type=os.path.expanduser,
                         help="folder (default: data/SET, which --dataset SET finds)")
     parser.add_argument("--archive", type=os.path.expanduser,
-                        help="take this file or folder instead of downloading; celeba and congress need it")
-    parser.add_argument("--crop", type=int, help="pixels of the centre to keep, 0 = all (default: 0; celeba: 108)")
-    parser.add_argument("--size", type=int, help="pixels a side to scale it to, 0 = as it is (default: 0; celeba: 64)")
+                        help="use this file or folder instead of downloading; celeba and congress need it")
+    parser.add_argument("--crop", type=int, help="width in pixels of the centre to keep, 0 = all (default: 0; celeba: "
+                                                 "108)")
+    parser.add_argument("--size", type=int, help="width in pixels to scale it to, 0 = unscaled (default: 0; celeba: "
+                                                 "64)")
     args = parser.parse_args()
     one = SETS[args.set]
     crop, size = one.crop if args.crop is None else args.crop, one.size if args.size is None else args.size
@@ -399,4 +402,4 @@ def main():
 
 
 if __name__ == "__main__":
-    run(main, "stopped; the same command goes on")
+    run(main, "stopped; run the same command again to continue")

@@ -2,13 +2,13 @@
 
     python data/make_faces.py OUT --count 5000 --seed 1 --size 64
 
-The faces are drawn, not photographed: nobody in them exists. A height map of a head is lit from a random side, and
-skin, eyes, brows, lips, beard, hair and glasses are painted on it, so that a DCGAN has something to learn at once,
-without a download. They stand in for photographs and show less variety than these; see data/README.md for real ones.
+The faces are drawn, not photographed: these people do not exist. A height map of a head is lit from a random side, and
+skin, eyes, brows, lips, beard, hair and glasses are painted on it, so that a DCGAN can be trained at once, without a
+download. They replace photographs and show less variety; see data/README.md for real ones.
 
-Every face is framed as the tutorial's aligned photographs are: eyes and mouth corners lie near TEMPLATE. Places are
-fractions of the picture (0 to 1, x to the right, y down); "left" and "right" are the picture's. Face coordinates
-are the same fractions with x = 0 in the middle of the face, after roll and turn of the head are undone.
+Every face is framed like the tutorial's aligned photographs: eyes and mouth corners are near TEMPLATE. Places are
+fractions of the picture (0 to 1, x to the right, y down); "left" and "right" are as seen in the picture. Face
+coordinates are the same fractions with x = 0 in the middle of the face, after the head's roll and turn are undone.
 """
 import io
 import os
@@ -23,7 +23,7 @@ from tqdm import tqdm
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from gantut.errors import UserError, write_whole
-from gantut.images import ENDINGS
+from gantut.images import EXTENSIONS
 from gantut.paths import new_data
 from gantut.scripts import argument_parser, run
 
@@ -47,7 +47,7 @@ def linear(rgb):
 
 
 def face_traits(rng):
-    """Choose one face from `rng` (np.random.RandomState): a dict of numbers, names and the four landmarks."""
+    """Choose a face with `rng` (np.random.RandomState): a dict of numbers, names and the four landmarks."""
     man, age, tone = rng.uniform() < .5, rng.beta(1.3, 2.2), rng.beta(.9, 1.3) * (len(SKINS) - 1)
     t = {"man": man, "age": age, "smile": rng.uniform(-.25, 1.), "yaw": np.clip(rng.normal(0, .13), -.27, .27),
          "roll": rng.normal(0, .02), "gaze": rng.normal(0, .007, 2)}
@@ -80,7 +80,7 @@ def face_traits(rng):
 
 
 def landmarks(rng, roll, smile):
-    """Draw the eyes' and mouth corners' places, as fractions of the picture, around TEMPLATE (spread 0.01 to 0.02)."""
+    """Random places of eyes and mouth corners, as fractions of the picture, around TEMPLATE (spread 0.01 to 0.02)."""
     eye_gap, eye_y, mouth_gap, mouth_y, x_all = rng.normal(0, [.008, .009, .011, .012, .006])
     mouth_gap += .02 * (smile - .4)
     shift = {"left_eye": (-eye_gap, eye_y), "right_eye": (eye_gap, eye_y),
@@ -93,7 +93,8 @@ def landmarks(rng, roll, smile):
 
 
 def to_face(u, v, t):
-    """Picture fractions to face coordinates. A turned head moves its middle to one side, its outline to the other."""
+    """Picture fractions to face coordinates. Turning the head moves its middle to one side, its outline to the other.
+    """
     x, y = u - .5, v - .4
     x, y = x + t["roll"] * y, y - t["roll"] * x + .4
     return x - t["yaw"] * (.08 - 1.8 * np.minimum(x * x, .36)), y
@@ -115,12 +116,12 @@ def stroke(d, width):
 
 
 def paint(picture, colour, mask):
-    """Lay linear `colour` over `picture`, both [3, S, S], in place and as strongly as `mask` [S, S], 0 to 1, says."""
+    """Paint linear `colour` over `picture`, both [3, S, S], in place, with the opacity `mask` [S, S], 0 to 1."""
     picture += mask * (colour - picture)
 
 
 def strands(rng, down, across):
-    """Noise of mean 0 and spread 1, [S, S], its grain `down` and `across` in picture widths."""
+    """Noise of mean 0 and standard deviation 1, [S, S]; `down` and `across` are its grain in picture widths."""
     noise = gaussian_filter(rng.normal(size=(CANVAS, CANVAS)), (down * CANVAS, across * CANVAS), mode="wrap")
     return noise / noise.std()
 
@@ -135,7 +136,8 @@ def outline(x, y, t):
 
 
 def mouth_lines(x, y, left, right, t):
-    """Along the mouth p (-1 to 1 between the corners), its arch, and the lips' four edges (heights y), [S, S] each."""
+    """The position p along the mouth (-1 to 1 between its corners), its arch, and the lips' four edges, y; [S, S] each.
+    """
     p = (x - (left[0] + right[0]) / 2) / ((right[0] - left[0]) / 2)
     arch = np.clip(1 - p * p, 0, 1)
     middle = left[1] + (right[1] - left[1]) * (p + 1) / 2 + .035 * t["smile"] * arch
@@ -146,14 +148,14 @@ def mouth_lines(x, y, left, right, t):
 
 
 def height_map(x, y, eyes, mouth, t):
-    """How far the skin stands out, [S, S], in picture widths: a round head with brow ridge, sockets, nose and lips."""
+    """The height of the skin, [S, S], in picture widths: a round head with brow ridge, sockets, nose and lips."""
     z = .42 * np.sqrt(np.clip(1.05 - (x / (t["width"] + .06)) ** 2 - ((y - .38) / .85) ** 2, .02, None))
     tip = t["nose_y"]
     for ex, ey in eyes:
         z += .016 * blob(x, y, ex, ey - .12, .11, .035) - .040 * blob(x, y, ex * .95, ey - .01, .085, .06)
         z += .022 * blob(x, y, ex, ey, .055, .04)
         z += (.02 + .012 * t["smile"]) * blob(x, y, ex * 1.15, .40, .09, .07)
-    bend = t["yaw"] * .25  # the nose stands out, so a turn carries it further than the face around it
+    bend = t["yaw"] * .25  # the nose stands out, so a turn of the head moves it more than the face around it
     along = np.clip((y - .08) / (tip - .08), 0, 1)
     ridge = stroke(x - bend * along, .05 + .035 * along) * along * inside(y - tip - .03, .05)
     z += t["nose_h"] * (.07 * ridge + .045 * blob(x, y, bend, tip, .045, .04))
@@ -167,7 +169,7 @@ def height_map(x, y, eyes, mouth, t):
 
 
 def lighting(z, t):
-    """Light falling on the heights z: (shade, gloss), [S, S] each, from one lamp and the sky around it."""
+    """Light on the heights z: (shade, gloss), [S, S] each, from one lamp and the sky around it."""
     gy, gx = np.gradient(gaussian_filter(z, .006 * CANVAS), 1 / CANVAS)
     length = np.sqrt(gx * gx + gy * gy + 1)
     lamp = np.array([*t["light"], 1.]) / np.linalg.norm([*t["light"], 1.])
@@ -179,7 +181,7 @@ def lighting(z, t):
 
 
 def creases(x, y, eyes, mouth, t):
-    """Where light hardly reaches, [S, S], 0 to 1: inner sockets, under the nose, beside the mouth, under the lip."""
+    """Dark places, [S, S], 0 to 1: inner sockets, under the nose, beside the mouth, under the lip."""
     p, arch, (up, top, bottom, low) = mouth
     bend, tip = t["yaw"] * .22, t["nose_y"]
     dark = .30 * blob(x, y, bend, tip + .065, .07, .018)
@@ -242,7 +244,7 @@ def paint_mouth(face, y, mouth, t):
 
 
 def paint_beard(face, x, y, mouth, hairs, t):
-    """Moustache, goatee, full beard or stubble, clear of the lips."""
+    """Moustache, goatee, full beard or stubble, not on the lips."""
     p, arch, (up, top, bottom, low) = mouth
     lips = inside(up - y - .004, .02) * inside(y - low, .02) * (arch > 0)
     above = inside(np.abs(y - up + .025 - .05 * p * p) - .024 - .006 * hairs, .03) * inside(np.abs(x) - .23, .05)
@@ -308,7 +310,7 @@ def paint_behind(picture, u, v, x, y, edge, hairs, t):
 
 
 def paint_face(x, y, eyes, mouth, edge, fine, t):
-    """The lit face, linear [3, S, S], to be cut out along its outline."""
+    """The lit face, linear [3, S, S]; the caller masks it with its outline."""
     face = linear(t["skin"]) * (1 + .02 * fine)
     for ex, _ in eyes:
         paint(face, face * planes(1, .68, .66), .55 * blob(x, y, ex * 1.2, .42, .10, .08))
@@ -322,12 +324,12 @@ def paint_face(x, y, eyes, mouth, edge, fine, t):
     shade, gloss = lighting(height_map(x, y, eyes, mouth, t), t)
     shade = shade * (1 - creases(x, y, eyes, mouth, t)) * (1 - .35 * np.exp(edge.clip(None, 0) / .05))
     for ex, ey in eyes:
-        gloss = gloss * (1 - .85 * blob(x, y, ex, ey, .08, .04))  # a wet eye has its own glint
+        gloss = gloss * (1 - .85 * blob(x, y, ex, ey, .08, .04))  # eyes have their own glint
     return face * np.maximum(shade, .02) ** planes(.9, 1.05, 1.12) * 1.15 + .10 * (gloss * shade)
 
 
 def draw_face(seed, index, size=64):
-    """Picture `index` of the set `seed`: uint8 RGB [size, size, 3]. It depends on these three numbers only."""
+    """Picture `index` of the set `seed`: uint8 RGB [size, size, 3]. It depends only on these three numbers."""
     rng = np.random.RandomState([seed, index])
     t = face_traits(rng)
     v, u = (np.mgrid[:CANVAS, :CANVAS] + .5) / CANVAS
@@ -344,31 +346,31 @@ def draw_face(seed, index, size=64):
     paint_hair(picture, x, y, hairs, t, front=True)
     paint_glasses(picture, x, y, eyes, t)
     picture = np.clip(picture * t["gain"] * planes(*t["cast"]), 0, None)
-    picture = (picture / (1 + picture ** 4) ** .25) ** (1 / 2.2)  # bright places bend to white, as on film
+    picture = (picture / (1 + picture ** 4) ** .25) ** (1 / 2.2)  # bright places approach white gradually, as on film
     pixels = np.ascontiguousarray(np.uint8(picture * 255 + .5).transpose(1, 2, 0))
     return np.array(Image.fromarray(pixels).resize((size, size), Image.LANCZOS))
 
 
 def check_output(folder):
-    """Stop before anything is written where OUT is a file, or holds pictures that are not this script's."""
+    """Raise UserError if OUT is a file, or holds pictures that are not from this script."""
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise UserError(f"{folder} exists and is not a folder")
     for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
-        if name.lower().endswith(ENDINGS) and not re.fullmatch(r"face_\d{5,}\.jpg", name):
+        if name.lower().endswith(EXTENSIONS) and not re.fullmatch(r"face_\d{5,}\.jpg", name):
             raise UserError(f"{folder} holds other pictures ({name}); choose an empty or a new folder")
 
 
 def save(face, path):
-    """Write a face as JPEG; stop if another picture is there."""
+    """Write a face as JPEG; raises UserError if another picture is there."""
     data = io.BytesIO()
     Image.fromarray(face).save(data, "JPEG", quality=90, subsampling=0, optimize=True)
     if os.path.exists(path) and not same(path, data):
-        raise UserError(f"{path} is there and is another picture; choose an empty or a new folder")
+        raise UserError(f"{path} exists and is another picture; choose an empty or a new folder")
     write_whole(path, data.getvalue())
 
 
 def same(*files):
-    """Whether two JPEGs show the same, but for the rounding of another version of the library."""
+    """Whether two JPEGs show the same, except for the rounding of another version of the library."""
     with Image.open(files[0]) as one, Image.open(files[1]) as other:
         return one.size == other.size and np.abs(np.int16(one.convert("RGB")) - np.int16(other)).mean() < 1
 
@@ -378,8 +380,9 @@ def main():
     parser.add_argument("out", nargs="?", type=os.path.expanduser, default=new_data("aligned"),
                         help="folder (default: data/aligned)")
     parser.add_argument("--count", type=int, default=5000, help="how many faces, 0 or more (default: 5000)")
-    parser.add_argument("--seed", type=int, default=1, help="another seed, other people: 0 to 2**32 - 1 (default: 1)")
-    parser.add_argument("--size", type=int, default=64, help="pixels a side, 8 or more (default: 64)")
+    parser.add_argument("--seed", type=int, default=1, help="another seed gives other faces: 0 to 2**32 - 1 "
+                                                            "(default: 1)")
+    parser.add_argument("--size", type=int, default=64, help="width and height in pixels, 8 or more (default: 64)")
     args = parser.parse_args()
     if args.count < 0 or args.size < 8 or not 0 <= args.seed < 2 ** 32:
         raise UserError("--count must be 0 or more, --size 8 or more, --seed 0 to 4294967295")
@@ -394,7 +397,7 @@ def main():
 
 def command():
     """What gantut-faces calls."""
-    run(main, "stopped; the same command goes on")
+    run(main, "stopped; run the same command again to continue")
 
 
 if __name__ == "__main__":

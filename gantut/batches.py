@@ -1,4 +1,4 @@
-"""The batches of a training, in an order that depends on the seed alone. Read ahead, and kept in memory."""
+"""The batches of a training, in an order that depends only on the seed; read ahead and kept in memory."""
 import collections
 import contextlib
 import os
@@ -11,17 +11,17 @@ import numpy as np
 from gantut.errors import UserError, printable
 from gantut.seeding import random_state
 
-MAX_THREADS = 8  # of those that decode: each has a batch in hand, and Python gives more of them no more speed
+MAX_THREADS = 8  # that decode pictures, one batch each; more threads are no faster in Python
 
 
 class Pictures:
     """The pictures of a training.
 
-    files: their paths, shuffled. loader: a Loader. config: the trainer's flags. step_size: pictures a step. rows: which
-    of them this process takes, a slice. The first of the files, as many as config.cache_mb MiB hold, stay in memory as
-    the loader reads them; the others are read again for each batch. If Part 3's functions draw random numbers of
-    NumPy's, each is read when its step has come, so that it has the numbers of that step.
-    With config.mirror a batch holds each picture or its mirror image.
+    files: their paths, shuffled. loader: a Loader. config: the trainer's flags. step_size: pictures per step. rows: a
+    slice, the part of a step's pictures that this process takes. The first files stay in memory once they are read, as
+    many as fit into config.cache_mb MiB; the others are read again for each batch. If Part 3's functions use NumPy's
+    random numbers, a picture is not read ahead but in its own step, so that it gets the random numbers of that step.
+    With config.mirror a batch contains each picture or its mirror image.
     """
 
     def __init__(self, files, loader, config, step_size, rows=slice(None)):
@@ -32,11 +32,11 @@ class Pictures:
         self.batch_idxs = len(files) // step_size
         self.skip_bad = config.skip_bad_images
         self.bad = set()
-        self.draws = False  # whether reading a picture has been seen to draw random numbers
+        self.draws = False  # whether reading a picture has used NumPy's random numbers
         self.threads = min(os.cpu_count() or 1, MAX_THREADS)
         shape = (loader.image_size, loader.image_size, loader.c_dim)
-        room = config.cache_mb * 2**20 // (4 * int(np.prod(shape)))
-        self.cache = np.empty((min(len(self), room), *shape), np.float32)  # takes memory as it fills
+        most = config.cache_mb * 2**20 // (4 * int(np.prod(shape)))
+        self.cache = np.empty((min(len(self), most), *shape), np.float32)  # uses memory only as it fills
         self.cached = np.zeros(len(self), bool)
         self.locks = [threading.Lock() for _ in range(64)]
         self.naming = threading.Lock()
@@ -53,16 +53,16 @@ class Pictures:
         return image
 
     def order(self, epoch):
-        """The files of an epoch, batch by batch of this process."""
+        """The files of an epoch, batch by batch; only this process's part of each batch."""
         orders = self.orders(epoch * self.batch_idxs)
         batches = [next(orders) for _ in range(self.batch_idxs)]
         return [self.files[i] for batch in batches for i in batch]
 
     def batches(self, step=0):
-        """Yield the pictures of each batch by their paths, for ever: {path: [image_size, image_size, c_dim]}.
+        """Yield the batches without end, as {path: [image_size, image_size, c_dim]}.
 
-        Threads read some batches ahead. What is wrong with a batch is raised when its turn comes, which ends the
-        generator. step: how many batches were taken before, in an earlier run.
+        Threads read some batches ahead. An error in a batch is raised when it is the batch's turn; it ends the
+        generator. step: how many batches an earlier run has already used.
         """
         orders = self.orders(step)
         with contextlib.ExitStack() as exits:
@@ -82,14 +82,14 @@ class Pictures:
                 step += 1
 
     def mirrored(self, epoch):
-        """Which pictures are mirrored in an epoch, by number: booleans that depend on (seed, epoch) alone."""
+        """Which pictures are mirrored in an epoch, by number: booleans that depend only on (seed, epoch)."""
         return random_state(self.seed, "mirror", epoch).randint(2, size=len(self)).astype(bool)
 
     def orders(self, step=0):
-        """Yield the numbers of each batch's files, arrays [batch_size], for ever.
+        """Yield the numbers of each batch's files, arrays [batch_size], without end.
 
-        Each epoch has its own order, which depends on (seed, epoch); what is left over after the last whole batch
-        sits that epoch out. Of several processes each takes its own rows of a batch for all.
+        Each epoch has its own order, which depends on (seed, epoch); files left over after the last full batch are
+        not used in that epoch. If there are several processes, each takes its own rows of a step's pictures.
         """
         epoch, first = divmod(step, self.batch_idxs)
         while True:
@@ -101,8 +101,8 @@ class Pictures:
     def load(self, numbers):
         """Read some of the files, by number: float32 [len(numbers), image_size, image_size, c_dim] in [-1, 1].
 
-        With skip_bad, a file that cannot be read any more is named on stderr and the next one takes its place;
-        without, raises UserError.
+        If a file can no longer be read: with skip_bad it is named on stderr and the next one replaces it, otherwise
+        UserError is raised.
         """
         numbers = np.asarray(numbers)
         if self.cached[numbers].all() and not self.draws:
@@ -111,28 +111,28 @@ class Pictures:
         try:
             return np.array([picture(i) for i in numbers])
         except UserError as error:
-            raise UserError(f"{error}; bring it back, or leave it out with --skip_bad_images") from None
+            raise UserError(f"{error}; restore it, or leave it out with --skip_bad_images") from None
 
     def picture(self, i):
         """File i, float32 [image_size, image_size, c_dim] in [-1, 1]. Raises UserError if it cannot be read."""
         if i >= len(self.cache) or self.draws:
             return self.loader.load(self.files[i])
-        with self.locks[i % len(self.locks)]:  # one thread reads it, another that wants it waits
+        with self.locks[i % len(self.locks)]:  # one thread reads it, other threads wait for it
             if not self.cached[i]:
                 self.cache[i] = self.loader.load(self.files[i])
                 self.cached[i] = True
             return self.cache[i]
 
     def picture_or_next(self, i):
-        """File i, or the next one that can be read; it is cached, if at all, under its own number."""
+        """File i, or the next one that can be read; the cache keeps it under its own number."""
         for j in (j % len(self) for j in range(i, i + len(self))):
             if j in self.bad:
                 continue
             try:
                 return self.picture(j)
             except UserError as error:
-                with self.naming:  # once, though several threads may find it
+                with self.naming:  # only once, even if several threads find it
                     if j not in self.bad:
-                        print(printable(f" [!] {error}; another picture takes its place"), file=sys.stderr)
+                        print(printable(f" [!] {error}; another picture replaces it"), file=sys.stderr)
                     self.bad.add(j)
-        raise UserError(f"none of the {len(self)} pictures can be read any more")
+        raise UserError(f"none of the {len(self)} pictures can be read any longer")

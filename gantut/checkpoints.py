@@ -1,6 +1,6 @@
-"""Checkpoints: which is the newest, what is in it, and a saver that looks at one before it restores it.
+"""Checkpoints: which is the newest, what is in it, and a saver that checks one before it restores it.
 
-Those of the two programs that the tutorial descends from do not fit: a line says in what their networks differ.
+Checkpoints of the two programs that the tutorial is based on do not fit: a line says how their networks differ.
 """
 import json
 import os
@@ -15,20 +15,20 @@ from tensorflow.python.training.checkpoint_state_pb2 import CheckpointState
 
 from gantut.errors import UserError, one_line
 
-said = set()  # what has been said of a folder, once
-TRIES = 100  # as often a training may replace a checkpoint while it is read
+said = set()  # lines that were printed, each only once
+TRIES = 100  # how often a training may replace the checkpoint while it is being read
 BAMOS, CARPEDM20 = "bamos/dcgan-completion.tensorflow", "carpedm20/DCGAN-tensorflow"
 OURS = {"first": ["d_h00_conv"], "norms": ["d_bn0", "d_bn1", "d_bn2"], "linear": ["d_h4_lin"]}  # layers of D
-seen = {}  # checkpoints that were read through: {(path, size and time of its files): what was wrong}
+seen = {}  # checkpoints that were read completely: {(path, size and time of its files): what was wrong}
 
 
 def newest_checkpoint(checkpoint_dir, flag="checkpoint_dir"):
-    """The path of the newest checkpoint in a folder, wherever the folder was when it was written; None without one.
+    """The path of the newest checkpoint in a folder, or None. The folder may have been moved.
 
-    It is the one that the folder's state file, `checkpoint`, names. Without a state file, or where that names none
-    that is there, it is the newest complete one, and a line says so. One that is cut off or otherwise broken is passed
-    over for the one before it, and a line says so. Raises UserError if there are only parts of one, or broken ones.
-    flag: which one names the folder.
+    It is the one that the folder's state file, `checkpoint`, names. If there is no state file, or the files of the
+    checkpoint it names are missing, it is the newest complete checkpoint, and a line says so. If that one is truncated
+    or otherwise broken, the one before it is taken, and a line says so. Raises UserError if there are only incomplete
+    or broken ones. flag: the flag that gave the folder.
     """
     if not checkpoint_dir:
         return None
@@ -40,7 +40,7 @@ def newest_checkpoint(checkpoint_dir, flag="checkpoint_dir"):
         known = [name for name in named if name in complete][::-1]
         order = known + sorted(complete.difference(known), key=step_of, reverse=True)
         newest, reasons = first_whole(checkpoint_dir, order)
-        if named == names_in_state(checkpoint_dir):  # else a training has saved another one meanwhile
+        if named == names_in_state(checkpoint_dir):  # otherwise a training has just saved another one
             break
     if newest:
         for reason in reasons:
@@ -48,21 +48,21 @@ def newest_checkpoint(checkpoint_dir, flag="checkpoint_dir"):
         if not known:
             say(f"{checkpoint_dir} has no readable file `checkpoint` that names its model: taking the newest, {newest}")
         elif named[-1] not in complete:
-            say("{} names {}, which is not there: taking {}".format(
-                os.path.join(checkpoint_dir, "checkpoint"), named[-1], newest))
+            state = os.path.join(checkpoint_dir, "checkpoint")
+            say(f"{state} names {named[-1]}, which is not there: taking {newest}")
         return os.path.join(checkpoint_dir, newest)
     if reasons:
-        raise UserError(f"{reasons[0]}, nor is there another one in {checkpoint_dir} that can: bring it back from a copy, or use another "
-                        f"--{flag}")
+        raise UserError(f"{reasons[0]}, and {checkpoint_dir} has no other one that can be read: restore it from a "
+                        f"copy, or use another --{flag}")
     foreign = sorted(parts - set(written_by_run(checkpoint_dir)))
     if foreign:
-        raise UserError(f"{checkpoint_dir} holds only parts of {foreign[-1]}: its .index and all of its .data files are needed; bring the "
-                        f"others, or use another --{flag}")
+        raise UserError(f"{checkpoint_dir} holds only parts of {foreign[-1]}: its .index and all of its .data files "
+                        f"are needed; add the missing ones, or use another --{flag}")
     return None
 
 
 def first_whole(checkpoint_dir, names):
-    """The first of the checkpoints that can be read, None if none can, and what is wrong with those before it."""
+    """The first of the checkpoints that can be read, or None; and what is wrong with those before it."""
     reasons = []
     for name in names:
         path = os.path.join(checkpoint_dir, name)
@@ -74,9 +74,9 @@ def first_whole(checkpoint_dir, names):
 
 
 def why_unreadable(path):
-    """What is wrong with a complete checkpoint, in words; None if all of it can be read, and has its checksum.
+    """What is wrong with a complete checkpoint, in words; None if all of it can be read and its checksums are right.
 
-    Raises UserError if a file may not be read at all.
+    Raises UserError if a file cannot be opened.
     """
     folder, name = os.path.split(path)
     files = sorted(os.path.join(folder, file) for file in os.listdir(folder or ".")
@@ -100,7 +100,7 @@ def why_unreadable(path):
 
 
 def with_newest(checkpoint_dir, use, flag="checkpoint_dir"):
-    """use(path) of the newest checkpoint in a folder; of the next one if a training has replaced it meanwhile."""
+    """use(path) of the newest checkpoint in a folder; if a training replaces it meanwhile, of the one that follows."""
     for last in range(TRIES)[::-1]:
         path = newest_checkpoint(checkpoint_dir, flag)
         try:
@@ -113,23 +113,23 @@ def with_newest(checkpoint_dir, use, flag="checkpoint_dir"):
 def check_folder(checkpoint_dir, flag="checkpoint_dir"):
     """Raise UserError if TensorFlow cannot keep checkpoints in a folder of that name, or it is a checkpoint itself."""
     if re.search(r"[][*?\\]", checkpoint_dir):
-        raise UserError(f"--{flag} {checkpoint_dir}: TensorFlow takes [ ] * ? and \\ for patterns, and would not find its "
-                        "checkpoints again; use a path without them")
+        raise UserError(f"--{flag} {checkpoint_dir}: TensorFlow treats [ ] * ? and \\ as patterns and would not find "
+                        "its checkpoints again; use a path without them")
     if os.path.exists(checkpoint_dir + ".index"):
-        raise UserError("--{} {} is one checkpoint: give its folder, {}".format(
-            flag, checkpoint_dir, os.path.dirname(checkpoint_dir) or "."))
+        folder = os.path.dirname(checkpoint_dir) or "."
+        raise UserError(f"--{flag} {checkpoint_dir} is one checkpoint: give its folder, {folder}")
 
 
 def check_loaded(load_dir, save_dir):
-    """Raise UserError if a training saves into a folder that holds a checkpoint, but begins with another or none."""
+    """Raise UserError if a training saves into a folder that holds a checkpoint, but starts from another or none."""
     load, save = map(newest_checkpoint, (load_dir, save_dir))
     if save and (not load or os.path.realpath(load) != os.path.realpath(save)):
-        raise UserError(f"{save_dir} holds a checkpoint that this training would not go on from: give DCGAN() the same "
-                        "checkpoint_dir, or train() another")
+        raise UserError(f"{save_dir} holds a checkpoint that this training would not continue from: give DCGAN() the "
+                        "same checkpoint_dir, or train() another")
 
 
 def find_checkpoints(checkpoint_dir):
-    """The names of the checkpoints in a folder, NAME-<step>: returns (the complete ones, those of which parts lack)."""
+    """The names of the checkpoints in a folder, NAME-<step>: returns (complete ones, ones with missing parts)."""
     found = {}
     for file in os.listdir(checkpoint_dir) if os.path.isdir(checkpoint_dir) else []:
         match = re.fullmatch(r"(.+-\d+)\.(index|data-\d+-of-(\d+))", file)
@@ -150,14 +150,14 @@ def names_in_state(checkpoint_dir):
         return []
     newest = state.model_checkpoint_path
     paths = [path for path in state.all_model_checkpoint_paths if path != newest] + [newest]
-    return [re.split(r"[/\\]", path)[-1] for path in paths]  # whatever system wrote it
+    return [re.split(r"[/\\]", path)[-1] for path in paths]  # Windows may have written it
 
 
 def written_by_run(checkpoint_dir):
-    """The names of the checkpoints that the folder's own run has written, as run.json has them."""
+    """The names of the checkpoints that the folder's own run has written, from run.json."""
     try:
         with open(os.path.join(checkpoint_dir, "run.json")) as file:
-            return json.load(file).get("checkpoints", names_in_state(checkpoint_dir))  # older ones do not say it
+            return json.load(file).get("checkpoints", names_in_state(checkpoint_dir))  # missing in older versions
     except (OSError, ValueError, AttributeError):
         return []
 
@@ -182,14 +182,15 @@ def model_sizes(checkpoint_dir):
 
 
 def sizes_in(checkpoint_dir, path):
-    """What model_sizes() returns, of the checkpoint at path, None if there is none."""
+    """What model_sizes() returns, for the checkpoint at path; None stands for no checkpoint."""
     if not path:
-        raise UserError(f"no checkpoint in {checkpoint_dir}: train a model first, or give its folder with --checkpoint_dir")
+        raise UserError(f"no checkpoint in {checkpoint_dir}: train a model first, or give its folder with "
+                        "--checkpoint_dir")
     return sizes_of(path, shapes_in(path))
 
 
 def sizes_of(path, shapes, flag="checkpoint_dir", without_d=False):
-    """The same of the shapes in a checkpoint, by name. without_d: it may lack D; then there is no df_dim."""
+    """The same, for the shapes in a checkpoint, by name. without_d: D may be missing; then there is no df_dim."""
     check_parents(path, shapes, flag)
     layers = sum(1 for name in shapes if re.fullmatch(r"generator/g_h\d+/w", name))
     try:
@@ -200,7 +201,8 @@ def sizes_of(path, shapes, flag="checkpoint_dir", without_d=False):
             sizes["df_dim"] = shapes["discriminator/d_h00_conv/biases"][0]
         return sizes
     except KeyError as error:
-        raise UserError(f"the checkpoint {path} is none of a whole DCGAN, it holds no {error.args[0]}: use another --{flag}") from None
+        raise UserError(f"the checkpoint {path} is not of a complete DCGAN, it has no {error.args[0]}: use another "
+                        f"--{flag}") from None
 
 
 def shapes_in(path, flag="checkpoint_dir"):
@@ -212,17 +214,17 @@ def shapes_in(path, flag="checkpoint_dir"):
 
 
 def check_graph():
-    """Raise UserError if the graph holds a DCGAN already: their variables would have the same names."""
+    """Raise UserError if the graph already has a DCGAN: their variables would have the same names."""
     if any(var.name.startswith(("generator/", "discriminator/")) for var in tf.global_variables()):
-        raise UserError("this graph holds a DCGAN already: make another one in a graph of its own, with "
+        raise UserError("this graph already has a DCGAN: make another one in a graph of its own, with "
                         "tf.Graph().as_default(), tf.Session() as sess:")
 
 
 class Saver(tf.train.Saver):
-    """Part 4's tf.train.Saver of all variables that there are now; before it restores a checkpoint it looks at it.
+    """Part 4's tf.train.Saver of all variables that exist now; it checks a checkpoint before it restores it.
 
-    max_to_keep: how many of the newest checkpoints stay. model: those variables that a checkpoint must hold, all if
-    not given; the others, Adam's and averages, may be absent, as they are from the checkpoints of 2017.
+    max_to_keep: how many of the newest checkpoints stay. model: the variables that a checkpoint must have, all if not
+    given; the others, Adam's and the averages, may be missing, as they are in the checkpoints of 2017.
     of_a_run: whether a training has made it.
     """
 
@@ -236,24 +238,26 @@ class Saver(tf.train.Saver):
     def compare(self, path):
         """Compare a checkpoint with the variables.
 
-        Returns (those of the optimizers that it does not hold; which one of the model it does not hold, or holds
-        with another shape, in words, or None). Raises UserError if it cannot be read, or is a parent's.
+        Returns (the missing variables that are not the model's, such as the optimizers'; None, or in words a variable
+        of the model that is missing or has another shape). Raises UserError if it cannot be read, or is of one of the
+        two programs that the tutorial is based on.
         """
         shapes = shapes_in(path)
         for var in self.variables:
             shape = shapes.get(var.op.name)
             if shape is None and var in self.model:
                 check_parents(path, shapes)
-                return [], f"the checkpoint {path} holds no {var.op.name}"
+                return [], f"the checkpoint {path} has no {var.op.name}"
             if shape is not None and shape != var.shape.as_list():
                 check_parents(path, shapes)
-                return [], f"{var.op.name} has the shape {shape} in the checkpoint {path}, but {var.shape.as_list()} in this model"
+                own = var.shape.as_list()
+                return [], f"{var.op.name} has the shape {shape} in the checkpoint {path}, but {own} in this model"
         return [var for var in self.variables if var.op.name not in shapes], None
 
     def restore(self, sess, path):
-        """Restore what the checkpoint holds; of what it lacks a line says so. Raises UserError if it does not fit.
+        """Restore what the checkpoint has; a line names what is missing. Raises UserError if it does not fit.
 
-        If a training has replaced it meanwhile, its successor is restored.
+        If a training replaces it meanwhile, the one that follows it is restored.
         """
         try:
             self.restore_one(sess, path)
@@ -270,14 +274,15 @@ class Saver(tf.train.Saver):
                             "or another --checkpoint_dir")
         if not absent:
             return super().restore(sess, path)
-        print(f" [*] {path} holds no {absent[0].op.name} (and {len(absent) - 1} more of the optimizers' or averages'): they start anew")
+        print(f" [*] {path} holds no {absent[0].op.name} (and {len(absent) - 1} more of the optimizers' or averages'): "
+              "they start anew")
         tf.train.Saver([var for var in self.variables if var not in absent]).restore(sess, path)
 
     def take_over(self, checkpoint_dir, name):
-        """Learn which checkpoints there are of those that this run has written, and remove what it left half done.
+        """Find which checkpoints of this run still exist, and remove what it left unfinished.
 
-        Left behind by a killed run are files half written, and checkpoints that the folder's state file does not know
-        (any more). What the run has not written itself stays: run.json says what it has.
+        A killed run leaves half-written files, and checkpoints that the folder's state file does not name, or no
+        longer. Files that the run has not written itself stay: run.json lists its own.
         """
         written, known = written_by_run(checkpoint_dir), names_in_state(checkpoint_dir)
         self.recover_last_checkpoints([os.path.join(checkpoint_dir, one) for one in known if one in written])
@@ -290,15 +295,22 @@ class Saver(tf.train.Saver):
 
 
 def check_parents(path, shapes, flag="checkpoint_dir"):
-    """Raise UserError if the checkpoint at path is a parent's. shapes: lists, by the names of its variables."""
+    """Raise UserError if the checkpoint at path is of a program that the tutorial is based on.
+
+    shapes: lists, by the names of its variables.
+    """
     found = parent(shapes)
     if found:
-        raise UserError("the checkpoint {} is one of {}: {}; no flag makes it fit, train a model or use another --{}"
-                        .format(path, *found, flag))
+        program, words = found
+        raise UserError(f"the checkpoint {path} is one of {program}: {words}; no flag makes it fit, train a model or "
+                        f"use another --{flag}")
 
 
 def parent(shapes):
-    """Whose checkpoint it is, and in what it differs from the tutorial's, both in words; None if it is no parent's."""
+    """The program that the tutorial is based on and that wrote a checkpoint, and how its networks differ, in words.
+
+    None if neither of the two wrote it.
+    """
     shapes = {re.sub("^(generator|discriminator)/", "", name): shape for name, shape in shapes.items()}
     layers = sorted({name.split("/")[0] for name in shapes})
     theirs = {"first": [layer for layer in layers if layer == "d_h0_conv"],
@@ -307,15 +319,15 @@ def parent(shapes):
     if not theirs["first"] or "g_h0_lin" not in layers:
         return None
     differ = [kind for kind in OURS if theirs[kind] != OURS[kind]]
-    words = "its D has {} where the tutorial's has {}".format(
-        *(", ".join(sum((of[kind] for kind in differ), [])) for of in (theirs, OURS)))
+    its_layers, our_layers = (", ".join(sum((of[kind] for kind in differ), [])) for of in (theirs, OURS))
+    words = f"its D has {its_layers} where the tutorial's has {our_layers}"
     if "g_h1_lin" in layers:
-        return CARPEDM20, words + ", and both networks are given a class besides (g_h1_lin)"
+        return CARPEDM20, words + ", and both networks also take a class as input (g_h1_lin)"
     filters = [shapes[f"g_h{i}/w"][3] for i in range(1, 9) if f"g_h{i}/w" in shapes]
     expected = [filters[0] // 8 * max(16 >> max(i, 1), 1) for i in range(len(filters))]
     if filters != expected:
-        words += ", its G {} filters where the tutorial's has {}".format(
-            *(", ".join(map(str, numbers)) for numbers in (filters, expected)))
+        its_filters, our_filters = (", ".join(map(str, numbers)) for numbers in (filters, expected))
+        words += f", its G has {its_filters} filters where the tutorial's has {our_filters}"
     if theirs["norms"] == OURS["norms"]:
         return BAMOS, words
     return (CARPEDM20 if theirs["linear"] == OURS["linear"] else f"{BAMOS} or {CARPEDM20}"), words

@@ -1,7 +1,7 @@
-"""What gantut_complete.py reads and writes beside pictures.
+"""What gantut_complete.py reads and writes besides pictures.
 
-Masks say which pixels of a picture are kept: made, or read from files; True = keep. The results get names of their
-own, and none takes the place of another file.
+Masks say which pixels of a picture are kept (True = keep); they are computed or read from files. Each result gets its
+own name, and none overwrites another file.
 """
 import collections
 import itertools
@@ -13,13 +13,13 @@ from PIL import Image, ImageOps
 
 from gantut.datasets import list_pictures
 from gantut.errors import UserError, check_outside, writing
-from gantut.images import ENDINGS, FORMATS, is_16_bit, read, reason
+from gantut.images import EXTENSIONS, FORMATS, is_16_bit, read, reason
 from gantut.seeding import file_number, random_state
 
 KINDS = ("random", "center", "left", "full", "grid", "lowres")
 RULE = "white (255) = keep, black (0) = fill in; if it is transparent somewhere, opaque = keep, transparent = fill in"
 TABLE, PLOT, FILM = "losses.csv", "losses.png", "film.gif"
-LONGEST = 235  # bytes of a result's name, of 255, for what is added to it
+LONGEST = 235  # bytes of a result's name; file systems allow 255, the rest is for what is added to the name
 
 
 def make_mask(kind, image_size, rng):
@@ -32,19 +32,19 @@ def make_mask(kind, image_size, rng):
         mask[quarter:image_size - quarter, quarter:image_size - quarter] = False
     elif kind == "left":
         mask[:, :half] = False
-    elif kind == "grid":  # one pixel in sixteen is left
+    elif kind == "grid":  # one pixel in sixteen is kept
         mask[:] = False
         mask[::4, ::4] = True
-    elif kind == "lowres":  # no pixel is left, but the averages of blocks are known
+    elif kind == "lowres":  # no pixel is kept, but the averages of blocks are known
         mask[:] = False
     return mask
 
 
 def find_masks(name, pictures, root, image_size, seed, crop=None):
-    """The masks of pictures, [N, image_size, image_size] of bools: of a kind, of a picture file, or of a folder's.
+    """The masks of pictures, [N, image_size, image_size] of bools. name: one of KINDS, a picture file, or a folder.
 
-    pictures: their paths, below root. crop: what makes a picture [h, w] fit the model, if pictures are cropped.
-    Raises UserError for a mask that is missing, or cannot be understood.
+    pictures: their paths, below root. crop: the function that crops a picture [h, w] for the model, if pictures are
+    cropped. Raises UserError for a mask that is missing or cannot be understood.
     """
     if name in KINDS:
         return np.array([make_mask(name, image_size, random_state(seed, "mask", file_number(path)))
@@ -54,19 +54,19 @@ def find_masks(name, pictures, root, image_size, seed, crop=None):
 
 
 def mask_files(name, pictures, root):
-    """The mask's file of each picture: one for all, or in a folder the one of the same path below it, or name.
+    """The mask's file for each picture: one file for all, or in a folder the file with the same path, or the same name.
 
-    A name alone counts only if no other picture has it. Masks of a kind have no files: [].
+    The name alone counts only if no other picture has it. Masks of one of KINDS have no files: [].
     """
     if name in KINDS:
         return []
     if os.path.isfile(name):
         return [name] * len(pictures)
     if not os.path.isdir(name):
-        raise UserError("no mask {}: give --mask {}, or a picture or folder of pictures: {}".format(
-            name, ", ".join(KINDS), RULE))
+        kinds = ", ".join(KINDS)
+        raise UserError(f"no mask {name}: give --mask {kinds}, or a picture or folder of pictures: {RULE}")
     by_path, by_name = collections.defaultdict(list), collections.defaultdict(list)
-    for path in list_pictures(name, [ending[1:] for ending in ENDINGS], say=False):
+    for path in list_pictures(name, [extension[1:] for extension in EXTENSIONS], say=False):
         by_path[stem(path, name)].append(path)
         by_name[os.path.basename(stem(path, name))].append(path)
     times = collections.Counter(os.path.basename(stem(path, root)) for path in pictures)
@@ -79,13 +79,13 @@ def mask_files(name, pictures, root):
         if not paths:
             raise UserError(f"no mask for {picture} in {name}: it needs one called {own}.png or .jpg")
         if len(paths) > 1:
-            raise UserError("two masks for {}: {} and {}; leave one".format(picture, *paths[:2]))
+            raise UserError(f"two masks for {picture}: {paths[0]} and {paths[1]}; remove one")
         found += paths
     return found
 
 
 def stem(path, root):
-    """A path below root without its ending; the name alone if it is root itself."""
+    """A path below root without its extension; the name alone if it is root itself."""
     return os.path.splitext(os.path.relpath(path, root) if path != root else os.path.basename(path))[0]
 
 
@@ -93,18 +93,18 @@ def read_mask(path, picture, image_size, crop=None):
     """Read one mask, by RULE: [image_size, image_size] of bools, True = keep. Raises UserError that names it."""
     try:
         values = brightness(path)
-        gray = ((values > 32) & (values < 223)).mean()  # as it was painted: scaling makes gray of fine patterns
+        gray = ((values > 32) & (values < 223)).mean()  # of the original: scaling would turn fine patterns gray
         if crop and values.shape != (image_size, image_size) and values.shape == read(picture).shape[:2]:
             values = crop(values)
         check_mask(values, gray, image_size)
     except Exception as error:  # whatever a broken file makes Pillow raise
-        raise UserError("the mask {} {}".format(path, error if isinstance(error, UserError) else "cannot be read: "
-                                                + reason(error))) from None
+        words = error if isinstance(error, UserError) else f"cannot be read: {reason(error)}"
+        raise UserError(f"the mask {path} {words}") from None
     return values > 127
 
 
 def brightness(path):
-    """What a mask's file says of each pixel: [h, w] in 0..255."""
+    """The opacity of a mask's file, or its brightness if it is opaque: [h, w] in 0..255."""
     with Image.open(path, formats=FORMATS) as image:
         is_16_bit(image)
         ImageOps.exif_transpose(image, in_place=True)
@@ -113,27 +113,31 @@ def brightness(path):
             if opacity.min() < 255:
                 return opacity
     rgb = read(path)
-    if np.ptp(rgb, axis=-1).max() > 32:  # of JPEG, less
+    if np.ptp(rgb, axis=-1).max() > 32:  # in a gray JPEG it is less
         raise UserError("is coloured: " + RULE)
     return rgb[:, :, 0]
 
 
 def check_mask(values, gray, image_size):
-    """Raise UserError for a mask [h, w] in 0..255 that keeps everything or nothing, or is gray in a large share."""
+    """Raise UserError for a mask [h, w] in 0..255 that keeps everything or nothing, or is largely gray."""
     if values.shape != (image_size, image_size):
-        raise UserError(f"is {values.shape[1]}x{values.shape[0]}, but the model's pictures are {image_size}x{image_size}: scale it to that, or with --is_crop give it its "
-                        "picture's size")
+        height, width = values.shape
+        raise UserError(f"is {width}x{height}, but the model's pictures are {image_size}x{image_size}: scale it to "
+                        "that, or with --is_crop give it the size of its picture")
     if (values > 127).all():
         raise UserError("keeps every pixel: " + RULE)
     if values.max() <= 127:
-        raise UserError(f"keeps no pixel, its brightest value is {values.max():.0f} of 255: {RULE}; to keep only averages, --mask "
-                        "lowres")
+        raise UserError(f"keeps no pixel, its brightest value is {values.max():.0f} of 255: {RULE}; to keep only "
+                        "averages, use --mask lowres")
     if gray > 0.25:
         raise UserError(f"is neither black nor white in {gray:.0%} of its pixels: {RULE}")
 
 
 def picture_names(files, root):
-    """What each picture is called: its path below root, / replaced, with the ending only if that alone tells two."""
+    """The name of each picture: its path below root, with / replaced.
+
+    It has the extension only if two pictures would otherwise have the same name.
+    """
     stems = [stem(path, root) for path in files]
     times = collections.Counter(stems)
     return [(one if times[one] == 1 else os.path.relpath(path, root).replace(".", "_")).replace(os.sep, "_")
@@ -141,15 +145,17 @@ def picture_names(files, root):
 
 
 def result_names(names):
-    """What the results of pictures are called: their names, as far as every file system takes them, each once."""
+    """The names of the results: those of the pictures, made valid for every file system, and all different."""
     names = ["".join("_" if unicodedata.category(c) in ("Cc", "Cs") else c for c in name) for name in names]
     return each_once([name.encode()[:LONGEST].decode(errors="ignore") for name in names], results, [PLOT])
 
 
 def each_once(names, results, taken=()):
-    """The names, numbered where a result would have the name of another's. results: the files of a name; taken: more.
+    """The names, with a number added where two results would have the same file name.
+
+    results: a function from a name to its files. taken: other names of files that must not be used.
     """
-    own = keys(*map(results, names))  # a number makes no picture's results pass for another's
+    own = keys(*map(results, names))  # a numbered name must not be another picture's own name
     taken, found = keys(taken), []
     for name in names:
         numbered = (f"{name}_{i}" for i in itertools.count(2))
@@ -164,12 +170,12 @@ def results(name):
 
 
 def keys(*lists):
-    """Names of files as file systems compare them that ignore the case and how accents are encoded."""
+    """Names of files, as they are compared by file systems that ignore case and the encoding of accents."""
     return {unicodedata.normalize("NFC", file.lower()) for files in lists for file in files}
 
 
 def check_apart(out_dir, files, root):
-    """Raise UserError if out_dir lies in root, where files are read, or where a linked folder there leads."""
+    """Raise UserError if out_dir lies in root, where the files are read, or in a folder that is linked there."""
     folders = {root} if files and os.path.isdir(root) else set()
     for path in files:
         while len(os.path.dirname(path)) > len(root):
@@ -180,17 +186,18 @@ def check_apart(out_dir, files, root):
 
 
 def try_to_write(out_dir, names, inputs):
-    """Raise UserError if a result cannot be written, or would take the place of an input or of what is no result."""
+    """Raise UserError if a result cannot be written, or would overwrite an input or a file that is not a result."""
     with writing(out_dir):
         os.makedirs(out_dir, exist_ok=True)
     paths = [os.path.join(out_dir, file) for file in [TABLE, PLOT, FILM, *itertools.chain(*map(results, names))]]
     there = [path for path in paths if os.path.lexists(path)]
-    read = {os.stat(path)[1:3] for path in inputs}  # inode and device, the same by whatever link
+    read = {os.stat(path)[1:3] for path in inputs}  # inode and device, the same through any link
     same = [path for path in there if os.path.exists(path) and os.stat(path)[1:3] in read]
     if same:
-        raise UserError(f"--out_dir {out_dir}: {same[0]} is read, and a result would be written over it; give another")
+        raise UserError(f"--out_dir {out_dir}: {same[0]} is an input, and a result would overwrite it; give another")
     if there and paths[0] not in there:
-        raise UserError(f"--out_dir {out_dir}: {there[0]} is there, and from no completion ({TABLE} is not there); give another")
+        raise UserError(f"--out_dir {out_dir}: {there[0]} exists and is not from a completion ({TABLE} is not there); "
+                        "give another")
     with writing(out_dir):
         for path in paths:
             open(path, "ab").close()

@@ -1,4 +1,4 @@
-"""What a user sees: stdout and stderr that end no training, and how far it is, on a terminal or in a notebook."""
+"""What a user sees: stdout and stderr that never end a training, and its progress, on a terminal or in a notebook."""
 import html
 import os
 import sys
@@ -10,7 +10,7 @@ SECONDS = 0.25  # between two changes of the bar
 
 
 def reopen_closed():
-    """Open what is closed of stdin, stdout and stderr: else the next files that are opened would take their places."""
+    """Open stdin, stdout and stderr if they are closed: the next files to be opened would get their numbers."""
     for fd in (0, 1, 2):
         try:
             os.fstat(fd)
@@ -19,23 +19,23 @@ def reopen_closed():
 
 
 def protect():
-    """From now on a stream that cannot be written to is given up, and the other one says so.
+    """From now on, if a stream cannot be written to, it is no longer used, and a line on the other stream says so.
 
-    Letters that it cannot show are escaped. The streams of a notebook stay what they are.
+    Characters that it cannot show are escaped. The streams of a notebook are not changed.
     """
     closed = [name for name in ("stdout", "stderr") if getattr(sys, name) is None]
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name) or open(os.devnull, "w")
         if hasattr(stream, "reconfigure") and not isinstance(stream, Stream):
-            stream.reconfigure(line_buffering=True, errors="backslashreplace")  # also in a pipe, a line is seen at once
+            stream.reconfigure(line_buffering=True, errors="backslashreplace")  # a line is seen at once, also in a pipe
             setattr(sys, name, Stream(stream, name))
     for name in closed:
-        print(f" [!] {name} is closed: going on without",
+        print(f" [!] {name} is closed: continuing without it",
               file=sys.stderr if name == "stdout" else sys.stdout)
 
 
 class Stream:
-    """A text stream whose errors end nothing. name: stdout or stderr. failed: whether there has been one."""
+    """A text stream whose errors are not raised. name: stdout or stderr. failed: whether there has been an error."""
 
     failed = False
 
@@ -54,10 +54,10 @@ class Stream:
         except OSError as error:
             self.failed = True
             nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self.stream.fileno())  # where what is still buffered goes, and all that comes
+            os.dup2(nowhere, self.stream.fileno())  # discards what is buffered and all that follows
             os.close(nowhere)
             other = sys.stderr if self.name == "stdout" else sys.stdout
-            print(f" [!] {self.name} cannot be written to ({error.strerror}): going on without", file=other)
+            print(f" [!] {self.name} cannot be written to ({error.strerror}): continuing without it", file=other)
             return None
 
     def __getattr__(self, name):
@@ -65,12 +65,13 @@ class Stream:
 
 
 def in_notebook():
-    """Whether the process is a notebook's kernel, which lives on."""
+    """Whether the process is a notebook's kernel, which keeps running."""
     return "ipykernel" in sys.modules
 
 
 class ProgressBar:
-    """How far a training is: on a terminal a bar with images/s and the time left, elsewhere the tutorial's lines."""
+    """The progress of a training: on a terminal a bar with images/s and the time left, elsewhere the tutorial's lines.
+    """
 
     def __init__(self, done, total, batch_size):
         self.batch_size = batch_size
@@ -78,7 +79,7 @@ class ProgressBar:
                         disable=None, dynamic_ncols=True)
 
     def report(self, where, when, losses):
-        """Report one step. losses: in words, or None if this step's are not looked at."""
+        """Report one step. losses: in words, or None if they were not computed in this step."""
         if self.bar.disable:
             if losses:
                 print(f"{where} {when}, {losses}")
@@ -93,7 +94,7 @@ class ProgressBar:
         self.bar.write(line, file=sys.stdout)
 
     def picture(self, path):
-        """Samples have been written into a file: a terminal shows none."""
+        """Samples have been written to a file; a terminal does not show them."""
 
     def __enter__(self):
         return self
@@ -103,7 +104,7 @@ class ProgressBar:
 
 
 class InPlace:
-    """ProgressBar of a notebook: a bar with the losses and the time left, a line and a picture, each in its place."""
+    """ProgressBar of a notebook: a bar with losses and the time left, a line and a picture, each updated in place."""
 
     def __init__(self, done, total, batch_size):
         from IPython.display import display
@@ -113,7 +114,7 @@ class InPlace:
         self.bar, self.line, self.image = (display(nothing, raw=True, display_id=True) for nothing in [text("")] * 3)
 
     def report(self, where, when, losses):
-        """Report one step. losses: in words, or None if this step's are not looked at."""
+        """Report one step. losses: in words, or None if they were not computed in this step."""
         self.done += 1
         self.losses = losses or self.losses
         self.words = f"{where} {self.losses}"
@@ -129,11 +130,11 @@ class InPlace:
         self.bar.update({**text(words), "text/html": f"{bar}<pre>{html.escape(words)}</pre>"}, raw=True)
 
     def write(self, line):
-        """Show a line, in the place of the one before."""
+        """Show a line instead of the one before."""
         self.line.update(text(line), raw=True)
 
     def picture(self, path):
-        """Show the samples that have been written into a file."""
+        """Show the samples that have been written to a file."""
         with open(path, "rb") as file:
             self.image.update({**text(path), "image/png": file.read()}, raw=True)
 
@@ -149,7 +150,7 @@ def text(words):
 
 
 def Progress(done, total, batch_size):
-    """For train(config), as config.progress: in a notebook InPlace, elsewhere the console's ProgressBar.
+    """For train(config), as config.progress: InPlace in a notebook, the console's ProgressBar elsewhere.
 
     done and total are the training's steps, of batch_size images each.
     """

@@ -1,4 +1,4 @@
-"""Which files are the pictures of a data set: its folder, what counts in it, whether there are enough."""
+"""Which files are the pictures of a data set: its folder, which files count, whether there are enough."""
 import collections
 import os
 import sys
@@ -6,17 +6,17 @@ import sys
 import numpy as np
 
 from gantut.errors import UserError, printable
-from gantut.images import ENDINGS
+from gantut.images import EXTENSIONS
 from gantut.paths import place
 
 DATA = place("data")
 SYSTEM = {"@eadir", "@recycle", "@tmp", "@__thumb", "#recycle", "#snapshot", "~snapshot", "@snapshot", "@sharesnap",
           "@recently-snapshot", "__macosx", "$recycle.bin", "lost+found",
-          "system volume information"}  # of NAS boxes, macOS, Windows, Linux: thumbnails, copies, what was deleted
+          "system volume information"}  # of NAS boxes, macOS, Windows, Linux: thumbnails, copies, deleted files
 
 
 def find_dataset(name):
-    """Return the folder called name, or else the one of that name under data/, here or the project's.
+    """Return the folder called name, or otherwise the one of that name in data/, here or in the project.
 
     Raises UserError if there is none.
     """
@@ -25,49 +25,51 @@ def find_dataset(name):
         if os.path.isdir(folder):
             return folder
     if os.path.isfile(path):
-        what = "one picture" if path.lower().endswith(ENDINGS) else "a file: unpack it, if it is an archive"
+        what = "one picture" if path.lower().endswith(EXTENSIONS) else "a file: unpack it, if it is an archive"
         raise UserError(f"--dataset {name} is {what}; give a folder of pictures")
     here = sorted(entry.name for entry in os.scandir(DATA) if entry.is_dir()) if os.path.isdir(DATA) else []
-    raise UserError("no folder {}, and none of that name under {}: give --dataset a folder of pictures{}".format(
-        name, DATA, f" (try --dataset {here[0]})" if here else ""))
+    hint = f" (try --dataset {here[0]})" if here else ""
+    raise UserError(f"no folder {name}, and none of that name under {DATA}: give --dataset a folder of pictures{hint}")
 
 
 def list_pictures(root, extensions, say=True):
-    """The sorted paths of the pictures below a folder: the regular files with one of the extensions, in any case.
+    """The sorted paths of the pictures below a folder: the regular files with one of the extensions.
 
-    Hidden files are left out, and hidden folders and those of a system (.ipynb_checkpoints, @eaDir, __MACOSX, ...).
-    Linked folders are followed; no folder is read twice. say: how many files are left out, and why, in one line on
-    stderr, if any. Raises UserError if a folder cannot be read.
+    Upper and lower case are the same. Hidden files, hidden folders and system folders (.ipynb_checkpoints, @eaDir,
+    __MACOSX, ...) are left out. Linked folders are followed; no folder is read twice. say: print one line on stderr
+    that says how many files are left out, and why, if any. Raises UserError if a folder cannot be read.
     """
-    endings = tuple("." + extension for extension in extensions)
+    extensions = tuple("." + extension for extension in extensions)
     found, others, left_out = [], collections.Counter(), collections.Counter()
     folders, links, seen = [root], [], set()
     while folders or links:
         folder = folders.pop() if folders else links.pop(0)  # links last: a folder's own path comes before them
         for entry in read_folder(folder, seen):
-            if os.path.isdir(entry) if entry.is_symlink() else entry.is_dir():  # isdir() bears what leads in circles
+            if os.path.isdir(entry) if entry.is_symlink() else entry.is_dir():  # isdir() raises nothing for link cycles
                 if entry.name.startswith(".") or entry.name.lower() in SYSTEM:
                     left_out["hidden or system folder(s)"] += 1
                 else:
                     (links if entry.is_symlink() else folders).append(entry.path)
             elif entry.name.startswith("."):
                 left_out["hidden file(s)"] += 1
-            elif not entry.name.lower().endswith(endings):
-                others[os.path.splitext(entry.name)[1].lower() or "no ending"] += 1
+            elif not entry.name.lower().endswith(extensions):
+                others[os.path.splitext(entry.name)[1].lower() or "no extension"] += 1
             elif not (entry.is_file(follow_symlinks=False) or os.path.isfile(entry)):
-                left_out["that are no files (pipes, broken links)"] += 1
+                left_out["that are not regular files (pipes, broken links)"] += 1
             else:
                 found.append(entry.path)
     if say and found and (others or left_out):
         words = [f"{n} {what}" for what, n in left_out.items()]
         words += [f"{others.total()} of other kinds: {count(others)}"] if others else []
-        print(printable(" [!] {} pictures in {}; left out: {}".format(len(found), root, ", ".join(words))),
-              file=sys.stderr)
+        print(printable(f" [!] {len(found)} pictures in {root}; left out: {', '.join(words)}"), file=sys.stderr)
     return sorted(found)
 
 
 def read_folder(folder, seen):
-    """The entries of a folder, sorted; none if it was seen before or is not there. Raises UserError otherwise."""
+    """The entries of a folder, sorted; none if it was read before or does not exist.
+
+    Raises UserError if it cannot be read.
+    """
     try:
         status = os.stat(folder)
         if (status.st_dev, status.st_ino) in seen:
@@ -80,20 +82,22 @@ def read_folder(folder, seen):
         raise UserError(f"cannot read the folder {folder}: {error.strerror}") from None
 
 
-def count(endings):
-    return ", ".join("{} ({})".format(*pair) for pair in endings.most_common(5))
+def count(extensions):
+    return ", ".join(f"{extension} ({n})" for extension, n in extensions.most_common(5))
 
 
 def check_number(files, root, batch_size=1, train_size=np.inf, replicas=1):
-    """Raise UserError unless there are pictures, and enough for a batch of each replica. root: where they should be."""
+    """Raise UserError unless there are pictures, and enough for a batch on each replica. root: where they should be."""
     if not files:
-        endings = collections.Counter(
-            os.path.splitext(name)[1].lower() or "no ending" for _, _, names in os.walk(root) for name in names)
-        raise UserError("no pictures in {}: files that end in {} count, in subfolders too; found {}".format(
-            root, " ".join(ENDINGS), count(endings) or "no files at all"))
+        found = count(collections.Counter(
+            os.path.splitext(name)[1].lower() or "no extension" for _, _, names in os.walk(root) for name in names))
+        raise UserError(f"no pictures in {root}: files that end in {' '.join(EXTENSIONS)} count, in subfolders too; "
+                        f"found {found or 'no files at all'}")
     batches = f"one batch of {batch_size}" if replicas == 1 else f"{replicas} batches of {batch_size}"
     if train_size < batch_size * replicas:
-        raise UserError(f"--train_size {train_size:g} is less than {batches}: use --batch_size {train_size // replicas:g} or less")
+        most = f"{train_size // replicas:g}"
+        raise UserError(f"--train_size {train_size:g} is less than {batches}: use --batch_size {most} or less")
     if len(files) < batch_size * replicas:
-        raise UserError(f"{len(files)} picture(s) in {root} are fewer than {batches}: use --batch_size {len(files) // replicas} or less, or add "
-                        "pictures")
+        most = len(files) // replicas
+        raise UserError(f"{len(files)} picture(s) in {root} are fewer than {batches}: use --batch_size {most} or less, "
+                        "or add pictures")

@@ -1,7 +1,7 @@
-"""The networks on several devices of a machine: every one draws and judges a batch of its own.
+"""The networks on several devices of a machine: on each device, G draws and D judges a batch of its own.
 
-The gradients are then those of all batches' mean, and the moving averages of batch norm move towards the mean of the
-devices' statistics. A step takes the pictures and the noise that one device with the batches' sum would take.
+The gradients are those of the mean over all batches, and the moving averages of batch norm move towards the mean of the
+devices' statistics. A step takes the same pictures and noise as one device would with all batches together.
 """
 import contextlib
 from functools import partial
@@ -13,7 +13,7 @@ from gantut.fused_step import check_class, in_use, move_again
 
 
 def find_devices(flags, config):
-    """The names of the devices that the trainer's flags ask for, if several. config: the session's tf.ConfigProto."""
+    """The names of the devices, if the trainer's flags ask for several. config: the session's tf.ConfigProto."""
     if flags.num_devices > 1 or flags.num_gpus > 1:
         config.inter_op_parallelism_threads = 0  # the devices work at the same time
     if flags.num_devices > 1:
@@ -23,15 +23,14 @@ def find_devices(flags, config):
         return []
     found = len(tf.config.list_physical_devices("GPU"))
     if found < flags.num_gpus:
-        raise UserError(f"--num_gpus {flags.num_gpus}, but TensorFlow sees {found} here: see nvidia-smi, pip install '.[gpu]', and "
-                        "docs/when-it-does-not-work.md"
-                        )
-    config.allow_soft_placement = True  # what GPUs cannot do is done by the CPU
+        raise UserError(f"--num_gpus {flags.num_gpus}, but TensorFlow sees {found} here: see nvidia-smi, pip install "
+                        "'.[gpu]', and docs/when-it-does-not-work.md")
+    config.allow_soft_placement = True  # operations that have no GPU version run on the CPU
     return [f"/GPU:{i}" for i in range(flags.num_gpus)]
 
 
 def on_devices(DCGAN, devices):
-    """A DCGAN whose networks run on several devices of this process, on each for its part of the batch."""
+    """A DCGAN whose networks run on several devices of this process, each on its part of the batch."""
     check_class(DCGAN)
 
     class DevicesDCGAN(DCGAN):
@@ -48,9 +47,9 @@ def on_devices(DCGAN, devices):
 
 
 def on_each(devices, network, x, bns, train):
-    """Apply a network to x [N, ...] in parts; returns its results of all parts, each [N, ...].
+    """Apply a network to x [N, ...] in parts, one part per device; returns its joined results, each [N, ...].
 
-    bns: what it may normalise with; if train, their moving averages take one step towards the mean over the devices.
+    bns: the network's batch norms; if train, their moving averages take one step towards the mean over the devices.
     """
     n, size = len(devices), tf.shape(x)[0]
     parts = tf.split(x, [(size + i) // n for i in range(n)], num=n)
@@ -67,10 +66,10 @@ def on_each(devices, network, x, bns, train):
 
 @contextlib.contextmanager
 def not_moving(bns):
-    """A context in which the moving averages do not follow what one device alone has seen."""
+    """A context in which the moving averages do not follow the statistics of a single device."""
     if not all(hasattr(bn, "move") for bn in bns):
-        raise UserError("several devices move the averages of batch norm by its move(), which this batch_norm has "
-                        "not: train on one, or add it as gantut_datafuncs.py has it")
+        raise UserError("several devices move the averages of batch norm with its move(), which this batch_norm does "
+                        "not have: train on one device, or add it as in gantut_datafuncs.py")
     before = [vars(bn).get("move") for bn in bns]
     for bn in bns:
         bn.move = lambda mean, variance: tf.no_op()
@@ -85,7 +84,7 @@ def not_moving(bns):
 
 
 def move_to_mean(bn, of_devices, train):
-    """An op: if train, one step towards the mean of the devices' (mean, variance), which bn then has."""
+    """An op: if train, one step towards the mean of the devices' (mean, variance). Sets bn.mean and bn.variance."""
     bn.mean, bn.variance = (tf.add_n(values) / len(values) for values in zip(*of_devices))
     moved = tf.cond(tf.convert_to_tensor(train), lambda: move_again(bn), tf.no_op)
     with tf.control_dependencies([moved]):

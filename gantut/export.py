@@ -1,10 +1,10 @@
-"""A trained network for other runtimes, and two HTML pages that need no network: one that draws, and the quiz.
+"""A trained network for other runtimes, and two HTML pages that work offline: one that draws, and the quiz.
 
-A SavedModel, an ONNX file or a TensorFlow Lite file holds one network and its numbers: gantut_sample.py --mode export
-hands over the class and the numbers; docs/export.md says how to load what it writes. Both networks map images as
-[0, 1], so that what the generator returns can be given to the discriminator as it is.
---mode page: page.html holds the generator, and computes with TensorFlow.js, which lies in tfjs/ with its licence.
---mode quiz: real or fake? quiz.html holds its pictures.
+A SavedModel, an ONNX file or a TensorFlow Lite file contains one network and its numbers: gantut_sample.py --mode
+export passes the class and the numbers; docs/export.md says how to load the file. Both networks use images in [0, 1],
+so that the generator's output can be given to the discriminator as it is.
+--mode page: page.html contains the generator and computes with TensorFlow.js, which is in tfjs/ with its licence.
+--mode quiz: real or fake? quiz.html contains its pictures.
 """
 import base64
 import html
@@ -27,25 +27,25 @@ from tensorflow.python.eager.context import eager_mode
 from gantut.errors import UserError, all_whole, write_whole, writing
 from gantut.seeding import random_state
 
-FORMATS = {"saved_model": "export", "onnx": "export.onnx", "tflite": "export.tflite"}  # and where to, if not told
-OPSET = 17  # of ONNX, from 2022: what the runtimes of today and those of some years ago read
+FORMATS = {"saved_model": "export", "onnx": "export.onnx", "tflite": "export.tflite"}  # with the default of --out
+OPSET = 17  # of ONNX, from 2022: runtimes of today and of some years ago read it
 HERE = os.path.dirname(os.path.abspath(__file__))
 LIBRARY = ["tf-core.es2017.min.js", "tf-backend-wasm.es2017.min.js", "tf-backend-webgl.es2017.min.js"]
 DIRECTIONS = 6  # sliders
-LOOKS = 4000  # z by which the directions are found
+LOOKS = 4000  # z from which the directions are computed
 
 
 def export_network(DCGAN, sizes, numbers, network, form, out):
-    """Write one network of a model, batch norm in evaluation mode, to out; any number of images a call.
+    """Write one network of a model to out, with batch norm in evaluation mode; it takes any number of images at once.
 
     DCGAN: the class. sizes: its arguments. numbers: arrays by the names of its variables. network: "G" maps z, float32
-    [N, z_dim] in [-1, 1], to images, float32 [N, size, size, c_dim] in [0, 1]; "D" maps images to probability and
-    logits, [N, 1], of being real. form: one of FORMATS. Raises UserError if out cannot be written, or is there already
-    and a SavedModel, or if a package is not installed.
+    [N, z_dim] in [-1, 1], to images, float32 [N, size, size, c_dim] in [0, 1]; "D" maps images to the probability of
+    being real and its logits, [N, 1]. form: one of FORMATS. Raises UserError if out cannot be written, or already
+    exists and a SavedModel is asked for, or if a package is not installed.
     """
     if form == "saved_model" and os.path.lexists(out) and not (os.path.isdir(out) and not os.listdir(out)):
         raise UserError(f"cannot write {out}: it exists already; remove it, or give another --out")
-    for converter in ("absl", "tf2onnx"):  # they would tell every step
+    for converter in ("absl", "tf2onnx"):  # they would log every step
         logging.getLogger(converter).setLevel(logging.WARNING)
     with tf.Graph().as_default() as graph, tf.Session() as sess:
         dcgan = frozen(DCGAN, numbers)(sess, **sizes)
@@ -61,7 +61,7 @@ def export_network(DCGAN, sizes, numbers, network, form, out):
 
 
 def signature(dcgan, network):
-    """What a network takes and what it returns: two dicts of tensors by name."""
+    """The inputs and outputs of a network: two dicts of tensors by name."""
     if network == "G":
         z = tf.placeholder(tf.float32, [None, dcgan.z_dim], name="z")
         return {"z": z}, {"images": tf.identity((dcgan.generator(z) + 1) / 2, name="images")}
@@ -74,12 +74,12 @@ def tflite_model(sess, inputs, outputs):
     """The bytes of a TensorFlow Lite model, whose signature serving_default has the names of inputs and outputs."""
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.simple_save(sess, folder + "/model", inputs, outputs)
-        with eager_mode():  # else it is the converter of TensorFlow 1, which leaves the signature out
+        with eager_mode():  # otherwise it is the converter of TensorFlow 1, which leaves the signature out
             return tensorflow.lite.TFLiteConverter.from_saved_model(folder + "/model").convert()
 
 
 def onnx_model(graph, inputs, outputs):
-    """The bytes of an ONNX model, whose tensors are called as in inputs and outputs."""
+    """The bytes of an ONNX model, whose tensors have the names of inputs and outputs."""
     try:
         from tf2onnx.convert import from_graph_def
     except ImportError as error:
@@ -93,7 +93,7 @@ def onnx_model(graph, inputs, outputs):
 
 
 def frozen(DCGAN, numbers):
-    """A DCGAN with numbers as constants in place of variables, in evaluation mode: for one network."""
+    """A DCGAN in evaluation mode with numbers as constants instead of variables: for one network."""
 
     class FrozenDCGAN(DCGAN):
         def build_model(self):
@@ -116,7 +116,7 @@ def frozen(DCGAN, numbers):
 
 
 def frozen_norm(bn):
-    """A batch_norm's evaluation mode alone: no updates, which constants could not take."""
+    """Only the evaluation mode of a batch_norm: constants cannot be updated."""
 
     def normalise(x, train):
         with tf.variable_scope(bn.name):
@@ -130,7 +130,7 @@ def frozen_norm(bn):
 def make_page(numbers, epsilon, seed):
     """The page, as a str, for a generator's numbers, {name of the variable: array}.
 
-    epsilon: of its batch norm. seed: face i of the page is sample i of this seed.
+    epsilon: of its batch norm. seed: face i on the page is sample i of this seed.
     """
     layers = fold(numbers, epsilon)
     matrix, bias = layers[0]
@@ -144,7 +144,7 @@ def make_page(numbers, epsilon, seed):
 
 
 def fold(numbers, epsilon):
-    """The generator's layers in evaluation mode, batch norm folded into what is before it.
+    """The generator's layers in evaluation mode, with batch norm folded into the layer before it.
 
     Returns a list of (weights, biases), float32: first [z_dim, 4 * 4 * channels], then [5, 5, channels out, in].
     """
@@ -160,17 +160,17 @@ def fold(numbers, epsilon):
                 "beta", "gamma", "moving_mean", "moving_variance"))
             scale = gamma / np.sqrt(variance + epsilon)
             shift = beta - mean * scale
-            times = len(b) // len(scale)  # the first layer has each channel at 4 x 4 places
+            times = len(b) // len(scale)  # the first layer has each channel at 4 x 4 positions
             w = w * (np.tile(scale, times) if i == 0 else scale[:, np.newaxis])
             b = b * np.tile(scale, times) + np.tile(shift, times)
         layers.append((np.float32(w), np.float32(b)))
 
 
 def directions(matrix, bias, rng):
-    """The directions of z along which the first layer's result varies most: [DIRECTIONS, z_dim], the first the most.
+    """The directions of z along which the first layer's output varies most: [DIRECTIONS, z_dim], the strongest first.
 
-    As GANSpace finds them (Härkönen et al. 2020, arXiv 2004.02546): the principal components of the results over many
-    z, carried back to z by least squares. Each is as long as its component's standard deviation is in z.
+    As in GANSpace (Härkönen et al. 2020, arXiv 2004.02546): the principal components of the outputs over many z,
+    mapped back to z by least squares. The length of each is the standard deviation of its component in z.
     """
     z = np.float32(rng.uniform(-1, 1, [LOOKS, len(matrix)]))
     results = np.maximum(z @ matrix + bias, 0)
@@ -187,8 +187,9 @@ def encode(array, dtype):
 
 
 def script(text):
-    """A script for the page; the line that names a file for debuggers would make them ask for it."""
-    return "<script>{}</script>".format(re.sub("//# sourceMappingURL=.*", "", text).strip())
+    """A script for the page, without the line that makes debuggers ask for another file."""
+    text = re.sub("//# sourceMappingURL=.*", "", text).strip()
+    return f"<script>{text}</script>"
 
 
 def read(name):
@@ -201,10 +202,10 @@ def read_bytes(name):
 
 
 def make_quiz(real, fake, rng):
-    """The page, as a str, that asks for each picture whether it is real, in an order drawn from rng.
+    """The page, as a str, that asks for each picture whether it is real, in a random order from rng.
 
-    real, fake: uint8 [N, h, w, 1 or 3]. The answers stand in the page only in code (base64), so that neither its
-    text nor its structure tells them before the player has answered.
+    real, fake: uint8 [N, h, w, 1 or 3]. The answers are encoded (base64), so that neither the page's text nor its
+    structure shows them before the player has answered.
     """
     pictures = [*real, *fake]
     truth = "r" * len(real) + "f" * len(fake)
@@ -216,13 +217,13 @@ def make_quiz(real, fake, rng):
 
 
 def data_uri(picture):
-    """A picture, uint8 [h, w, 1 or 3], as the address of a PNG that it contains itself."""
+    """A picture, uint8 [h, w, 1 or 3], as a data URI of a PNG."""
     file = io.BytesIO()
     Image.fromarray(np.squeeze(picture, 2) if picture.shape[2] == 1 else picture).save(file, "PNG")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
 def chances(n):
-    """For each score 0..n, the chance that mere guessing, 50 % each time, reaches it or more (binomial, exact)."""
+    """For each score 0..n, the probability of reaching it or more by guessing, 50 % each time (binomial, exact)."""
     ways = [math.comb(n, k) for k in range(n + 1)]
     return [sum(ways[k:]) / 2**n for k in range(n + 1)]

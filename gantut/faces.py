@@ -1,7 +1,7 @@
-"""The faces in a picture, found by mtcnn, and crops in which eyes and mouth lie at given places.
+"""The faces in a picture, found by mtcnn, and crops with eyes and mouth at given places.
 
-Pictures are uint8 arrays [height, width, 3]. Places in a picture are (x, y) in its pixels, the corner of the first
-pixel being (0, 0); places in a crop are fractions of it. "left" and "right" are the picture's.
+Pictures are uint8 arrays [height, width, 3]. Places in a picture are (x, y) in pixels, with (0, 0) at the corner of the
+first pixel; places in a crop are fractions of it. "left" and "right" are as seen in the picture.
 """
 import collections
 import math
@@ -12,20 +12,20 @@ from scipy.ndimage import affine_transform
 
 from gantut.images import to_uint8
 
-SMALLEST = 20  # pixels of a face below which mtcnn finds nothing, and of a picture below which it is not asked
-LOOK_AGAIN, UPRIGHT = 160, np.array([[.4, .3], [.6, .3], [.41, .52], [.59, .52]])  # crop for a second look
-FACE = .22, .11, .77, .66  # left, top, right, bottom of the face in it
+SMALLEST = 20  # pixels: mtcnn finds no smaller faces, and is not used on smaller pictures
+LOOK_AGAIN, UPRIGHT = 160, np.array([[.4, .3], [.6, .3], [.41, .52], [.59, .52]])  # the crop for look_again()
+FACE = .22, .11, .77, .66  # left, top, right, bottom of the face in that crop
 
 Face = collections.namedtuple("Face", "box confidence points")  # [x, y, width, height], 0 to 1, [4, 2]
 
 
 def template_places(template):
-    """The places that a template names as "x,y x,y ...": [n, 2]. Raises ValueError if they are no numbers."""
+    """The places in a template "x,y x,y ...": [n, 2]. Raises ValueError if they are not numbers."""
     return np.array([pair.split(",") for pair in template.split()], float)
 
 
 def similarity(points, places):
-    """The turn, scale and shift that take `points` [n, 2] nearest to `places` [n, 2] in the least-squares sense.
+    """The rotation, scale and shift that move `points` [n, 2] nearest to `places` [n, 2], by least squares.
 
     Returns complex (a, b): with x + iy for a point, its place is a * point + b.
     """
@@ -35,9 +35,10 @@ def similarity(points, places):
 
 
 def cut(picture, a, b, size):
-    """The crop, uint8 [size, size, 3], whose fractions are a * (x + iy) + b; beyond the picture's edge it is mirrored.
+    """The crop, uint8 [size, size, 3], in which the point x + iy of the picture lies at the fraction a * (x + iy) + b.
 
-    Each pixel of the crop is the mean of as many samples as the picture has pixels there, so that nothing aliases.
+    Beyond its edge the picture is mirrored. Each pixel of the crop is the mean of as many samples as the picture has
+    pixels there, to avoid aliasing.
     """
     k = max(1, math.ceil(1 / abs(a) / size))  # pixels of the picture, or samples, along a pixel of the crop
     n = size * k
@@ -59,7 +60,7 @@ def centre_square(picture, size):
 
 
 def padded(picture, size):
-    """The whole picture, scaled, in the middle of black: uint8 [size, size, 3]."""
+    """The whole picture, scaled and centred on black: uint8 [size, size, 3]."""
     h, w = picture.shape[:2]
     tall, wide = (max(1, round(size * length / max(h, w))) for length in (h, w))
     small = Image.fromarray(picture).resize((wide, tall), Image.Resampling.BOX if max(h, w) > size else
@@ -70,9 +71,9 @@ def padded(picture, size):
 
 
 class Finder:
-    """Finds faces with mtcnn, on a copy of the picture scaled down to `look_size` pixels if it is larger.
+    """Finds faces with mtcnn, in a copy of the picture scaled down to `look_size` pixels if it is larger.
 
-    Unless all faces are wanted, the first look is at a copy so small that the smallest face to take is still found.
+    Unless all faces are wanted, it first searches a copy that is just large enough to find the smallest allowed face.
     """
 
     def __init__(self, look_size, min_face, min_confidence, all_faces=False):
@@ -89,7 +90,7 @@ class Finder:
         self.first = 1 if all_faces else min(1, 1.25 * SMALLEST / max(min_face, SMALLEST))
 
     def __call__(self, picture):
-        """The faces in a picture, the largest first, and why there are none, if so."""
+        """The faces in a picture, the largest first; and the reason, if there are none."""
         h, w = picture.shape[:2]
         full = min(1, self.look_size / max(h, w))
         for scale in sorted({min(full, self.first), full}):
@@ -99,7 +100,7 @@ class Finder:
         return [], why_not
 
     def look(self, picture, scale):
-        """What __call__() returns, from one look at the picture scaled by `scale`."""
+        """What __call__() returns, from one search in the picture scaled by `scale`."""
         h, w = picture.shape[:2]
         size = round(w * scale), round(h * scale)
         if min(size) < SMALLEST:
@@ -117,9 +118,9 @@ class Finder:
         return sure, "" if sure else f"confidence {max(face.confidence for face in large):.3f}"
 
     def look_again(self, picture, face):
-        """The face with its points found again where it stands upright: mtcnn misplaces those of a turned head.
+        """The face with its points found again after it is rotated upright: mtcnn misplaces those of a turned head.
 
-        Its last network alone is asked, as it is known where the face is.
+        Only mtcnn's last network is used, since it is known where the face is.
         """
         a, b = similarity(face.points, UPRIGHT)
         pixels = (np.float32(cut(picture, a, b, LOOK_AGAIN)) - 127.5) / 128
@@ -131,6 +132,6 @@ class Finder:
 
 
 def as_face(row, scale):
-    """One row of mtcnn's answer, image, box, confidence, five x, five y, in a picture scaled by `scale`, as a Face."""
+    """A row of mtcnn's result (image, box, confidence, five x, five y) in a picture scaled by `scale`, as a Face."""
     points = np.stack([row[6:11], row[11:16]], axis=1)[[0, 1, 3, 4]]  # without the nose
     return Face(row[1:5] / scale, float(row[5]), points / scale)

@@ -1,4 +1,4 @@
-"""The flags beyond Part 5's own, each defined once: several scripts share some, and train() has them by default."""
+"""The flags beyond Part 5's own, each defined once: several scripts share some, and train() uses their defaults."""
 import codecs
 import difflib
 import math
@@ -19,18 +19,18 @@ from gantut.scripts import begin, call
 from gantut.session import precision_of, threads_of
 from gantut.workers import SingleProcess
 
-flags.disclaim_key_flags()  # they are listed as the script's that defines them
+flags.disclaim_key_flags()  # --help lists them as flags of the script that uses them
 
 SEED = dict(lower_bound=0, upper_bound=2**32 - 1)
 COUNT = dict(lower_bound=0, upper_bound=2**31 - 1)  # TensorFlow's integers
-FILTERS = dict(lower_bound=1, upper_bound=2**14)  # more fit no memory
+FILTERS = dict(lower_bound=1, upper_bound=2**14)  # more would not fit into memory
 LARGEST = {"image_size": 2**12}  # of the scripts' own flags; others may be as large as TensorFlow's integers
 PATHS = ["dataset", "checkpoint_dir", "init_from", "sample_dir", "logs_dir", "out_dir", "out", "mask"]
 RECIPE = {  # what later papers changed, gantut/recipe.py: name: (default, which is the text's, description, bounds)
     "ema": (0.0, "Decay of the moving average of G's weights, which draws the pictures; 0 = none [0]",
             dict(lower_bound=0, upper_bound=0.999999)),
-    "augment": (False, "Let D see the pictures changed at random: colour, translation, cutout [False]", {}),
-    "mirror": (False, "Learn each picture or its mirror image, at random, again in each epoch [False]", {}),
+    "augment": (False, "Change the pictures that D sees at random: colour, translation, cutout [False]", {}),
+    "mirror": (False, "Train on each picture or its mirror image, chosen at random in each epoch [False]", {}),
     "r1": (0.0, "Weight of the penalty on D's gradient at real pictures, for example 1; 0 = none [0]",
            dict(lower_bound=0)),
     "d_learning_rate": (0.0, "Learning rate of D alone; 0 = the same as G's [0]", dict(lower_bound=0)),
@@ -48,43 +48,43 @@ BEYOND = {  # all of them: name: (default, description, bounds)
     "sample_every": (100, "Steps between sample grids [100]", dict(lower_bound=1)),
     "save_every": (500, "Steps between checkpoints; there is always one at the end [500]", dict(lower_bound=1)),
     "max_to_keep": (1, "How many of the newest checkpoints to keep [1]", dict(lower_bound=1)),
-    "skip_bad_images": (False, "Go on without pictures that cannot be read [False]", {}),
-    "judge_every": (0, "Epochs between scores of the samples, to TensorBoard and scores.csv; 0 = none [0]", COUNT),
+    "skip_bad_images": (False, "Leave out pictures that cannot be read [False]", {}),
+    "judge_every": (0, "Epochs between scores of the samples, in TensorBoard and scores.csv; 0 = none [0]", COUNT),
     "keep_best": (False, "Keep the checkpoint with the best score in checkpoint_dir/best [False]", {}),
     "summary_every": (1, "Steps between TensorBoard summaries [1]", dict(lower_bound=1)),
-    "seed": (1, "Seed of all that is random: the same seed, the same result [1]", SEED),
-    "precision": ("float32", "float32, bfloat16, or auto: what the processor is fastest in [float32]",
+    "seed": (1, "Seed of all random numbers: the same seed gives the same result [1]", SEED),
+    "precision": ("float32", "float32, bfloat16, or auto: the one that is fastest on this processor [float32]",
                   dict(enum_values=["float32", "bfloat16", "auto"])),
     "threads": (0, "CPU threads for each operation; 0 = all cores [0]", COUNT),
     "cache_mb": (1024, "Memory for decoded pictures, in MiB; 0 = decode them again [1024]", COUNT),
-    # what is not as written: gantut/fused_step.py
-    "fast": (False, "Fewer passes, faster kernels, --precision auto: the same numbers but for rounding [False]",
+    # a faster step than the one as written: gantut/fused_step.py
+    "fast": (False, "Fewer passes, faster kernels, --precision auto: the same numbers except for rounding [False]",
              {}),
-    "losses_every": (1, "With --fast: steps from one look at the losses to the next [1]", dict(lower_bound=1)),
+    "losses_every": (1, "With --fast: steps between computations of the losses [1]", dict(lower_bound=1)),
     # what later papers changed: gantut/recipe.py
-    "recipe": ("text", "text, or modern: --ema 0.999, which docs/quality.md chose; other parts beside it [text]",
+    "recipe": ("text", "text, or modern: --ema 0.999, which docs/quality.md chose; other parts can be added [text]",
                dict(enum_values=["text", "modern"])),
     **RECIPE,
     # another model's weights: gantut/weights.py
-    "init_from": ("", "Begin with the weights of the model in this folder, its moving average if it has one", {}),
+    "init_from": ("", "Start with the weights of the model in this folder, its moving average if it has one", {}),
     # several devices, several machines: docs/cluster.md
-    "num_gpus": (1, "GPUs of this machine, each for a batch of its own [1]", dict(lower_bound=1)),
-    "num_devices": (1, "The same with the CPU divided into so many devices, to try it [1]", dict(lower_bound=1)),
-    "worker_hosts": ([], "Addresses of all workers, host:port,host:port,..., the same for each", {}),
-    "task_index": (0, "Which of them this one is, from 0 [0]", dict(lower_bound=0)),
+    "num_gpus": (1, "GPUs of this machine to use, each for a batch of its own [1]", dict(lower_bound=1)),
+    "num_devices": (1, "The same with the CPU divided into this many devices, to try it [1]", dict(lower_bound=1)),
+    "worker_hosts": ([], "Addresses of all workers, host:port,host:port,..., the same for each worker", {}),
+    "task_index": (0, "Number of this worker in worker_hosts, from 0 [0]", dict(lower_bound=0)),
     "kubernetes_label": ("", "Find the workers by the label of their pods, name=value", {}),
-    "num_workers": (2, "With kubernetes_label: how many pods there will be [2]", dict(lower_bound=1)),
-    "start_timeout": (300.0, "Seconds to wait until all workers are there [300]", dict(lower_bound=0)),
+    "num_workers": (2, "With kubernetes_label: number of pods [2]", dict(lower_bound=1)),
+    "start_timeout": (300.0, "Seconds to wait until all workers have started [300]", dict(lower_bound=0)),
     "worker_timeout": (600, "Seconds that a worker may be behind the others [600]", dict(COUNT, lower_bound=1)),
     "scale_learning_rate": (False, "Multiply the learning rate by the number of batches [False]", {}),
 }
-OF_A_MODEL = {  # flags of the scripts that draw with one
+OF_A_MODEL = {  # flags of the scripts that draw with a model
     "weights": ("auto", "average, latest, or auto: the moving average of G's weights if the checkpoint has one [auto]",
                 dict(enum_values=["auto", "average", "latest"])),
 }
 PART_5 = dict(epoch=20, learning_rate=0.0002, beta1=0.5, train_size=float("inf"), dataset="lfw-aligned-64",
               checkpoint_dir="checkpoint", sample_dir="samples")  # gantut_trainer.py's, for train() without its flags
-RULES = [  # Part 5's flags: what is allowed, in words
+RULES = [  # Part 5's flags: name, a test of the value, the rule in words
     ("epoch", lambda n: n >= 1, "must be 1 or more"),
     ("learning_rate", lambda x: 0 < x < float("inf"), "must be a number greater than 0"),
     ("beta1", lambda x: 0 <= x < 1, "must lie in [0, 1)"),
@@ -93,8 +93,8 @@ RULES = [  # Part 5's flags: what is allowed, in words
 ]
 OF_PYTHON = dict(processes=SingleProcess(), devices=1, progress=None)
 OF_DCGAN = ["image_size", "batch_size", "is_crop", "c_dim", "z_dim", "gf_dim", "df_dim"]
-OF_THE_RUN = ["mirror", "d_learning_rate", "init_from"]  # a run does them
-OF_THE_STEP = ["fast", "losses_every", *(name for name in RECIPE if name not in OF_THE_RUN)]  # gantut/recipe.py does
+OF_THE_RUN = ["mirror", "d_learning_rate", "init_from"]  # Run implements them
+OF_THE_STEP = ["fast", "losses_every", *(name for name in RECIPE if name not in OF_THE_RUN)]  # with_parts() does
 OF_THE_COMMAND = ["recipe", "precision", "threads", "num_gpus", "num_devices", "worker_hosts", "task_index",
                   "kubernetes_label", "num_workers", "start_timeout", "worker_timeout", "scale_learning_rate"]
 KINDS = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string,
@@ -102,12 +102,12 @@ KINDS = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEF
 
 
 def asked_for(values, names):
-    """Those of the flags, or of a namespace of some, that are not as the text has it."""
+    """The names of flags that differ from the text. values: the flags, or a namespace of some of them."""
     return [name for name in names if getattr(values, name, None) not in (None, BEYOND[name][0])]
 
 
 def forget():
-    """Forget the flags of a script that has been imported or run before in this process, as in a notebook."""
+    """Delete the flags of a script that was imported or run before in this process, as in a notebook."""
     for module, found in flags.FLAGS.flags_by_module_dict().items():
         if "gantut_" in module or module == sys.argv[0]:
             for flag in list(found):
@@ -116,26 +116,28 @@ def forget():
 
 
 def define(*names, where=""):
-    """Define some of the flags above, or all of BEYOND. where: which of the script's uses they are for, in words."""
+    """Define some of the flags above, or all of BEYOND. where: added before their help, such as the mode they are for.
+    """
     for name in names or BEYOND:
         default, description, bounds = {**BEYOND, **OF_A_MODEL}[name]
         kind = flags.DEFINE_enum if "enum_values" in bounds else KINDS[type(default)]
         kind(name=name, default=default, help=where + description, **bounds)
-    flags.FLAGS.mark_as_parsed()  # a notebook may import them: its own arguments are none of theirs
+    flags.FLAGS.mark_as_parsed()  # for a notebook that imports them, whose own arguments are not for these flags
     if not names or "crop_size" in names:
         flags.register_multi_flags_validator(["is_crop", "crop_size"], lambda f: f["is_crop"] or not f["crop_size"],
                                              "--crop_size has no effect without --is_crop")
     if not names:
         flags.register_multi_flags_validator(["fast", "losses_every"], lambda f: f["fast"] or f["losses_every"] == 1,
-                                             "--losses_every needs --fast: as written, each step looks at them")
+                                             "--losses_every needs --fast: as written, each step computes them")
         flags.register_multi_flags_validator(["keep_best", "judge_every"], lambda f: f["judge_every"] or not
-                                             f["keep_best"], "--keep_best needs --judge_every, the epochs between")
+                                             f["keep_best"], "--keep_best needs --judge_every, the epochs between "
+                                             "scores")
 
 
 def with_flagfiles(argv, within=()):
-    """The arguments, with what stands in a --flagfile in its place; UTF-8, or UTF-16 as PowerShell writes it.
+    """The arguments, with each --flagfile replaced by its contents, in UTF-8 or in UTF-16 as PowerShell writes it.
 
-    Raises UserError if one cannot be read, or leads back to one that it is within.
+    Raises UserError if a file cannot be read, or includes itself. within: the files that include this one.
     """
     found, words = [], iter(argv)
     for word in words:
@@ -162,12 +164,12 @@ def lines_of(path):
     except OSError as error:
         raise UserError(f"--flagfile {path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise UserError(f"--flagfile {path} is not in UTF-8: save it so") from None
+        raise UserError(f"--flagfile {path} is not in UTF-8: save it as UTF-8") from None
     return [line for line in lines if line and not line.startswith(("#", "//"))]
 
 
 def check_numbers():
-    """Raise flags.Error for a flag that is not a number, or larger than what TensorFlow, or any memory, can hold."""
+    """Raise flags.Error for a flag that is not finite, or larger than TensorFlow or any memory allows."""
     for name in flags.FLAGS:
         flag = flags.FLAGS[name]
         if isinstance(flag.value, float) and not math.isfinite(flag.value) and flag.value != flag.default:
@@ -178,7 +180,7 @@ def check_numbers():
 
 
 def settle():
-    """Look at the flags once they are read: numbers; ~ is the home folder. Raises UserError, or flags.Error."""
+    """Check the flags after parsing, and replace ~ by the home folder. Raises UserError or flags.Error."""
     check_numbers()
     for name in PATHS:
         flag = flags.FLAGS[name] if name in flags.FLAGS else None
@@ -191,15 +193,15 @@ def settle():
 
 
 def run(main):
-    """Parse the flags and call main(); how it ends becomes one line at most on stderr and an exit code."""
+    """Parse the flags and call main(); an error becomes one line on stderr and an exit code."""
     begin()
     show_help_of(main.__module__)
-    with tf.Graph().as_default():  # of its own: a notebook may run it again
+    with tf.Graph().as_default():  # a new one, since a notebook may run it again
         app.run(lambda _: call(lambda: explained(main)), flags_parser=parse_flags)
 
 
 def show_help_of(module):
-    """Let absl's --help show the text and the flags of a script also where a command has imported it."""
+    """Let absl's --help show the docstring and the flags of a script, even if a command has imported it."""
     doc = sys.modules[module].__doc__ or ""
     sys.modules["__main__"].__doc__ = in_words(doc) + "\n--version says which version this is.\n"
     for flag in flags.FLAGS.get_flags_for_module(module):
@@ -207,19 +209,19 @@ def show_help_of(module):
 
 
 def explained(main):
-    """main(), but what TensorFlow raises is a UserError."""
+    """main(), with TensorFlow's errors raised as UserError."""
     try:
         main()
     except tf.errors.ResourceExhaustedError as error:
         raise MemoryError(one_line(error)) from None
     except tf.errors.OpError as error:
-        raise UserError(f"TensorFlow ends this: {one_line(error)[:300]}") from None
+        raise UserError(f"TensorFlow failed: {one_line(error)[:300]}") from None
 
 
 def parse_flags(argv):
-    """absl's flag parser, but what it refuses is one line, --help exits with 0, and no word is left over."""
+    """absl's flag parser, but errors are one line, --help exits with 0, and other arguments are an error."""
     if "log_dir" in flags.FLAGS:
-        delattr(flags.FLAGS, "log_dir")  # absl's own, which does nothing here, beside --logs_dir
+        delattr(flags.FLAGS, "log_dir")  # absl's own, which does nothing here and looks like --logs_dir
     if "--version" in argv:
         print("gantut", __version__)
         sys.exit(0)
@@ -238,21 +240,21 @@ def parse_flags(argv):
 
 
 class Settings(SimpleNamespace):
-    """What train() goes by: all flags that settings() has looked at."""
+    """The settings of train(): all flags, checked by settings()."""
 
 
 def settings(config, dcgan, **more):
-    """What train() goes by: the flags, or a plain namespace of some, and the defaults of the others; as Settings.
+    """The Settings of train(): the flags, or a plain namespace of some, and the defaults of the others.
 
-    dcgan: the model, which has its sizes from DCGAN(...) and the parts of its step from gantut/recipe.py. more: what
-    stands for the flags; processes: a SingleProcess or WorkerGroup; devices: how many each process has. Raises
-    UserError if there is no such dataset, and if something is asked for that train() would not do.
+    dcgan: the model, which has its sizes from DCGAN(...) and the parts of its step from gantut/recipe.py. more: given
+    by the command only; processes: a SingleProcess or WorkerGroup; devices: the number per process. Raises UserError
+    if there is no such dataset, or if a setting has no effect in train().
     """
     if isinstance(config, Settings):
         return config
     of_session = {"precision": precision_of(dcgan.sess), "threads": threads_of(dcgan.sess)}
     known = {**PART_5, **{name: default for name, (default, _, _) in BEYOND.items()}, **OF_PYTHON}
-    if hasattr(config, "flag_values_dict"):  # absl's; a script may have flags of its own besides
+    if hasattr(config, "flag_values_dict"):  # absl's; a script may have other flags too
         given = {name: value for name, value in config.flag_values_dict().items() if name in {*known, *OF_DCGAN}}
     else:
         given = vars(config)
@@ -260,45 +262,46 @@ def settings(config, dcgan, **more):
     of_class = {name: getattr(dcgan, "parts", {}).get(name, known[name]) for name in OF_THE_STEP}
     for name, value in given.items():
         if name in OF_DCGAN and not more and value != getattr(dcgan, name):
-            raise UserError(f"{name}={value!r}, but the model has {getattr(dcgan, name)!r}: give it to DCGAN(sess, {name}={value!r})")
+            raise UserError(f"{name}={value!r}, but the model has {getattr(dcgan, name)!r}: give it to "
+                            f"DCGAN(sess, {name}={value!r})")
         if name in of_class and value != of_class[name]:
-            raise UserError(f"{name}={value!r}, but this class trains with {of_class[name]!r}: make it by gantut.recipe.with_parts(DCGAN, "
-                            "config) of the same config")
+            raise UserError(f"{name}={value!r}, but this class trains with {of_class[name]!r}: make the class with "
+                            "gantut.recipe.with_parts(DCGAN, config) and the same config")
         if name in OF_THE_COMMAND and not more and value != of_session.get(name, known[name]):
-            raise UserError(f"{name}={value!r} is for the command gantut_trainer.py alone, train() cannot do it")
+            raise UserError(f"{name}={value!r} is only for the command gantut_trainer.py, train() cannot do it")
     if not more:
         check_values({**known, **given, "is_crop": dcgan.is_crop})
         given = {**given, **of_session}
     found = {**known, **given, **of_class, **more, **{name: getattr(dcgan, name) for name in OF_DCGAN}}
     found.update({name: os.path.expanduser(found[name]) for name in PATHS if isinstance(found.get(name), str)})
     if found["train_size"] < float("inf"):
-        found["train_size"] = int(found["train_size"])  # a float flag, which must be able to be infinite
-    if not more:  # else the command has looked for it
+        found["train_size"] = int(found["train_size"])  # a float flag, because its default is infinite
+    if not more:  # otherwise the command has already found it
         found["dataset"] = find_dataset(found["dataset"])
     return Settings(**found)
 
 
 def check_values(values):
-    """Raise UserError if a value is none that the command would take."""
+    """Raise UserError for a value that the command would refuse."""
     for name, allowed, words in RULES:
         if not allowed(values[name]):
             raise UserError(f"{name}={values[name]!r}: {words}")
     for name, (_, _, bounds) in BEYOND.items():
         low, high, kinds = (bounds.get(key) for key in ("lower_bound", "upper_bound", "enum_values"))
         if low is not None and not low <= values[name] <= (float("inf") if high is None else high):
-            raise UserError("{}={!r} must be {} or more{}".format(
-                name, values[name], low, "" if high is None else f", {high} or less"))
+            at_most = "" if high is None else f", {high} or less"
+            raise UserError(f"{name}={values[name]!r} must be {low} or more{at_most}")
         if kinds and values[name] not in kinds:
-            raise UserError("{}={!r} must be one of {}".format(name, values[name], ", ".join(kinds)))
+            raise UserError(f"{name}={values[name]!r} must be one of {', '.join(kinds)}")
     for name, needed in (("crop_size", "is_crop"), ("keep_best", "judge_every")):
         if values[name] and not values[needed]:
             raise UserError(f"{name}={values[name]!r} has no effect without {needed}")
 
 
 def check_names(given, known):
-    """Raise UserError if a name is none of those known, with the one that is meant perhaps."""
+    """Raise UserError for an unknown name, with the most similar known one, if any."""
     for name in given:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
-            raise UserError("train() knows no {}{}".format(name, f": is {near[0]} meant?" if near else
-                                                           ": gantut_trainer.py --help lists what there is"))
+            hint = f"is {near[0]} meant?" if near else "gantut_trainer.py --help lists all settings"
+            raise UserError(f"train() knows no {name}: {hint}")

@@ -1,7 +1,7 @@
-"""--fast: Part 4's updates in fewer passes of the networks, with faster kernels, the same but for rounding.
+"""--fast: Part 4's updates in fewer passes through the networks, with faster kernels; the same except for rounding.
 
-All that is computed is the class's own: its losses, its networks, its layers. What of it has been changed takes effect
-here as well, or is refused by name. What step() asks of the session is found out by watching it once.
+It uses the class's own losses, networks and layers: a reader's change in them takes effect here as well, or is refused
+by name. What step() runs in the session is found by watching it once.
 """
 import copy
 
@@ -14,7 +14,7 @@ from gantut.graph import again, ancestors
 REFUSED = "; train without --fast"
 RANDOM = {"RandomUniform", "RandomStandardNormal", "TruncatedNormal", "RandomUniformInt", "RandomGamma",
           "Multinomial", "StatelessRandomUniformV2", "StatelessRandomNormalV2"}
-SMALL = 8  # pixels: up to here oneDNN's kernel gradients reach a half of the rate of its convolutions, and less
+SMALL = 8  # pixels: up to this size oneDNN's kernel gradients run at half the speed of its convolutions, or slower
 
 
 def faster(DCGAN, losses_every=1):
@@ -23,10 +23,10 @@ def faster(DCGAN, losses_every=1):
 
 
 def own_step(DCGAN, fast, g_updates=2, losses_every=1):
-    """A DCGAN with a step of its own: a fast one, or one with fewer updates of G; with neither, the class itself.
+    """A DCGAN with a different step: a faster one, or one with fewer updates of G; with neither, the class itself.
 
-    g_updates: how many updates of G at most. losses_every: steps between two looks at the losses. Raises UserError if
-    the class has no step() that could be taken for it.
+    g_updates: at most this many updates of G. losses_every: steps between computations of the losses. Raises UserError
+    if the class has no step().
     """
     if not fast and g_updates == 2:
         return DCGAN
@@ -38,7 +38,7 @@ def own_step(DCGAN, fast, g_updates=2, losses_every=1):
         g_updates = None
 
         def step(self, d_optim, g_optim, batch_images, batch_z, counter):
-            """What DCGAN.step() does, which is watched once; returns the losses, nan where they are not looked at."""
+            """Does what DCGAN.step() does, which is watched once; returns the losses, nan if they are not computed."""
             if self.g_updates is None:
                 self.g_updates = min(count_g_updates(super().step, self, d_optim, g_optim), g_updates)
                 self.d_update, self.d_summaries = d_optim, [self.d_sum]
@@ -49,7 +49,7 @@ def own_step(DCGAN, fast, g_updates=2, losses_every=1):
             noise = {self.z: batch_z, self.is_training: True}
             left = self.g_updates - 1 if fast else self.g_updates
 
-            # update D network; if it is to be fast, then G network, on the same images of G
+            # update D network; with --fast then G network, on the same images of G
             self.update([self.d_update], self.d_summaries, {self.images: batch_images, **noise}, counter)
             for _ in range(left):
                 self.update([g_optim], [self.g_sum], noise, counter)
@@ -60,14 +60,14 @@ def own_step(DCGAN, fast, g_updates=2, losses_every=1):
                                  {self.images: batch_images, self.z: batch_z, self.is_training: False})
 
         def update(self, optims, summaries, feed_dict, counter):
-            """Run updates, and write their summaries if it is the step for it."""
+            """Run updates, and write their summaries if this step's are wanted."""
             summaries = summaries if self.writer.wants(counter) else []
             for summary_str in self.sess.run([*optims, *summaries], feed_dict)[len(optims):]:
                 self.writer.add_summary(summary_str, counter)
 
     class FastDCGAN(OwnStepDCGAN):
         def build_model(self):
-            """Build the graph twice: as written, for the variables' first values, and with faster kernels."""
+            """Build the graph twice: as written, for the variables' initial values, and with faster kernels."""
             with tf.name_scope("as_written"):
                 super().build_model()
             for bns in batch_norms(self):
@@ -79,9 +79,9 @@ def own_step(DCGAN, fast, g_updates=2, losses_every=1):
 
 
 def check_class(DCGAN):
-    """Raise UserError unless the class trains with a run, which shares batches out, and has its step done."""
+    """Raise UserError unless the class has a step(), and so trains with a Run, which divides the batches."""
     if not hasattr(DCGAN, "step"):
-        raise UserError("this class DCGAN trains in its own train() on one device of one process, as the text has it: "
+        raise UserError("this class DCGAN trains in its own train(), on one device of one process, as in the text: "
                         "leave out the flags for more, or use the project's gantut_gan.py")
 
 
@@ -90,19 +90,20 @@ def batch_norms(dcgan):
     try:
         return dcgan.d_bns, dcgan.g_bns
     except AttributeError as error:
-        raise UserError(f"--fast takes the batch norms from the lists d_bns and g_bns ({error}){REFUSED}") from None
+        raise UserError(f"--fast needs the batch norms in the lists d_bns and g_bns ({error}){REFUSED}") from None
 
 
 def update_both(dcgan, d_optim, g_optim):
-    """Returns an op: d_optim, the update of D, and then g_optim, one of G; and what D says of G's images in the latter.
+    """Returns an op: d_optim, the update of D, then g_optim, one of G; and D's outputs for G's images in the latter.
 
-    These are Part 4's update of D and its first one of G, with the same numbers: G draws its images once and not
-    twice, which saves a tenth of a step. D judges them again when it is updated, and the moving averages of G take the
-    second of their two steps.
+    These are Part 4's update of D and its first update of G, with the same numbers: G draws its images only once,
+    which saves a tenth of a step. D judges them again after its update, and the moving averages of G take the second
+    of their two steps.
     """
     d_made, g_made = (getattr(optim, "made", None) for optim in (d_optim, g_optim))
     if not (d_made and g_made):
-        raise UserError(f"--fast knows the updates that run.AdamOptimizer makes, not {d_optim.name} and {g_optim.name}{REFUSED}")
+        raise UserError(f"--fast needs updates that were made by run.AdamOptimizer, not {d_optim.name} and "
+                        f"{g_optim.name}{REFUSED}")
     check_generator(dcgan)
     with tf.name_scope("fast"):
         with tf.control_dependencies([d_made.alone]), fast_gradients():
@@ -117,13 +118,14 @@ def update_both(dcgan, d_optim, g_optim):
 
 
 def check_generator(dcgan):
-    """Raise UserError if G does anything, in one pass, that it would do twice in two."""
+    """Raise UserError if one pass through G, instead of two, would not give the same."""
     movable = [bn for bn in in_use(dcgan.g_bns) if hasattr(bn, "move")]
     ours = {var.op.name for bn in movable for var in (bn.moving_mean, bn.moving_variance)}
     others = [var.op.name for var in dcgan.saver.model if not var.trainable and var.op.name not in ours
               and var.op.name.startswith("generator/")]
     if others:
-        raise UserError(f"--fast moves the averages of G's batch norms by their move(), which {others[0]} has not{REFUSED}")
+        raise UserError("--fast moves the averages of G's batch norms with their move(), which does not move "
+                        f"{others[0]}{REFUSED}")
     graph = dcgan.G.graph
     random = [name for name in ancestors([dcgan.G]) if graph.get_operation_by_name(name).type in RANDOM]
     if random:
@@ -131,18 +133,19 @@ def check_generator(dcgan):
 
 
 def in_use(bns):
-    """Those batch norms that the graph has: the tutorial makes one or two more than there are layers to normalise."""
+    """The batch norms that the graph uses: the tutorial makes one or two more than there are layers to normalise."""
     return [bn for bn in bns if getattr(bn, "mean", None) is not None]
 
 
 def move_again(bn):
-    """An op: the moving averages of a batch_norm take the step of its latest call once more, after it."""
+    """An op: the moving averages of a batch_norm repeat the step of its latest call, after it."""
     with tf.control_dependencies([bn.mean, bn.variance]):
         return bn.move(bn.mean, bn.variance)
 
 
 class FusedBatchNorm:
-    """What a batch_norm does to [N, h, w, channels], in one kernel. bn: one that has been called, for its variables."""
+    """What a batch_norm does to [N, h, w, channels], in one kernel. bn: one that was called before; it has variables.
+    """
 
     def __init__(self, bn):
         self.bn = bn
@@ -169,7 +172,7 @@ class FusedBatchNorm:
             y, mean, variance, _, _, _ = tf.raw_ops.FusedBatchNormV3(
                 x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=bn.epsilon, is_training=True)
             n = tf.cast(tf.reduce_prod(tf.shape(x)[:3]), tf.float32)
-            variance *= (n - 1) / n  # the kernel's is divided by n - 1
+            variance *= (n - 1) / n  # the kernel divides by n - 1
             with tf.control_dependencies([self.move(mean, variance)]):
                 return tuple(tf.identity(result) for result in (y, mean, variance))
 
@@ -186,7 +189,7 @@ class FusedBatchNorm:
 
 
 def fused(bns):
-    """The batch norms of a list, each in one kernel if that gives what a reader's batch_norm gives."""
+    """The batch norms of a list, each in one kernel if that gives the same as a reader's batch_norm."""
     tried = {}
     for bn in bns:
         key = type(bn), getattr(bn, "epsilon", None), getattr(bn, "momentum", None)
@@ -196,7 +199,7 @@ def fused(bns):
 
 
 def is_plain(bn):
-    """Whether a batch_norm does what FusedBatchNorm does: tried out on numbers, in a graph of its own."""
+    """Whether a batch_norm does what FusedBatchNorm does: tried with random numbers, in a separate graph."""
     x = np.random.RandomState(0).normal(3, 2, [4, 3, 2, 5]).astype(np.float32)
     results = []
     try:
@@ -209,7 +212,7 @@ def is_plain(bn):
                     var.load(value, sess)
                 results.append([sess.run(y, {train: True}), *sess.run(tf.global_variables()),
                                 sess.run(y, {train: False})])
-    except Exception:  # whatever a reader's code raises: it is another one
+    except Exception:  # a reader's code may raise anything: it does something else
         return False
     written, ours = results
     return len(written) == len(ours) == 6 and all(
@@ -217,14 +220,14 @@ def is_plain(bn):
 
 
 def fast_gradients():
-    """A context in which to build a model: the gradients of small layers' kernels are convolutions, on a processor."""
+    """A context in which to build a model: on a CPU, the gradients of small layers' kernels become convolutions."""
     ours = {"Conv2D": "Conv2DOnCPU", "Conv2DBackpropInput": "TransposedConv2DOnCPU"}
     return tf.get_default_graph().gradient_override_map({} if tf.config.list_physical_devices("GPU") else ours)
 
 
 @tf.RegisterGradient("Conv2DOnCPU")
 def _conv2d_gradients(op, gradient):
-    """Of tf.nn.conv2d: with respect to its input and its kernel."""
+    """The gradients of tf.nn.conv2d with respect to its input and its kernel."""
     x, kernel = op.inputs
     how = {name: op.get_attr(name) for name in ("strides", "padding", "data_format")}
     return (tf.raw_ops.Conv2DBackpropInput(input_sizes=tf.shape(x), filter=kernel, out_backprop=gradient, **how),
@@ -233,17 +236,18 @@ def _conv2d_gradients(op, gradient):
 
 @tf.RegisterGradient("TransposedConv2DOnCPU")
 def _conv2d_transpose_gradients(op, gradient):
-    """Of tf.nn.conv2d_transpose, in which input and output of a convolution change places."""
+    """The gradients of tf.nn.conv2d_transpose, in which the input and output of a convolution are exchanged."""
     _, kernel, x = op.inputs
     how = {name: op.get_attr(name) for name in ("strides", "padding", "data_format")}
     return None, kernel_gradient(gradient, x, kernel, **how), tf.raw_ops.Conv2D(input=gradient, filter=kernel, **how)
 
 
 def kernel_gradient(large, small, kernel, strides, padding, data_format):
-    """The gradient of a convolution of large [N, H, W, a] to small [N, h, w, b] for its kernel [k, l, a, b].
+    """The gradient of a convolution from large [N, H, W, a] to small [N, h, w, b] for its kernel [k, l, a, b].
 
-    Where small is small, it is computed as a convolution itself, which is up to four times as fast: the pictures of
-    the batch are its channels, the channels a its pictures, and small, with gaps of a stride, its kernel.
+    If `small` has at most SMALL pixels a side, it is computed as a convolution, which is up to four times as fast: the
+    pictures of the batch become channels, the channels a become pictures, and `small`, dilated by the strides, becomes
+    the kernel.
     """
     sizes = large.shape.as_list()[1:3] + small.shape.as_list()[1:3] + kernel.shape.as_list()[:2]
     if None in sizes or max(sizes[2:4]) > SMALL or padding != b"SAME" or data_format != b"NHWC":
@@ -260,7 +264,7 @@ def kernel_gradient(large, small, kernel, strides, padding, data_format):
 
 
 class Watched(tf.Session):
-    """A session that notes what it is asked to run, and runs nothing: each result is the number of its run."""
+    """A session that records its runs and computes nothing: each result is the number of its run."""
 
     def __init__(self, graph):
         super().__init__(graph=graph)
@@ -272,7 +276,7 @@ class Watched(tf.Session):
 
 
 class Noted:
-    """A writer that notes what it is given."""
+    """A writer that records what it is given."""
 
     def __init__(self):
         self.summaries = []
@@ -284,8 +288,8 @@ class Noted:
 def count_g_updates(step, dcgan, d_optim, g_optim):
     """How many updates of G follow the one of D in step(), a method of dcgan.
 
-    Raises UserError unless it does what the text's does: update D, update G once or more, each on the same z, with its
-    summary, then evaluate the three losses.
+    Raises UserError unless it does what the text's step does: update D, update G once or more often, each on the same
+    z and with its summary, then evaluate the three losses.
     """
     images, z, counter = object(), object(), object()
     sess, writer = dcgan.sess, dcgan.writer
@@ -305,16 +309,16 @@ def count_g_updates(step, dcgan, d_optim, g_optim):
         ([dcgan.g_loss], evaluation)]
     for i, (call, other) in enumerate(zip(calls, expected)):
         if not same(call, other):
-            raise changed(f"its run {i + 1} is another than the text's")
+            raise changed(f"its run {i + 1} is not the text's")
     if len(calls) != len(expected) or n < 1:
-        raise changed(f"it asks for {len(calls)} runs, {n} of them updates of G")
+        raise changed(f"it makes {len(calls)} runs, {n} of them updates of G")
     if summaries != [(i + 1, counter) for i in range(n + 1)] or tuple(returned) != (n + 2, n + 3, n + 4):
         raise changed("it writes other summaries or returns other losses")
     return n
 
 
 def same(call, other):
-    """Whether two runs of a session are of the same tensors, with the same objects fed."""
+    """Whether two runs of a session fetch the same tensors and feed the same objects."""
     (fetches, feed), (other_fetches, other_feed) = call, other
     return (len(fetches) == len(other_fetches) and all(a is b for a, b in zip(fetches, other_fetches))
             and {x.name: id(value) for x, value in feed.items()} == {x.name: id(value) for x, value in
@@ -322,5 +326,5 @@ def same(call, other):
 
 
 def changed(what):
-    return UserError(f"--fast has an update of its own, as --g_updates has: DCGAN.step() has been changed ({what}); train "
-                     "without it")
+    return UserError(f"--fast and --g_updates replace DCGAN.step(), which has been changed ({what}); train without "
+                     "them")

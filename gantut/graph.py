@@ -1,11 +1,11 @@
-"""A loss, written once in the class, of other tensors: its operations are copied from the graph."""
+"""Computes a loss, which the class defines once, from other tensors: its operations are copied in the graph."""
 import tensorflow.compat.v1 as tf
 
 
 def again(loss, old, new):
-    """The tensor `loss` of the tensors `new`, in the places of `old`: a copy of the operations that lead there.
+    """The tensor `loss` computed from the tensors `new` instead of `old`: a copy of the operations between them.
 
-    Where there is nothing to copy, or the copy would still depend on what `old` was computed by, it is `loss` itself.
+    If there is nothing to copy, or the copy would still depend on what `old` was computed from, it is `loss` itself.
     """
     if not depends(loss, old):
         return loss

@@ -1,4 +1,4 @@
-"""Pictures as one model wants them: looking them over before the first step, reading them."""
+"""Reads pictures at the size that a model needs, and checks them before the first step."""
 import collections
 import contextlib
 import hashlib
@@ -15,21 +15,21 @@ from tqdm import tqdm
 from gantut.errors import UserError, printable
 from gantut.images import FORMATS, is_16_bit, read, reason
 
-HEAD = 4096  # bytes of each file that its checksum covers: all of a small picture, the beginning of a photograph
+HEAD = 4096  # bytes that a file's checksum covers: all of a small picture, the beginning of a photograph
 LUMINANCE = [[0.299], [0.587], [0.114]]  # ITU-R 601
 
-LARGE = 8_000_000  # pixels, of 24 bytes each in imread's floats: threads read one such picture at a time
+LARGE = 8_000_000  # pixels, 24 bytes each as imread's floats: only one thread at a time reads such a picture
 ONE_LARGE = threading.Lock()
 
 Examined = collections.namedtuple("Examined", "size crc broken misfit", defaults=[None, None])
 
 
 class Loader:
-    """Reads pictures as one model wants them.
+    """Reads pictures at the size that a model needs.
 
-    imgfuncs: Part 3's functions, which read, crop and scale each. image_size: width and height in pixels.
+    imgfuncs: Part 3's functions, which read, crop and scale each picture. image_size: width and height in pixels.
     is_crop: scale the central window of crop_size x crop_size (0: the largest square) to that size; otherwise every
-    picture must have it. c_dim: 3, or 1 for the luminance (ITU-R 601).
+    picture must have this size. c_dim: 3, or 1 for the luminance (ITU-R 601).
     """
 
     def __init__(self, imgfuncs, image_size, is_crop=False, crop_size=0, c_dim=3):
@@ -37,10 +37,10 @@ class Loader:
         self.image_size, self.is_crop, self.crop_size, self.c_dim = image_size, is_crop, crop_size, c_dim
 
     def load(self, path):
-        """Read one picture by Part 3's functions: float32 [image_size, image_size, c_dim] in [-1, 1].
+        """Read one picture with Part 3's functions: float32 [image_size, image_size, c_dim] in [-1, 1].
 
-        Raises UserError that names the file, if that is at fault; what Part 3's functions raise of a sound one is as
-        they raise it.
+        Raises UserError that names the file if the file is the cause; if it is readable, an error of Part 3's functions
+        is raised unchanged.
         """
         try:
             image = self.get_image(path)
@@ -59,7 +59,7 @@ class Loader:
         return np.array([self.load(path) for path in paths])
 
     def get_image(self, path):
-        """Part 3's get_image(); where pictures are cropped, the steps of it: the window is to be scaled to the size."""
+        """Part 3's get_image(); with is_crop its single steps, because the cropped window is scaled to image_size."""
         part_3 = self.imgfuncs
         with Image.open(path, formats=FORMATS) as image:
             width, height = image.size
@@ -72,28 +72,30 @@ class Loader:
         return part_3.transform(cropped_image, is_crop=False)
 
     def crop(self, image):
-        """The window that --is_crop takes of a picture [h, w] or [h, w, 3], scaled to image_size."""
+        """The window that --is_crop takes from a picture [h, w] or [h, w, 3], scaled to image_size."""
         return self.imgfuncs.center_crop(image, self.crop_size or min(image.shape[:2]), resize_w=self.image_size)
 
     def check_file(self, path):
-        """Raise UserError that names a file if it cannot be read, or has a size that does not fit."""
+        """Raise UserError that names the file if it cannot be read, or has the wrong size."""
+        size, crop = self.image_size, self.crop_size
         try:
             height, width = read(path).shape[:2]
-            if not self.is_crop and (height, width) != (self.image_size, self.image_size):
-                raise ValueError(f"is {width}x{height}, not {self.image_size}x{self.image_size}: --is_crop takes the centre and scales it")
-            if self.is_crop and min(height, width) < self.crop_size:
-                raise ValueError(f"a picture of {width}x{height} is too small for a crop of {self.crop_size}x{self.crop_size} (width x height)")
+            if not self.is_crop and (height, width) != (size, size):
+                raise ValueError(f"is {width}x{height}, not {size}x{size}: --is_crop takes the centre and scales it")
+            if self.is_crop and min(height, width) < crop:
+                raise ValueError(f"a picture of {width}x{height} is too small for a crop of {crop}x{crop} "
+                                 "(width x height)")
         except Exception as error:
             raise UserError(f"{path}: {reason(error)}") from None
 
     def look_over(self, files, skip_bad=False):
-        """Look at the header of every file before the first step.
+        """Check the header of every file before the first step.
 
-        Returns (the files that can be trained on, a fingerprint of their names and contents). Pictures that cannot be
-        read are listed on stderr and left out if skip_bad; otherwise, and for a picture whose size does not fit,
-        raises UserError.
+        Returns (the files that can be trained on, a fingerprint of their names and contents). Unreadable pictures are
+        listed on stderr and left out if skip_bad; otherwise UserError is raised, as it is for a picture of the wrong
+        size.
         """
-        blocks = [files[i:i + 256] for i in range(0, len(files), 256)]  # a task for each file takes longer than it
+        blocks = [files[i:i + 256] for i in range(0, len(files), 256)]  # one task per file would be slower
         results = []
         with ThreadPoolExecutor(os.cpu_count()) as threads, \
                 tqdm(desc="looking at the pictures", total=len(files), disable=None, leave=False, unit=" files") as bar:
@@ -105,15 +107,17 @@ class Loader:
             raise UserError(misfit)
         bad = [(path, result.broken) for path, result in zip(files, results) if result.broken]
         if bad and (skip_bad or len(bad) > 1):
-            print("\n".join(printable(" [!] {}: {}".format(*one)) for one in bad), file=sys.stderr)
+            print("\n".join(printable(f" [!] {path}: {broken}") for path, broken in bad), file=sys.stderr)
         if bad and not skip_bad:
-            raise UserError("{}: {}{}; remove or replace such a file, or leave it out with --skip_bad_images".format(
-                *bad[0], f" ({len(bad)} such files, listed above)" if len(bad) > 1 else ""))
+            path, broken = bad[0]
+            many = f" ({len(bad)} such files, listed above)" if len(bad) > 1 else ""
+            raise UserError(f"{path}: {broken}{many}; remove or replace such a file, or leave it out with "
+                            "--skip_bad_images")
         good = [(path, result) for path, result in zip(files, results) if not result.broken]
         return [path for path, _ in good], fingerprint(good)
 
     def examine(self, path):
-        """Look at one file: its size, a checksum of its beginning, and what is broken or does not fit, in words."""
+        """Check one file: its size, a checksum of its beginning, and what is broken or of the wrong size, in words."""
         try:
             with open(path, "rb") as file:
                 start = file.read(HEAD)
@@ -123,20 +127,21 @@ class Loader:
                     width, height = image.size
                     deep = is_16_bit(image)
             if deep:
-                read(path)  # only its values tell whether they fill their 16 bits
+                read(path)  # only the values show whether they use all 16 bits
         except Exception as error:  # whatever a broken file makes Pillow raise
             return Examined(0, 0, broken=reason(error))
         if not self.is_crop and (width, height) != (self.image_size, self.image_size):
-            return found._replace(misfit=f"{path} is {width}x{height}, but the model wants {self.image_size}x{self.image_size}: add --is_crop to take the "
-                                  "centre of every picture and scale it")
+            size = self.image_size
+            return found._replace(misfit=f"{path} is {width}x{height}, but the model needs {size}x{size}: add "
+                                  "--is_crop to take the centre of every picture and scale it")
         if self.is_crop and min(width, height) < self.crop_size:
-            return found._replace(misfit=f"{path} is {width}x{height}, smaller than --crop_size {self.crop_size}: use a smaller one, or 0 for the "
-                                  "largest square of each picture")
+            return found._replace(misfit=f"{path} is {width}x{height}, smaller than --crop_size {self.crop_size}: use "
+                                  "a smaller one, or 0 for the largest square of each picture")
         return found
 
 
 def fingerprint(examined):
-    """A short hash of the names, sizes and beginnings of the files, wherever their folder lies."""
+    """A short hash of the names, sizes and beginnings of the files; it does not depend on where their folder is."""
     folders = {os.path.dirname(path) for path, _ in examined}
     root = os.path.commonpath(folders) if folders else ""
     inside = {folder: os.path.relpath(folder, root) for folder in folders}

@@ -1,4 +1,4 @@
-"""Picture files, in and out, beyond Part 3's eight functions: Pillow reads and writes them; and MNIST's IDX files."""
+"""Reads and writes picture files with Pillow, beyond Part 3's eight functions; reads MNIST's IDX files."""
 import gzip
 import io
 import logging
@@ -11,14 +11,14 @@ from PIL import Image, ImageOps, PngImagePlugin
 from gantut.errors import one_line, whole
 from gantut.paths import in_words
 
-FORMATS = ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"]  # by content, whatever the ending; none that runs a program
-ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
+FORMATS = ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"]  # by content, not by extension; none that runs a program
+EXTENSIONS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 ROWS = 256  # of a picture that are rounded at once
-MEGAPIXELS = 50  # a header that claims more is refused: it takes over 1 GB
+MEGAPIXELS = 50  # a header that claims more is refused: it would take over 1 GB
 Image.MAX_IMAGE_PIXELS = MEGAPIXELS * 500_000  # Pillow refuses twice as many
-TEXT = 64 * 2**20  # bytes of text in a PNG, as programs write their settings into it; nobody here reads it
+TEXT = 64 * 2**20  # bytes of text in a PNG, where programs save their settings; it is not used here
 PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = TEXT
-warnings.filterwarnings("ignore", module="PIL")  # what matters about a broken file is raised
+warnings.filterwarnings("ignore", module="PIL")  # real problems with a file are raised
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 
@@ -26,7 +26,7 @@ def read(path):
     """Read a picture file as RGB: [height, width, 3], uint8, or float64 in 0..255 if it is 16-bit gray.
 
     Gray, palette, CMYK and 16-bit files are converted, transparency is laid over white, and the EXIF orientation is
-    applied. Raises OSError or another of Pillow's errors if the file is no picture, is cut short, or claims to be
+    applied. Raises OSError or another of Pillow's errors if the file is not a picture, is truncated, or claims to be
     absurdly large; ValueError if its values have no defined range.
     """
     with Image.open(path, formats=FORMATS) as image:
@@ -42,15 +42,15 @@ def read(path):
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
             rgb = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
     if deep and 0 < rgb.max() < 16:
-        raise ValueError("is darker than 4096 of 65535 everywhere, as 10 or 12 bits in 16 are: scale it to all 16, or "
-                         "save it with 8")
-    return 255 - rgb if inverted else rgb  # which Pillow does for up to 8 bits
+        raise ValueError("is darker than 4096 of 65535 everywhere, as if it had 10 or 12 bits in 16: scale it to 16 "
+                         "bits, or save it with 8")
+    return 255 - rgb if inverted else rgb  # Pillow itself inverts only up to 8 bits
 
 
 def check_decodes(data):
-    """Raise what read() raises if the bytes of a picture file do not decode.
+    """Raise what read() raises if the bytes of a picture file cannot be decoded.
 
-    A JPEG is decoded at an eighth of its size: all its bytes are read, a third of the time is needed.
+    A JPEG is decoded at an eighth of its size: all its bytes are read, in a third of the time.
     """
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         if image.format == "JPEG":
@@ -62,25 +62,26 @@ def check_decodes(data):
 
 
 def is_16_bit(image):
-    """Whether an opened picture has 16 bits for each value. Raises ValueError if they have no defined range."""
-    if image.format == "TIFF" and 2 in np.ravel(image.tag_v2.get(339, 1)):  # Pillow takes 8 signed bits for 8 others
-        raise ValueError(f"holds signed {np.ravel(image.tag_v2.get(258, 1))[0]}-bit numbers, whose range nothing defines: save it with 8 or 16 bits without "
-                         "a sign")
+    """Whether an opened picture has 16 bits per value. Raises ValueError if its values have no defined range."""
+    if image.format == "TIFF" and 2 in np.ravel(image.tag_v2.get(339, 1)):  # Pillow reads 8 signed bits as unsigned
+        bits = np.ravel(image.tag_v2.get(258, 1))[0]
+        raise ValueError(f"holds signed {bits}-bit numbers, whose range is not defined: save it with 8 or 16 unsigned "
+                         "bits")
     if image.mode == "F" or image.mode == "I" and image.format != "PNG":  # older versions of Pillow: 16-bit PNG is I
-        raise ValueError("holds {} numbers, whose range nothing defines: save it with 8 or 16 bits".format(
-            "floating-point" if image.mode == "F" else "32-bit"))
+        kind = "floating-point" if image.mode == "F" else "32-bit"
+        raise ValueError(f"holds {kind} numbers, whose range is not defined: save it with 8 or 16 bits")
     return image.format in ("PNG", "TIFF") and (image.mode[0] == "I" or ";16" in str(image.tile))
 
 
 def reason(error):
     """What is wrong with a picture, in a few words."""
     if isinstance(error, Image.UnidentifiedImageError):
-        return "is no picture"
+        return "is not a picture"
     if isinstance(error, Image.DecompressionBombError) and Image.MAX_IMAGE_PIXELS == MEGAPIXELS * 500_000:
-        return "has more than {} megapixels: {} --mode crop scales it down".format(
-            MEGAPIXELS, in_words("python data/align_faces.py"))
+        command = in_words("python data/align_faces.py")
+        return f"has more than {MEGAPIXELS} megapixels: {command} --mode crop scales it down"
     if "MAX_TEXT_CHUNK" in str(error) or "text chunks" in str(error):
-        return f"has more than {TEXT // 2**20} MB of text in it: save it without"
+        return f"has more than {TEXT // 2**20} MB of text in it: save it without the text"
     return one_line(error)
 
 
@@ -92,11 +93,11 @@ def resize(x, resize_w):
 
 
 def to_uint8(x):
-    """Round an array in 0..255 to uint8, clipping what lies outside."""
+    """Round an array in 0..255 to uint8; values outside are clipped."""
     if x.dtype == np.uint8:
         return x
     result = np.empty(x.shape, np.uint8)
-    for start in range(0, len(x), ROWS):  # by parts, so that a large picture of floats is not in memory three times
+    for start in range(0, len(x), ROWS):  # in parts, so that a large picture of floats is not in memory three times
         result[start:start + ROWS] = np.clip(x[start:start + ROWS], 0, 255) + 0.5
     return result
 
@@ -113,14 +114,14 @@ def grid_size(n):
 
 
 def save_film(frames, path, seconds=0.2):
-    """Write frames, uint8 arrays [h, w, 1 or 3] of one size, as an animated GIF that repeats; seconds: of each."""
+    """Write frames, uint8 arrays [h, w, 1 or 3] of one size, as an animated GIF that repeats; seconds: per frame."""
     images = [Image.fromarray(np.uint8(frame).squeeze()).convert("RGB") for frame in frames]
     with whole(path) as part:
         images[0].save(part, "GIF", save_all=True, append_images=images[1:], duration=int(seconds * 1000), loop=0)
 
 
 def save_figure(figure, path, **options):
-    """Write a figure of matplotlib as a file of the kind that its ending names. options: savefig()'s."""
+    """Write a matplotlib figure in the format that the extension of path names. options: savefig()'s."""
     with whole(path) as part:
         figure.savefig(part, format=os.path.splitext(path)[1][1:].lower(), **options)
 
@@ -128,8 +129,8 @@ def save_figure(figure, path, **options):
 def read_idx(path):
     """Read an IDX file, MNIST's own format, gzipped or not: a uint8 array.
 
-    Two zeros, the type, how many dimensions, each as four bytes; then the bytes. Raises ValueError, OSError or
-    zlib.error if it is none.
+    Two zeros, the type, the number of dimensions, each dimension as four bytes; then the data. Raises ValueError,
+    OSError or zlib.error if it is not one.
     """
     with open(path, "rb") as file:
         content = file.read()

@@ -1,7 +1,7 @@
-"""Features of Keras' InceptionV3 for gantut_judge.py, computed in a process of its own: Keras runs eagerly only.
+"""Features from Keras' InceptionV3 for gantut_judge.py, in a separate process, because Keras needs eager execution.
 
-The weights are ImageNet's as Keras has them. The literature's FID uses others (the network of 2015 that
-torch-fidelity and clean-fid load), so its numbers are not these.
+The weights are Keras' own for ImageNet. The literature's FID uses others (the network of 2015 that torch-fidelity and
+clean-fid load), so its numbers differ.
 """
 import os
 import subprocess
@@ -18,7 +18,7 @@ BATCH = 50
 
 
 def check_weights(weights):
-    """Raise UserError if weights, where they are asked for, are neither a file nor imagenet."""
+    """Raise UserError if weights, if given, are neither a file nor imagenet."""
     if weights and weights != "imagenet" and not os.path.isfile(weights):
         raise UserError(f"--inception {weights}: there is no such file; give one, or imagenet")
 
@@ -38,8 +38,8 @@ def features_of(images, weights):
                                  cwd=os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
                                  env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if process.returncode:
-            raise UserError("--inception {}: Keras cannot load the weights ({}); give a file with them".format(
-                weights, (process.stderr.strip().splitlines() or ["no reason given"])[-1]))
+            error = (process.stderr.strip().splitlines() or ["no reason given"])[-1]
+            raise UserError(f"--inception {weights}: Keras cannot load the weights ({error}); give a file with them")
         return np.load(found)
 
 

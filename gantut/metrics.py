@@ -1,6 +1,6 @@
-"""How good are pictures? Scores of two sets of pictures, or of their features, each from its paper.
+"""How good are pictures? Scores that compare two sets of pictures, or of their features, each with its paper.
 
-Judge takes some of them together, beside what real pictures and noise reach.
+Judge computes several of them, also for real pictures and for noise.
 
 Pictures are float32 [N, size, size, channels] in 0..255, features [N, d].
 """
@@ -11,18 +11,18 @@ from scipy.spatial.distance import cdist
 from gantut.errors import UserError
 from gantut.seeding import random_state
 
-SMALLEST = 16  # pixels: the pyramid's last level, and the size at which pictures are compared as wholes
-PATCHES, WIDTH, DIRECTIONS = 32, 7, 512  # of each picture, in pixels, of projections
+SMALLEST = 16  # pixels: the pyramid's last level, and the size at which whole pictures are compared
+PATCHES, WIDTH, DIRECTIONS = 32, 7, 512  # patches per picture, their width in pixels, random projections
 KERNEL = np.outer(*[np.array([1, 4, 6, 4, 1], np.float32) / 16] * 2)[np.newaxis, :, :, np.newaxis]
-FEWEST = 32  # pictures of each kind: with fewer the scores are those of chance
-MOST = 20_000  # pictures of the data in which the nearest is looked for
+FEWEST = 32  # pictures of each kind: with fewer the scores would be too noisy
+MOST = 20_000  # pictures of the data among which the nearest is searched
 
 
 def pyramid(images):
     """The Laplacian pyramid: a list of levels [N, size, size, channels], [N, size / 2, ...], ..., the last one 16 wide.
 
-    Odd sizes are halved up, 25 to 13, so that the last may be smaller. Each but the last is what the next one lacks
-    (Burt & Adelson 1983; Karras et al. 2018, section 5).
+    Odd sizes are halved and rounded up, 25 to 13, so that the last may be smaller. Each level except the last is the
+    detail that the next one does not have (Burt & Adelson 1983; Karras et al. 2018, section 5).
     """
     levels = []
     while images.shape[1] > SMALLEST:
@@ -35,7 +35,10 @@ def pyramid(images):
 
 
 def patches(level, rng):
-    """Random 7 x 7 patches of a level, 32 of each picture: [32 N, 49 channels]; mean 0, deviation 1 in each channel."""
+    """Random 7 x 7 patches of a level, 32 of each picture: [32 N, 49 channels].
+
+    Each channel has mean 0 and standard deviation 1.
+    """
     n, size, _, channels = level.shape
     width = min(WIDTH, size)
     rows, columns = rng.randint(0, size - width + 1, [2, n * PATCHES, 1, 1])
@@ -57,7 +60,7 @@ def sliced_wasserstein(a, b, rng):
 def swd(a, b, rng):
     """The sliced Wasserstein distances of patches, times 1,000, for each level of the pyramid, the finest first.
 
-    a, b: as many pictures of one size. Small is good (Karras et al. 2018, section 5, arXiv 1710.10196).
+    a, b: the same number of pictures, of one size. Lower is better (Karras et al. 2018, section 5, arXiv 1710.10196).
     """
     return [1000 * sliced_wasserstein(patches(x, rng), patches(y, rng), rng)
             for x, y in zip(pyramid(a), pyramid(b))]
@@ -85,7 +88,7 @@ def nearest(points, others):
 
 
 def nearest_other(points):
-    """The distance from each of the points [N, d] to the nearest other one: [N]. 0 where one is there twice."""
+    """The distance from each of the points [N, d] to the nearest other one: [N]. 0 for a point that occurs twice."""
     distances = cdist(points, points)
     np.fill_diagonal(distances, np.inf)
     return distances.min(axis=1)
@@ -107,7 +110,7 @@ def frechet(a, b):
 def kid(a, b, rng, subsets=100, size=100):
     """Kernel distance of features, times 1,000: (mean, standard error) over subsets (Binkowski et al. 2018).
 
-    The unbiased estimate of the squared maximum mean discrepancy with the kernel (x y / d + 1)^3; may be below 0.
+    The unbiased estimate of the squared maximum mean discrepancy with the kernel (x y / d + 1)^3; it can be negative.
     """
     size = min(size, len(a), len(b))
     found = []
@@ -120,22 +123,22 @@ def kid(a, b, rng, subsets=100, size=100):
 
 
 def precision_recall(real, fake, k=3):
-    """(Share of fake features among the real ones, share of real among fake): Kynkäänniemi et al. 2019, k = 3.
+    """(Fraction of fake features among the real ones, fraction of real among fake): Kynkäänniemi et al. 2019, k = 3.
 
-    Among them is what lies nearer to one of them than its own k-th neighbour among them.
+    A point is among them if it is at least as near to one of them as that one's k-th neighbour.
     """
-    def share(points, manifold):
+    def fraction(points, manifold):
         radii = np.sort(cdist(manifold, manifold), axis=1)[:, k]  # the 0-th is the point itself
         return float((cdist(points, manifold) <= radii).any(axis=1).mean())
 
-    return share(fake, real), share(real, fake)
+    return fraction(fake, real), fraction(real, fake)
 
 
 class Judge:
-    """What the pictures in data, an array [N, size, size, channels] in 0..255, say of others.
+    """Compares samples with real pictures. data: an array [N, size, size, channels] in 0..255.
 
-    The data is divided at random: one half of what is looked at is what the samples are compared with, the other is
-    what real pictures reach in the same comparison, the floor. Noise gives the ceiling.
+    The data is divided at random: the samples are compared with one half; the other half, real pictures, is compared
+    with it in the same way and gives the floor. Noise gives the ceiling.
 
     count: how many are compared, at most half of the data. Raises UserError if that is too few.
     """
@@ -144,15 +147,16 @@ class Judge:
         self.seed = seed
         self.count = min(count, len(data) // 2)
         if self.count < FEWEST:
-            raise UserError(f"{len(data)} pictures of the data and {count} samples are asked for: the scores need {2 * FEWEST} of the data and "
-                            f"{FEWEST} samples, or more")
+            raise UserError(f"there are {len(data)} pictures of the data and {count} samples: the scores need at least "
+                            f"{2 * FEWEST} of the data and {FEWEST} samples")
         order = random_state(seed, "judge").permutation(len(data))
         self.real, self.other = (np.float32(data[part]) for part in np.split(order, [self.count, 2 * self.count])[:2])
         self.rest = thumbnails(np.float32(data[np.sort(np.append(order[:self.count], order[2 * self.count:]))]))
         self.all = np.concatenate([self.rest, thumbnails(self.other)])
 
     def scores(self, images, known=None):
-        """The scores of self.count pictures like data's: a dict. known: thumbnails in which to look for copies."""
+        """The scores of self.count pictures of the same form as data, a dict. known: thumbnails to look for copies in.
+        """
         images = np.float32(images)
         distances = swd(self.real, images, random_state(self.seed, "patches"))
         sizes = [-(-self.real.shape[1] >> level) for level in range(len(distances))]
@@ -164,9 +168,9 @@ class Judge:
                 "nearest in the data": float(np.median(nearest(points, self.all if known is None else known)))}
 
     def floor(self):
-        """What real pictures reach that are not among those they are compared with."""
+        """The scores of real pictures that are not among those they are compared with."""
         return self.scores(self.other, self.rest)
 
     def noise(self):
-        """Pictures of nothing, of which each value is equally likely."""
+        """Pictures of noise, in which every value is equally likely."""
         return random_state(self.seed, "noise").uniform(0, 255, self.real.shape)

@@ -1,8 +1,8 @@
-"""What is watched in a training: losses, weights and samples in each step, scores after an epoch, and what ends it.
+"""Checks during a training: losses, weights and samples in each step, scores after an epoch, and why it ended.
 
-Numbers that are not finite end a training; a discriminator that has won, and samples that have collapsed, are said.
-Errors of TensorFlow, of memory and of the disk become one line. --judge_every: scores go to TensorBoard and a table,
-the best checkpoint aside.
+Numbers that are not finite end a training; a line warns when the discriminator has won or the samples have collapsed.
+Errors of TensorFlow, of memory and of the disk become one line. --judge_every: scores are written to TensorBoard and a
+table, and the best checkpoint can be kept.
 """
 import csv
 import os
@@ -20,15 +20,15 @@ from gantut.metrics import Judge
 from gantut.outputs import optional
 from gantut.sampler import Sampler
 
-D_HAS_WON = (0.05, 200)  # d_loss below this (1.39 = undecided) in so many steps in a row
-COLLAPSED = (0.05, 500)  # spread of the samples below this share of the pictures' spread, after so many steps
+D_HAS_WON = (0.05, 200)  # d_loss below this (1.39 = undecided) in this many consecutive steps
+COLLAPSED = (0.05, 500)  # spread of the samples below this fraction of the pictures' spread, after this many steps
 SMALLER = "a smaller --batch_size, --gf_dim, --df_dim or --image_size needs less"
-COUNT = 1000  # samples, and real pictures, that are compared
-BEST = "SWD, mean"  # the score that decides, the less the better
+COUNT = 1000  # samples, and as many real pictures, are compared
+BEST = "SWD, mean"  # the score that decides; lower is better
 
 
 class Monitor:
-    """Looks for what spoils a training. variables: those of a checkpoint."""
+    """Checks a training for failures. variables: those of a checkpoint."""
 
     def __init__(self, sess, variables):
         self.sess = sess
@@ -40,35 +40,35 @@ class Monitor:
     def check_losses(self, step, every=1, **losses):
         """Raise UserError if a loss is not finite; warn, once, when D has won for a long time.
 
-        every: the steps from one look to the next.
+        every: steps between two calls.
         """
         self.check_finite(step, losses)
         limit, steps = D_HAS_WON
         d_loss = losses["d_loss_real"] + losses["d_loss_fake"]
         self.steps_won = self.steps_won + every if d_loss < limit else 0
         if self.steps_won >= steps:
-            self.warn("D has won: its loss has been below {} for {} steps (now {:.4f}, g_loss {:.2f}), so that G "
-                      "learns little; a smaller --df_dim or --learning_rate helps".format(
-                          limit, steps, d_loss, losses["g_loss"]))
+            g_loss = losses["g_loss"]
+            self.warn(f"D has won: its loss has been below {limit} for {steps} steps (now {d_loss:.4f}, g_loss "
+                      f"{g_loss:.2f}), so that G learns little; a smaller --df_dim or --learning_rate helps")
 
     def check_weights(self, step):
-        """Raise UserError if a variable that goes into the checkpoint is not finite."""
+        """Raise UserError if a variable of the checkpoint is not finite."""
         self.check_finite(step, dict(zip(self.names, np.where(self.sess.run(self.finite), 0, np.nan))))
 
     def check_finite(self, step, values):
         """Raise UserError if one of the values, a dict by name, is not finite."""
         for name, value in values.items():
             if not np.isfinite(value):
-                raise UserError(f"training has diverged: {name} is not finite at step {step}; the last checkpoint is from "
-                                "before. A smaller --learning_rate usually helps, or another --seed")
+                raise UserError(f"training has diverged: {name} is not finite at step {step}; the last checkpoint was "
+                                "saved before that. A smaller --learning_rate usually helps, or another --seed")
 
     def check_samples(self, step, samples, images):
         """Warn, once, when the samples have collapsed: they hardly differ from one another."""
-        share, steps = COLLAPSED
+        fraction, steps = COLLAPSED
         spread, wanted = (np.std(batch, axis=0).mean() for batch in (samples, images))
-        if step >= steps and spread < share * wanted:
-            self.warn(f"the samples have collapsed: their spread is {spread:.4f}, that of the pictures {wanted:.4f}; go back to an "
-                      "earlier checkpoint, or try another --seed or a smaller --learning_rate")
+        if step >= steps and spread < fraction * wanted:
+            self.warn(f"the samples have collapsed: their spread is {spread:.4f}, that of the pictures {wanted:.4f}; "
+                      "go back to an earlier checkpoint, or try another --seed or a smaller --learning_rate")
 
     def warn(self, message):
         kind = message.split(":")[0]
@@ -78,27 +78,28 @@ class Monitor:
 
 
 def what_failed(error, run):
-    """A UserError for what a training raised, or None if it is to be seen as it is. run: its Run.
+    """A UserError for an error in a training, or None if that should be raised unchanged. run: its Run.
 
-    What has been trained is saved first, if that can be done.
+    What has been trained is saved first, if possible.
     """
     if isinstance(error, tf.errors.InvalidArgumentError):  # as a histogram raises of what is not finite
         return not_finite(error, run)
     if isinstance(error, tf.errors.OpError) and run.processes.count > 1:
-        return None  # WorkerGroup says what it means
+        return None  # WorkerGroup explains it
     if isinstance(error, (tf.errors.ResourceExhaustedError, MemoryError)) or (
-            isinstance(error, tf.errors.OpError) and "create a memory object" in str(error)):  # as oneDNN says it
-        return UserError(f"there is not memory enough for this training ({one_line(error)[:200]}): {SMALLER}{saved(run)}")
+            isinstance(error, tf.errors.OpError) and "create a memory object" in str(error)):  # oneDNN's words
+        return UserError(f"there is not enough memory for this training ({one_line(error)[:200]}): "
+                         f"{SMALLER}{saved(run)}")
     if isinstance(error, OSError) and error.filename is not None:
-        return UserError(f"cannot write {error.filename}: {error.strerror}; what was saved before is intact, mend this and run the same command to "
-                         "go on")
+        return UserError(f"cannot write {error.filename}: {error.strerror}; what was saved before is intact, fix this "
+                         "and run the same command to continue")
     if isinstance(error, tf.errors.OpError):
-        return UserError(f"TensorFlow ends the training ({one_line(error)[:300]}){saved(run)}")
+        return UserError(f"TensorFlow has ended the training ({one_line(error)[:300]}){saved(run)}")
     return None
 
 
 def not_finite(error, run):
-    """What a histogram's or another operation's error says of numbers that are not finite; None if it does not."""
+    """A UserError if numbers that are not finite caused the error of a histogram or another operation, else None."""
     histogram = re.search(r"summary histogram for: (\S+)", str(error))
     if not run.counter:
         return None
@@ -112,21 +113,21 @@ def not_finite(error, run):
 
 
 def saved(run):
-    """Save what has been trained, if anything has and it can be done; returns that in words."""
+    """Save what has been trained, if there is anything new and it is possible; returns the result in words."""
     if not run.counter or run.counter <= (run.dcgan.saver.saved or 1):
         return ""
     try:
         run.dcgan.save(run.config.checkpoint_dir, run.counter)
-    except Exception:  # the first error is the one to tell
+    except Exception:  # only the first error is reported
         return "; what was saved before is intact"
     return f"; the training is saved, from the middle of step {run.counter}"
 
 
 class EpochJudge:
-    """Judges the samples of a run's model after every config.judge_every epochs; it changes nothing of the training.
+    """Scores the samples of a run's model after every config.judge_every epochs, without any effect on the training.
 
-    sample_dir/scores.csv holds a row for each time, checkpoint_dir/best the checkpoint of the best one if
-    config.keep_best. counter: where the run begins. Raises UserError if there are too few pictures.
+    sample_dir/scores.csv gets a row each time; with config.keep_best, checkpoint_dir/best has the checkpoint with the
+    best score. counter: where the run starts. Raises UserError if there are too few pictures.
     """
 
     def __init__(self, run, counter):
@@ -142,7 +143,7 @@ class EpochJudge:
         self.best_score = self.read_best()
 
     def read(self):
-        """The rows of the table, dicts of strings; none if there is none. Raises UserError if it is another's."""
+        """The rows of the table, dicts of strings; none if there is no table. Raises UserError for any other file."""
         try:
             with open(self.path, newline="", encoding="utf-8") as file:
                 rows = list(csv.DictReader(file))
@@ -151,12 +152,13 @@ class EpochJudge:
         except FileNotFoundError:
             return []
         except (OSError, ValueError, TypeError, KeyError, csv.Error):
-            raise UserError(f"{self.path} is there, and no table of the judge's: move it, or use another --sample_dir") from None
+            raise UserError(f"{self.path} exists and is not a table of scores: move it, or use another "
+                            "--sample_dir") from None
 
     def read_best(self):
         """The score of the checkpoint in checkpoint_dir/best; infinite if there is none.
 
-        It stands beside it, as the samples and their table may go; runs of before 1.2 have it in the table alone.
+        It is in the run.json beside it, since the table may be deleted; runs before 1.2 have it only in the table.
         """
         path = os.path.join(self.best, "run.json")
         if not newest_checkpoint(self.best):
@@ -165,7 +167,7 @@ class EpochJudge:
         return best if best is not None else min([float(row[BEST]) for row in self.rows], default=np.inf)
 
     def look(self, epoch, counter):
-        """After an epoch, with its number from 0: judge, if it is time."""
+        """After an epoch (numbered from 0): compute the scores, if they are due."""
         if (epoch + 1) % self.config.judge_every:
             return
         with self.run.to_draw():
@@ -173,7 +175,7 @@ class EpochJudge:
         scores = self.judge.scores(pixels(images))
         self.rows.append({"epoch": epoch, "step": counter, **{name: f"{x:.6g}" for name, x in scores.items()}})
         self.write(scores, counter)
-        self.run.print("[Judge] " + ", ".join("{}: {:.3f}".format(*score) for score in scores.items()))
+        self.run.print("[Judge] " + ", ".join(f"{name}: {score:.3f}" for name, score in scores.items()))
         if self.config.keep_best and scores[BEST] < self.best_score:
             self.keep(counter, float(scores[BEST]))
 
@@ -192,5 +194,6 @@ class EpochJudge:
         with optional(self.best):
             os.makedirs(self.best, exist_ok=True)
             self.saver.save(self.run.sess, os.path.join(self.best, self.run.dcgan.model_name), global_step=counter)
-            run_record.write(self.best, {**self.run.record, "score": score, "checkpoints": [f"{self.run.dcgan.model_name}-{counter}"]})
+            checkpoints = [f"{self.run.dcgan.model_name}-{counter}"]
+            run_record.write(self.best, {**self.run.record, "score": score, "checkpoints": checkpoints})
             self.best_score = score

@@ -1,1 +1,1 @@
-from gantut.console import Progress  # noqa: F401  (an alias: programs that import it from here go on)
+from gantut.console import Progress  # noqa: F401  (an earlier name, which programs still import)

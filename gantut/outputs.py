@@ -1,6 +1,6 @@
 """What a run writes: TensorBoard's event files, checkpoints, samples.
 
-No training ends for a curve or a sample that cannot be written; checkpoints must not be lost.
+A curve or a sample that cannot be written does not end a training; checkpoints must not be lost.
 """
 import contextlib
 import os
@@ -16,10 +16,10 @@ from gantut.errors import one_line, say, writing
 
 
 class FileWriter:
-    """Part 4's tf.summary.FileWriter for a training, which does not end for a curve.
+    """Part 4's tf.summary.FileWriter, whose errors do not end a training.
 
-    What cannot be written is missed, with a line; where writing is possible again a new file goes on. every: steps
-    between the summaries that are written. logs_dir None: nothing is.
+    If something cannot be written, it is lost, and a line says so; when writing is possible again, a new file is
+    started. every: steps between the summaries that are written. logs_dir None: nothing is written.
     """
 
     def __init__(self, logs_dir, graph=None, every=1):
@@ -31,13 +31,13 @@ class FileWriter:
         return self.logs_dir is not None and step % self.every == 0
 
     def open(self, step):
-        """Begin a file; what an earlier run wrote from this step on no longer counts. Raises UserError if it cannot."""
+        """Start a file, which replaces what an earlier run wrote from this step on. Raises UserError if it cannot."""
         threading.excepthook = report_thread
         with writing(self.logs_dir):
             self.writer = open_writer(self.logs_dir, self.graph, step)
 
     def add_summary(self, summary, step):
-        """Write a summary, if it is the step for it. summary: a tf.Summary, or one as bytes."""
+        """Write a summary, if this step's are wanted. summary: a tf.Summary, or one as bytes."""
         if self.wants(step):
             self.add(summary, step)
 
@@ -48,7 +48,7 @@ class FileWriter:
                 self.writer.add_summary(summary, step)
 
     def flush(self, step):
-        """Write out what there is, and look whether it is there; after a failure, begin a new file."""
+        """Write everything to disk and check that it is there; after a failure, start a new file."""
         if not (self.writer or self.missed):
             return
         with self.attempt():
@@ -66,8 +66,9 @@ class FileWriter:
         try:
             yield
         except Exception as error:  # TensorFlow's writers raise OpError, but also ValueError, IndexError, RuntimeError
-            if not self.missed:  # once, until something can be written again
-                say(f"cannot write {self.logs_dir}: {one_line(error)[:300]}; the training goes on, its curves will have a gap")
+            if not self.missed:  # only once, until something can be written again
+                say(f"cannot write {self.logs_dir}: {one_line(error)[:300]}; the training continues, its curves will "
+                    "have a gap")
             self.missed = True
             if self.writer:
                 give_up(self.writer)
@@ -80,7 +81,7 @@ class FileWriter:
 
 
 def open_writer(logs_dir, graph, step):
-    """A tf.summary.FileWriter; what an earlier one wrote from this step on no longer counts."""
+    """A tf.summary.FileWriter, which replaces what an earlier one wrote from this step on."""
     suffix = "." + uuid.uuid4().hex
     writer = tf.summary.FileWriter(logs_dir, graph, filename_suffix=suffix)
     writer.suffix, writer.arrived = suffix, False
@@ -89,9 +90,9 @@ def open_writer(logs_dir, graph, step):
 
 
 def give_up(writer):
-    """Close a writer that has failed, in a thread of its own: it may wait for ever for its own one.
+    """Close a writer that has failed, in a separate thread, because its close() may never return.
 
-    A file of which nothing has arrived goes.
+    Its file is removed if nothing of it has reached the disk.
     """
     def close():
         with contextlib.suppress(OSError):
@@ -103,16 +104,17 @@ def give_up(writer):
 
 
 def own_file(writer):
-    """The path of a writer's file, which its suffix tells from all others. Raises OSError if it has gone."""
+    """The path of a writer's file, found by its unique suffix. Raises OSError if it has been deleted."""
     folder = writer.get_logdir()
     found = [name for name in os.listdir(folder) if name.endswith(writer.suffix)]
     if not found:
-        raise FileNotFoundError("its file has gone")
+        raise FileNotFoundError("its file has been deleted")
     return os.path.join(folder, found[0])
 
 
 def flush(writer, step):
-    """Write out TensorBoard's logs; returns whether they are in its file: TensorFlow says nothing of a full disk."""
+    """Write TensorBoard's logs to disk; returns whether they are in the file: TensorFlow does not report a full disk.
+    """
     mark = f"logs up to step {step}"
     writer.add_session_log(tf.SessionLog(status=tf.SessionLog.CHECKPOINT, msg=mark), step)
     writer.flush()
@@ -122,7 +124,7 @@ def flush(writer, step):
 
 
 def why_not_written(writer):
-    """Why a writer's file does not hold what was written, in words: what another file as long meets."""
+    """Why a writer's file does not have what was written, in words: the error of writing another file that long."""
     try:
         with tempfile.TemporaryFile(dir=writer.get_logdir(), buffering=0) as file:
             file.seek(os.path.getsize(own_file(writer)))
@@ -133,15 +135,15 @@ def why_not_written(writer):
 
 
 def report_thread(args):
-    """Print what ended a thread, unless it is the writer's: that is raised again where the writer is called."""
+    """Print the error that ended a thread, except the writer's, which is raised again when the writer is called."""
     if args.thread.name != "EventLoggerThread":
         threading.__excepthook__(args)
 
 
 class RunSaver(Saver):
-    """Part 4's saver in a training: weights that are not finite are not written, and run.json says what is.
+    """Part 4's saver in a training: it refuses weights that are not finite, and lists its checkpoints in run.json.
 
-    saved: the step of the newest checkpoint, saved or loaded, which is not written again.
+    saved: the step of the newest checkpoint, saved or loaded; it is not written again.
     """
 
     of_a_run = True
@@ -165,11 +167,11 @@ class RunSaver(Saver):
 
 @contextlib.contextmanager
 def optional(what):
-    """What fails in here, in writing something, is said and ends nothing."""
+    """A context in which an error of writing becomes a warning."""
     try:
         yield
     except (OSError, tf.errors.OpError) as error:
-        say(f"cannot write {what}: {one_line(error)[:300]}; the training goes on without")
+        say(f"cannot write {what}: {one_line(error)[:300]}; the training continues without it")
 
 
 class SampleFolder:
@@ -182,16 +184,16 @@ class SampleFolder:
             os.makedirs(folder, exist_ok=True)
 
     def save(self, samples, size, name):
-        """Write the samples into the file called name; returns whether it is there. What fails is said once."""
+        """Write the samples to the file called name; returns whether it worked. A failure is reported once."""
         path = os.path.join(self.folder, name)
         try:
             if not os.path.isdir(self.folder):
                 os.makedirs(self.folder)
-                say(f"{self.folder} had gone, and is made anew")
+                say(f"{self.folder} was deleted, and is created again")
             self.imgfuncs.save_images(samples, size, path)
         except OSError as error:
             if not self.failed:
-                say(f"cannot write {path}: {one_line(error)}; the training goes on without")
+                say(f"cannot write {path}: {one_line(error)}; the training continues without it")
             self.failed = True
             return False
         self.failed = False

@@ -1,1 +1,1 @@
-from gantut.recipe import with_parts  # noqa: F401  (an alias: programs that import it from here go on)
+from gantut.recipe import with_parts  # noqa: F401  (an earlier name, which programs still import)

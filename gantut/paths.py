@@ -1,7 +1,7 @@
-"""Where the project's own folders are, and what its scripts are called: in a clone, or installed.
+"""Where the project's own folders are, and what its scripts are called, in a clone or installed.
 
 A clone's data/, course/, variants/ and pretrained/ are installed as the packages gantut_data and so on, the scripts as
-commands. What comes with the project is only read, when it is installed.
+commands. Installed folders are only read.
 """
 import os
 import re
@@ -25,12 +25,12 @@ def place(folder, *names):
 
 
 def new_data(name):
-    """Where a data set of that name is written to, and then found by it: the clone's data/, or data/ where one is."""
+    """The folder for a new data set, which is then found by its name: in the clone's data/, or in data/ here."""
     return os.path.join("data" if INSTALLED else os.path.relpath(place("data")), name)
 
 
 def find_model(checkpoint_dir):
-    """The folder of a model to read: the one called checkpoint_dir, or pretrained, which comes with the project."""
+    """The folder of a model to read: checkpoint_dir, or the project's own folder pretrained if that is meant."""
     first, *rest = os.path.normpath(checkpoint_dir).split(os.sep)
     ours = place(first, *rest)
     return ours if first == "pretrained" and not os.path.isdir(checkpoint_dir) and os.path.isdir(ours) else \
@@ -38,15 +38,15 @@ def find_model(checkpoint_dir):
 
 
 def check_not_pretrained(path, flag):
-    """Raise UserError if a path to write to, a flag's, lies in the model that comes with the project."""
+    """Raise UserError if a path to write to, from a flag, lies in the project's own model."""
     real = os.path.realpath(place("pretrained"))
     if os.path.commonpath([os.path.realpath(path), real]) == real:
-        raise UserError(f"--{flag} {path} is the model that comes with the project, which is only read: give another --{flag}, and "
-                        "copy the model there to go on from it")
+        raise UserError(f"--{flag} {path} is the model that comes with the project, which is only read: give another "
+                        f"--{flag}, and copy the model there to continue from it")
 
 
 def typed():
-    """How this process was called, for a shell: the command, or Python and the script, and what was said to it."""
+    """The command line of this process, for a shell: the command, or Python and the script, and the arguments."""
     script, spec = sys.argv[0], getattr(sys.modules["__main__"], "__spec__", None)
     name = os.path.basename(script)
     if is_command():
@@ -57,7 +57,7 @@ def typed():
 
 
 def is_script():
-    """Whether this process was started as one of the project's scripts, not as a program that imports it."""
+    """Whether this process runs one of the project's scripts, not another program that imports the project."""
     folder, name = os.path.split((getattr(sys, "argv", None) or [""])[0])
     ours = [place(one) for one in ("data", "course", "variants")]
     ours += [] if INSTALLED else [os.path.join(ROOT, one) for one in ("benchmarks", "docs")]
@@ -70,7 +70,7 @@ def is_command():
 
 
 def in_words(text):
-    """A text that names the project's scripts as a clone has them, but by what they are called here."""
+    """A text that names the project's scripts as in a clone, with their names as they are called here."""
     if INSTALLED or is_command():
         for script, command in COMMANDS.items():
             text = text.replace("python " + script, command)

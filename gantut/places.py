@@ -1,1 +1,1 @@
-from gantut.paths import find_model, place  # noqa: F401  (an alias: programs that import it from here go on)
+from gantut.paths import find_model, place  # noqa: F401  (an earlier name, which programs still import)

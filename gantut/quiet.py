@@ -1,4 +1,4 @@
-"""What must happen before TensorFlow is imported: it is kept quiet. To see its messages, set TF_CPP_MIN_LOG_LEVEL=0."""
+"""What must happen before TensorFlow is imported: its log messages are turned off, unless TF_CPP_MIN_LOG_LEVEL=0."""
 import os
 import signal
 import threading
@@ -11,9 +11,9 @@ QUIET = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "0"
 
 
 def import_tensorflow():
-    """Import TensorFlow with stderr closed: as it loads it writes there before any log level counts (2.21).
+    """Import TensorFlow with stderr closed: while it loads, it writes there whatever the log level is (2.21).
 
-    It takes seconds; Ctrl-C then ends the process without a traceback.
+    This takes seconds; meanwhile Ctrl-C ends the process without a traceback.
     """
     is_main = threading.current_thread() is threading.main_thread()
     handler = signal.signal(signal.SIGINT, signal.SIG_DFL) if is_main else None
@@ -30,11 +30,11 @@ def import_tensorflow():
 
 
 reopen_closed()
-if is_script() and not in_session():  # TensorFlow reads some of it as it loads
+if is_script() and not in_session():  # TensorFlow reads some of these variables while it loads
     set_environment(os.environ)
 if QUIET:
     import_tensorflow()
 
     import tensorflow.compat.v1 as tf
 
-    tf.logging.set_verbosity(tf.logging.FATAL)  # an error is raised as well, and becomes one line
+    tf.logging.set_verbosity(tf.logging.FATAL)  # errors are also raised, and become one line

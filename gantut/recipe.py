@@ -1,13 +1,13 @@
-"""The class that trains: DCGAN as it is written, or with what the flags ask for besides, each part by its flag.
+"""The class that trains: DCGAN as it is written, or with the parts that flags add.
 
   Model = with_parts(DCGAN, config)
   Model(sess, ...).train(config)
 
-Each part takes its losses and networks from the class, and honours what a reader has changed there, or refuses it.
-What later papers changed in the recipe, beside the text's (docs/quality.md compares them):
+Each part uses the losses and networks of the class: a reader's change in them takes effect, or is refused.
+What later papers changed in the text's recipe (docs/quality.md compares them):
 
 --ema        the moving average of G's weights draws the pictures: gantut/weights.py
---augment    D sees all pictures changed at random, so that it cannot memorise them
+--augment    the pictures that D sees are changed at random, so that it cannot memorise them
 --mirror     each picture or its mirror image, at random: gantut/batches.py
 --r1         a penalty on D's gradient at real pictures (Mescheder et al. 2018, arXiv 1801.04406)
 --d_learning_rate  two time scales (Heusel et al. 2017, arXiv 1706.08500)
@@ -26,17 +26,17 @@ from gantut.graph import again
 from gantut.seeding import random_state
 from gantut.weights import Averages
 
-MODERN = {"ema": 0.999}  # what --recipe modern stands for
-NUMBERS = 7  # of each picture: brightness, saturation, contrast; shift down, right; the hole's place down, right
+MODERN = {"ema": 0.999}  # the flags of --recipe modern
+NUMBERS = 7  # per picture: brightness, saturation, contrast; shift down, right; centre of the hole down, right
 
 
 def with_parts(DCGAN, config, devices=(), workers=None):
-    """The DCGAN that trains with the flags, or a plain namespace of some; without any it is the class itself.
+    """The DCGAN that trains with the flags, or with a plain namespace of some; without any it is the class itself.
 
-    devices: the names of several. workers: what find_workers() has found. Raises UserError if the class cannot be
-    trained so.
+    devices: their names, if there are several. workers: the result of find_workers(). Raises UserError if the class
+    cannot be trained with the flags.
     """
-    if workers or asked_for(config, ["mirror", "init_from"]):  # its train() needs a run
+    if workers or asked_for(config, ["mirror", "init_from"]):  # its train() must use a Run
         check_class(DCGAN)
     parts = {name: getattr(config, name, BEYOND[name][0]) for name in OF_THE_STEP}
     Model = own_step(DCGAN, parts["fast"], parts["g_updates"], parts["losses_every"])
@@ -49,7 +49,7 @@ def with_parts(DCGAN, config, devices=(), workers=None):
 
 
 def choose(flags):
-    """Set the flags that make up flags.recipe, but for those that were given by themselves."""
+    """Set the flags that belong to flags.recipe, except those that were given on the command line."""
     for name, value in MODERN.items() if flags.recipe == "modern" else ():
         if not flags[name].present:
             flags[name].value = value
@@ -58,8 +58,8 @@ def choose(flags):
 def with_recipe(DCGAN, parts):
     """A DCGAN that trains with the parts of the recipe, by their flags' names; without any, itself.
 
-    --mirror, --d_learning_rate and --g_updates are not this class's: gantut/batches.py, gantut/run.py and
-    gantut/fused_step.py do them.
+    --mirror, --d_learning_rate and --g_updates are elsewhere: in gantut/batches.py, gantut/run.py and
+    gantut/fused_step.py.
     """
     if not asked_for(SimpleNamespace(**parts), ["ema", "augment", "r1"]):
         return DCGAN
@@ -95,7 +95,7 @@ def with_recipe(DCGAN, parts):
             super().train(self.config)
 
         def step(self, d_optim, g_optim, batch_images, batch_z, counter):
-            """The class's own step, in which D sees augmented pictures; then the average takes a step."""
+            """The class's own step, in which D sees augmented pictures; then the moving average is updated."""
             sess = self.sess
             if parts["augment"]:
                 processes = self.config.processes
@@ -111,14 +111,14 @@ def with_recipe(DCGAN, parts):
             return losses
 
         def to_draw(self):
-            """A context in which G draws as it should be seen."""
+            """A context in which G has the weights to draw with, those of the moving average if there is one."""
             return self.averages.in_place(self.sess) if self.averages else contextlib.nullcontext()
 
     return RecipeDCGAN
 
 
 class FeedingMore:
-    """A session that feeds something more in each run."""
+    """A session that also feeds `more` in each run."""
 
     def __init__(self, sess, more):
         self.sess, self.more = sess, more
@@ -128,17 +128,17 @@ class FeedingMore:
 
 
 def augment(images, numbers):
-    """Change images [N, size, size, channels] in [-1, 1] by numbers [N, 7] in [-1, 1], each evenly distributed."""
+    """Change images [N, size, size, channels] in [-1, 1] by numbers [N, 7], uniformly distributed in [-1, 1]."""
     numbers = tf.reshape((numbers + 1) / 2, [-1, NUMBERS, 1, 1, 1])
     images = colour(images, *tf.unstack(numbers[:, :3], axis=1))
     size = images.shape[1]
-    shift = tf.floor(numbers[:, 3:5, 0, 0, 0] * (size // 8 * 2 + 1)) - size // 8  # [N, 2], to an eighth of the size
-    place = tf.floor(numbers[:, 5:7, 0, 0, 0] * (size + 1))  # [N, 2], of the hole's centre
+    shift = tf.floor(numbers[:, 3:5, 0, 0, 0] * (size // 8 * 2 + 1)) - size // 8  # [N, 2], up to size / 8
+    place = tf.floor(numbers[:, 5:7, 0, 0, 0] * (size + 1))  # [N, 2], the hole's centre
     return cutout(translate(images, shift), place)
 
 
 def colour(images, brightness, saturation, contrast):
-    """Add up to half; take colours and contrast times up to 2, and 0.5 to 1.5. Numbers [N, 1, 1, 1] in [0, 1]."""
+    """Add -0.5 to 0.5; multiply saturation by 0 to 2, contrast by 0.5 to 1.5. The numbers: [N, 1, 1, 1] in [0, 1]."""
     images += brightness - 0.5
     gray = tf.reduce_mean(images, 3, keepdims=True)
     images = gray + (images - gray) * saturation * 2
@@ -147,7 +147,7 @@ def colour(images, brightness, saturation, contrast):
 
 
 def translate(images, shift):
-    """Move each picture down and right by shift [N, 2] pixels; what comes in is 0, medium gray."""
+    """Move each picture down and right by shift [N, 2] pixels; the gap is filled with 0, medium gray."""
     for axis in (1, 2):
         size = images.shape[axis]
         place = tf.cast(tf.range(size)[tf.newaxis] - tf.cast(shift[:, axis - 1:axis], tf.int32) + 1, tf.int32)
@@ -157,7 +157,7 @@ def translate(images, shift):
 
 
 def cutout(images, place):
-    """Make a square of half the size medium gray, its centre at place [N, 2], as much of it as lies in the picture."""
+    """Make a square of half the size medium gray, with its centre at place [N, 2]; it may reach beyond the picture."""
     size = images.shape[1]
     inside = [abs(tf.range(size, dtype=tf.float32)[tf.newaxis] + 0.5 - place[:, i:i + 1]) < size / 4 for i in (0, 1)]
     hole = inside[0][:, :, tf.newaxis, tf.newaxis] & inside[1][:, tf.newaxis, :, tf.newaxis]

@@ -1,7 +1,7 @@
-"""A run: what DCGAN.train() hands its statements, so that nothing of a training is lost.
+"""A run: the objects that the statements of DCGAN.train() call, so that nothing of a training is lost.
 
-A run is what stands in its checkpoint folder, the newest checkpoint and run.json. Of several processes the chief alone
-reads and writes it; only here is it asked which one this is.
+On disk a run is its checkpoint folder, with the newest checkpoint and run.json. If there are several processes, only
+the chief reads and writes it; no other module asks which process is the chief.
 """
 import contextlib
 import os
@@ -29,32 +29,32 @@ from gantut.workers import AdamOptimizer
 
 
 class Run:
-    """The training of a DCGAN by flags or a plain namespace. imgfuncs: Part 3's functions.
+    """The training of a DCGAN with flags or a plain namespace. imgfuncs: Part 3's functions.
 
-    Its methods raise UserError for what the user can mend, and Stopped when a signal ended the training, and it was
-    saved. A context manager around all of it: errors of TensorFlow and of the system become a UserError, Ctrl-C and
-    SIGTERM let a step be finished, and NumPy's random numbers are those of (seed, step).
+    Its methods raise UserError for errors that the user can fix, and Stopped if a signal ended the training, which is
+    then saved. It is a context manager around the training: errors of TensorFlow and of the system become a UserError,
+    after Ctrl-C and SIGTERM the current step is finished, and NumPy's random numbers are those of (seed, step).
     """
 
     def __init__(self, dcgan, config, imgfuncs):
         self.dcgan, self.sess, self.imgfuncs = dcgan, dcgan.sess, imgfuncs
         if dcgan.saver.of_a_run:
-            raise UserError("this DCGAN has been trained in this graph: to go on, make another one in a tf.Graph() and "
-                            "a tf.Session() of its own, which loads the checkpoint")
+            raise UserError("this DCGAN has been trained in this graph: to continue, make another one in a tf.Graph() "
+                            "and a tf.Session() of its own, which loads the checkpoint")
         self.config = settings(config, dcgan)
         self.processes = self.config.processes
         self.chief = self.processes.chief
-        if not self.chief:  # the others take over what the chief has loaded, and leave saving to it
+        if not self.chief:  # the others get the variables that the chief has loaded, and do not save
             dcgan.checkpoint_dir, dcgan.save = None, lambda checkpoint_dir, step: None
-        self.model = dcgan.saver.variables  # those that a checkpoint must hold
+        self.model = dcgan.saver.variables  # a checkpoint must have these
         self.moving = [var for var in self.model if not var.trainable]
         self.exits = contextlib.ExitStack()
         self.optimizers, self.record = [], None
         self.loader = self.data = self.batches = None  # of the pictures
         self.batch = {}  # the pictures of this step, by their paths
-        self.step_size = self.batch_idxs = None  # pictures a step, steps an epoch
+        self.step_size = self.batch_idxs = None  # pictures per step, steps per epoch
         self.monitor = self.writer = self.samples = self.epoch_judge = self.stop = self.progress = None
-        self.counter = self.done = None  # the number of the step that comes next; steps before it, in the data
+        self.counter = self.done = None  # number of the next step; steps before it, counted in the data
 
     def __enter__(self):
         self.exits.enter_context(self.sess.as_default())
@@ -62,7 +62,7 @@ class Run:
         return self
 
     def __exit__(self, kind, error, trace):
-        failed = what_failed(error, self) if error else None  # asks the session, which is still there
+        failed = what_failed(error, self) if error else None  # uses the session, which is still open
         self.exits.__exit__(kind, error, trace)
         if failed:
             raise failed from None
@@ -74,10 +74,10 @@ class Run:
     # before the first step
 
     def look_over(self, files):
-        """Look at each file's header; returns those that can be trained on, sorted.
+        """Check each file's header; returns the files that can be trained on, sorted.
 
-        Looks also whether this run may go on from the checkpoint in checkpoint_dir, if there is one. NumPy's numbers
-        are then those for the order of the files.
+        Also checks whether this run can continue from the checkpoint in checkpoint_dir, if there is one, and seeds
+        NumPy's random numbers for the order of the files.
         """
         dcgan, config = self.dcgan, self.config
         check_outside(config.sample_dir, config.dataset, "sample_dir")
@@ -103,9 +103,9 @@ class Run:
         return files
 
     def reader(self, files):
-        """Part 3's get_image() for files, shuffled: it reads the batches of a step ahead, and keeps what it has read.
+        """Part 3's get_image() for files, shuffled: it reads batches ahead, and keeps pictures in memory.
 
-        As there: get_image(path, image_size, is_crop) -> float [image_size, image_size, c_dim] in [-1, 1].
+        As in Part 3: get_image(path, image_size, is_crop) -> float [image_size, image_size, c_dim] in [-1, 1].
         """
         config = self.config
         self.data = Pictures(files[:self.record["data"]["pictures"]], self.loader, config, self.step_size,
@@ -118,32 +118,33 @@ class Run:
         return get_image
 
     def AdamOptimizer(self, learning_rate, **kwargs):
-        """Part 4's tf.train.AdamOptimizer, by which several processes update one model; D's by d_learning_rate."""
+        """Part 4's tf.train.AdamOptimizer, also for several processes that update one model; D's has d_learning_rate.
+        """
         optimizer = AdamOptimizer(self.processes, self.moving, learning_rate, d_loss=self.dcgan.d_loss,
                                   d_learning_rate=self.config.d_learning_rate, **kwargs)
         self.optimizers.append(optimizer)
         return optimizer
 
     def FileWriter(self, logs_dir, graph):
-        """Part 4's tf.summary.FileWriter: it writes each config.summary_every steps, and ends no training."""
+        """Part 4's tf.summary.FileWriter: it writes every config.summary_every steps, and never ends a training."""
         self.writer = FileWriter(logs_dir, graph, self.config.summary_every) if self.chief else FileWriter(None)
         return self.writer
 
     def Saver(self, max_to_keep):
-        """Part 4's tf.train.Saver, of the optimizers' variables as well: it looks at the weights before it writes."""
+        """Part 4's tf.train.Saver, with the optimizers' variables too: it checks the weights before it writes them."""
         variables = tf.global_variables()
         with tf.name_scope("watch"):
             self.monitor = Monitor(self.sess, variables)
         return RunSaver(max_to_keep, self.model, self)
 
     def seed(self, purpose, *numbers):
-        """From here on np.random draws numbers for a purpose that depend on the seed and the arguments alone."""
+        """Seed np.random for a purpose: its numbers now depend only on the run's seed and the arguments."""
         np.random.seed(random_seed(self.config.seed, purpose, *numbers))
 
     def begin(self):
-        """Begin where load() has got to: returns the counter, 1 or that of the checkpoint.
+        """Start from what load() has restored: returns the counter, 1 or the step of the checkpoint.
 
-        From here on the run is kept: run.json is written, the logs are open.
+        From here on the run is on disk: run.json is written, the logs are open.
         """
         config, dcgan = self.config, self.dcgan
         path = newest_checkpoint(dcgan.checkpoint_dir)
@@ -168,38 +169,38 @@ class Run:
             self.samples = SampleFolder(config.sample_dir, self.imgfuncs)
             if config.judge_every:
                 self.epoch_judge = EpochJudge(self, self.counter)
-        self.stop = self.exits.enter_context(Stop("stopping after this step; once more stops at once\n"))
+        self.stop = self.exits.enter_context(Stop("stopping after this step; a second signal stops at once\n"))
         self.progress = self.exits.enter_context(
             (config.progress or ProgressBar)(self.done, config.epoch * self.batch_idxs, self.step_size))
         self.batches = self.exits.enter_context(contextlib.closing(self.data.batches(self.done)))
         return self.counter
 
     def check_optimizers(self):
-        """Raise UserError if what several processes, or d_learning_rate, take for granted is not so in train()."""
+        """Raise UserError if train() does not use the optimizers as several processes or d_learning_rate need it."""
         minimized = [update for optimizer in self.optimizers for update in optimizer.updates]
         moved = {var.op.name for update in minimized for var in update.var_list}
         alone = [var.op.name for var in tf.trainable_variables() if var.op.name not in moved]
         if self.processes.count > 1 and alone:
-            raise UserError("several workers train what run.AdamOptimizer minimizes, which in this train() leaves "
-                            f"out {alone[0]}")
+            raise UserError("several workers train only the variables that run.AdamOptimizer updates, but this train() "
+                            f"leaves out {alone[0]}")
         if self.config.d_learning_rate and not any(update.loss is self.dcgan.d_loss for update in minimized):
             raise UserError("d_learning_rate has no effect: in this train() no run.AdamOptimizer minimizes self.d_loss")
 
     # the loop
 
     def epochs(self, numbers):
-        """Those of the numbers of all epochs that are still to do."""
+        """The numbers of the epochs that are left, out of the numbers of all epochs."""
         return numbers[self.done // self.batch_idxs:]
 
     def order(self, epoch):
-        """The files of an epoch in its order, which depends on (seed, epoch); of several workers, this one's part."""
+        """The files of an epoch in its order, which depends on (seed, epoch); only this worker's part of them."""
         return self.data.order(epoch)
 
     def idxs(self, numbers):
-        """Those of the numbers of an epoch's batches that are still to do.
+        """The numbers of the batches that are left, out of the numbers of an epoch's batches.
 
-        Before each, NumPy's random numbers become those of (seed, step), and its pictures are there. Saves and raises
-        if a picture has turned bad, or the user has stopped it.
+        Before each one, NumPy's random numbers are seeded with (seed, step), and its pictures are read. If a picture
+        can no longer be read, or the user has stopped the training, it is saved, and the error is raised.
         """
         for idx in numbers[self.done % self.batch_idxs:]:
             self.next_batch()
@@ -210,31 +211,31 @@ class Run:
             self.done += 1
 
     def next_batch(self):
-        ending = None
+        failed = None
         try:
             self.batch = next(self.batches)
         except UserError as error:
-            ending = UserError(f"{error}; the training is saved: run the same command to go on")
-        ending = self.processes.agree(self.sess, ending or (self.stop.signum and Stopped(self.stop.signum)))
-        if ending:
+            failed = UserError(f"{error}; the training is saved: run the same command to continue")
+        failed = self.processes.agree(self.sess, failed or (self.stop.signum and Stopped(self.stop.signum)))
+        if failed:
             try:
                 self.dcgan.save(self.config.checkpoint_dir, self.counter)
             finally:
                 self.processes.leave(self.sess)
-            raise ending
+            raise failed
 
     def looks(self):
-        """Whether the losses of this step are looked at."""
+        """Whether the losses of this step are computed."""
         return self.counter % self.config.losses_every == 0
 
     def check_losses(self, errD_fake, errD_real, errG):
-        """Raise UserError if a loss is not finite; warn when D has won for long."""
+        """Raise UserError if a loss is not finite; warn when D has won for a long time."""
         if self.looks():
             self.monitor.check_losses(self.counter, self.config.losses_every, d_loss_fake=errD_fake,
                                     d_loss_real=errD_real, g_loss=errG)
 
     def report(self, where, when, losses):
-        """Print the line of a step; on a terminal a bar shows it."""
+        """Print the line of a step, or show it in the progress bar on a terminal."""
         self.progress.report(where, when, losses if self.looks() else None)
 
     def print(self, line):
@@ -242,7 +243,7 @@ class Run:
         self.progress.write(line)
 
     def to_draw(self):
-        """A context in which G draws with the weights that are for show: their average's, if the recipe has one."""
+        """A context in which G has the weights to draw with: their moving average, if the recipe has one."""
         return getattr(self.dcgan, "to_draw", contextlib.nullcontext)()
 
     def check_samples(self, samples, images):
@@ -251,11 +252,11 @@ class Run:
             self.monitor.check_samples(self.counter, samples, images)
 
     def save_images(self, samples, name):
-        """Part 3's save_images(), as a nearly square grid, into the file sample_dir/name; ends no training."""
+        """Part 3's save_images(), as a nearly square grid, to the file sample_dir/name; never ends a training."""
         if self.chief and self.samples.save(samples, grid_size(len(samples)), name):
             self.progress.picture(os.path.join(self.config.sample_dir, name))
 
     def judge(self, epoch, counter):
-        """After an epoch, with its number from 0: the judge, if there is one, looks at the model."""
+        """After an epoch (numbered from 0): compute the scores of the model, if --judge_every asks for them."""
         if self.epoch_judge:
             self.epoch_judge.look(epoch, counter)

@@ -1,7 +1,8 @@
-"""How a script begins and ends, whatever its streams are: its errors are one line on stderr and an exit code.
+"""How a script starts and ends, whatever its streams are: an error is one line on stderr and an exit code.
 
-For those whose flags argparse reads; gantut/flags.py's run() is the same for absl's, and for TensorFlow.
-Ctrl-C, SIGTERM and their like end the process; inside a Stop, which a training is, its step is finished first.
+This is for scripts whose flags argparse reads; run() in gantut/flags.py is for absl's flags and TensorFlow.
+Ctrl-C, SIGTERM and similar signals end the process; inside a Stop, as in a training, the current step is finished
+first.
 """
 import argparse
 import contextlib
@@ -17,16 +18,16 @@ from gantut.console import in_notebook, protect, reopen_closed
 from gantut.errors import Stopped, UserError, one_line, printable
 from gantut.paths import in_words, typed
 
-# Ctrl-C; kill; the terminal closes; what batch systems send before the time is over, and at the limit of processor time
-ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+# Ctrl-C; kill; a closed terminal; what batch systems send shortly before the end, and at the limit of processor time
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
           if hasattr(signal, name)]
 
 
 def run(main, stopped="stopped", prints=False):
-    """Call main(); how it ends becomes one line at most on stderr and an exit code. stopped: said after Ctrl-C.
+    """Call main(); an error becomes one line on stderr and an exit code. stopped: printed after Ctrl-C.
 
-    What main() returns is the exit code. prints: what it prints is its result, so that the code is not 0 if not all of
-    that could be printed.
+    main() returns the exit code. prints: its output is its result, so the code is not 0 if not all of that could be
+    printed.
     """
     begin(stopped)
     try:
@@ -45,9 +46,9 @@ def begin(stopped="stopped"):
 
 
 def set_environment(variables):
-    """What a script goes by, whatever a notebook or another project has set; a program that imports it keeps its own.
+    """Set what a script needs, whatever a notebook or another project has set; not for programs that import it.
 
-    Nothing is drawn in a window, and Keras is TensorFlow's. variables: a dict, or os.environ.
+    Matplotlib opens no window, and Keras uses TensorFlow. variables: a dict, or os.environ.
     """
     variables.update(MPLBACKEND="agg", KERAS_BACKEND="tensorflow")
     variables.pop("TF_USE_LEGACY_KERAS", None)
@@ -59,7 +60,8 @@ def call(main):
     except UserError as error:
         sys.exit(f"error: {printable(str(error))}")
     except MemoryError as error:
-        sys.exit(f"error: there is not memory enough ({one_line(error)[:200]}): ask for less, as by a smaller --batch_size or --count")
+        sys.exit(f"error: there is not enough memory ({one_line(error)[:200]}): try less, for example a smaller "
+                 "--batch_size or --count")
     except OSError as error:
         sys.exit(f"error: {printable(one_line(error))}")
     except Stopped as stopped:
@@ -68,14 +70,14 @@ def call(main):
 
 
 class AnyOrder(argparse.ArgumentParser):
-    """A parser that takes flags and names in any order, also "lfw --archive FILE OUT"."""
+    """A parser that takes flags and other arguments in any order, for example "lfw --archive FILE OUT"."""
 
     def parse_args(self, args=None, namespace=None):
         return self.parse_intermixed_args(args, namespace)
 
 
 def argument_parser(doc):
-    """A parser of a script's flags, by argparse. doc: the script's text, None under python -OO."""
+    """An argparse parser for a script's flags. doc: the script's docstring, None under python -OO."""
     parser = AnyOrder(description=in_words((doc or "").strip()),
                       formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.error = lambda message: sys.exit(f"error: {printable(message)} (see --help)")
@@ -84,20 +86,20 @@ def argument_parser(doc):
 
 
 def leave_at_once(words="stopped"):
-    """From now on a signal ends the process: there is nothing to save, and an exception might be swallowed.
+    """From now on a signal ends the process: there is nothing to save, and an exception might be caught somewhere.
 
-    Not so in a session of the user's, which is more than this script. words: what is said then.
+    In an interactive session nothing is changed, as more than this script runs there. words: printed then.
     """
-    for number in [] if in_session() else ENDING:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has SIGHUP ignored
+    for number in [] if in_session() else SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup does with SIGHUP
             signal.signal(number, partial(leave, words))
 
 
 @contextlib.contextmanager
 def blocked():
-    """A context in which a process that is started does not get these signals, until it calls unblock()."""
+    """A context in which a new process does not get these signals until it calls unblock()."""
     if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:
@@ -106,11 +108,11 @@ def blocked():
 
 def unblock():
     if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 def in_session():
-    """Whether the process is one in which a user types, and which lives on: a notebook's, IPython, python -i."""
+    """Whether the process is an interactive session, which keeps running: a notebook's kernel, IPython, python -i."""
     ipython = sys.modules.get("IPython")
     return bool(in_notebook() or ipython and ipython.get_ipython() or hasattr(sys, "ps1") or sys.flags.inspect)
 
@@ -121,10 +123,10 @@ def leave(words, signum, _):
 
 
 class Stop:
-    """A context manager: inside, a signal only sets .signum, and the work stops when its step is done.
+    """A context manager: inside, a signal only sets .signum, so that the work can stop after the current step.
 
-    A second one ends the process at once. A thread reads the signals from Python's wakeup pipe, since the main thread
-    cannot while TensorFlow computes. message: what is said of the first one.
+    A second signal ends the process at once. A thread reads the signals from Python's wakeup pipe, since the main
+    thread cannot while TensorFlow computes. message: printed after the first signal.
     """
 
     def __init__(self, message=""):
@@ -133,12 +135,12 @@ class Stop:
     def __enter__(self):
         self.signum = None
         self.handlers = {}
-        if threading.current_thread() is not threading.main_thread():  # which alone may handle signals
+        if threading.current_thread() is not threading.main_thread():  # only the main thread can handle signals
             return self
         self.reader, self.writer = os.pipe()
         os.set_blocking(self.writer, False)
         signal.set_wakeup_fd(self.writer)  # before the handlers, so that no signal is lost
-        self.handlers = {number: signal.signal(number, lambda *_: None) for number in ENDING
+        self.handlers = {number: signal.signal(number, lambda *_: None) for number in SIGNALS
                          if signal.getsignal(number) is not signal.SIG_IGN}
         threading.Thread(target=self.listen, daemon=True).start()
         return self
@@ -148,7 +150,7 @@ class Stop:
             if self.signum is None:
                 self.signum, first = byte[0], time.monotonic()
                 print(self.message, end="", file=sys.stderr, flush=True)
-            elif time.monotonic() - first > 0.5 and not in_session():  # a launcher may pass on the terminal's
+            elif time.monotonic() - first > 0.5 and not in_session():  # a launcher may repeat the terminal's signal
                 os._exit(128 + byte[0])
 
     def __exit__(self, *_):

@@ -1,8 +1,8 @@
-"""The session's configuration; half the time for a step: convolutions and matrix products in bfloat16, by TensorFlow's
-own rewrite of the graph.
+"""The session's configuration, and --precision bfloat16: TensorFlow's own rewrite of the graph computes convolutions
+and matrix products in bfloat16, which halves the time of a step.
 
-Variables, what Adam remembers, moving averages and losses stay float32, and so does a checkpoint: it goes from one
-precision to the other and back.
+Variables, the optimizers' variables, moving averages and losses stay float32, and so does a checkpoint: either
+precision can continue from it.
 """
 import re
 import sys
@@ -10,14 +10,14 @@ import sys
 import tensorflow.compat.v1 as tf
 from tensorflow.core.protobuf import rewriter_config_pb2
 
-ARITHMETIC = ("amx_bf16", "avx512_bf16")  # what processors call it
+ARITHMETIC = ("amx_bf16", "avx512_bf16")  # the names of processor features for bfloat16
 
 
 def session_config(threads=0, precision=None):
     """The tf.ConfigProto of a session on one device: one operation at a time, on `threads` of the cores (0: all).
 
-    Two operations at a time would share the cores: a step as written takes 0.97 of the time (benchmarks/README.md).
-    precision: the flag --precision, if it is set now.
+    Two operations at a time would compete for the cores; one at a time, a step as written takes 0.97 of the time
+    (benchmarks/README.md). precision: the flag --precision, if it should be set now.
     """
     config = tf.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=1)
     if precision:
@@ -28,38 +28,38 @@ def session_config(threads=0, precision=None):
 def set_precision(config, precision):
     """Set a session's tf.ConfigProto to the flag --precision; returns float32 or bfloat16.
 
-    auto: bfloat16 where the processor has arithmetic for it. On a GPU it is float32, for which TensorFlow takes the
-    TF32 of its tensor cores by itself. What is not to be expected is said in a line.
+    auto: bfloat16 if the processor has arithmetic for it. On a GPU it is float32, for which TensorFlow uses the TF32 of
+    the tensor cores by itself. A line says what auto has chosen, or warns that bfloat16 will be slow.
     """
     arithmetic = processors_arithmetic()
     if precision == "auto":
         gpu = bool(tf.config.list_physical_devices("GPU"))
         precision = "bfloat16" if arithmetic and not gpu else "float32"
-        print(" [*] --precision {}: {}".format(precision, "there is a GPU" if gpu else "the processor has {}".format(
-            arithmetic or "no arithmetic for bfloat16")))
+        why = "there is a GPU" if gpu else f"the processor has {arithmetic or 'no arithmetic for bfloat16'}"
+        print(f" [*] --precision {precision}: {why}")
     elif precision == "bfloat16" and not arithmetic:
         print(" [!] this processor has no arithmetic for bfloat16: it will be slower than float32", file=sys.stderr)
     if precision == "bfloat16":
         rewrite = config.graph_options.rewrite_options
         rewrite.auto_mixed_precision_onednn_bfloat16 = rewriter_config_pb2.RewriterConfig.ON
-        rewrite.remapping = rewriter_config_pb2.RewriterConfig.OFF  # its fused operations are refused on a cluster
+        rewrite.remapping = rewriter_config_pb2.RewriterConfig.OFF  # its fused operations fail on a cluster
     return precision
 
 
 def precision_of(sess):
-    """What set_precision() has set in the configuration of a session: float32 or bfloat16."""
+    """The precision of a session, as set by set_precision(): float32 or bfloat16."""
     rewrite = (sess._config or tf.ConfigProto()).graph_options.rewrite_options
     on = rewrite.auto_mixed_precision_onednn_bfloat16 == rewriter_config_pb2.RewriterConfig.ON
     return "bfloat16" if on else "float32"
 
 
 def threads_of(sess):
-    """How many threads an operation has in a session, 0 for all cores."""
+    """The number of threads per operation in a session, 0 for all cores."""
     return (sess._config or tf.ConfigProto()).intra_op_parallelism_threads
 
 
 def processors_arithmetic(path="/proc/cpuinfo"):
-    """What the processor has for bfloat16, or None; where the file is not, nothing is known of it."""
+    """The processor's feature for bfloat16, or None if it has none or the file does not exist."""
     try:
         with open(path) as file:
             flags = re.search(r"^flags\s*:(.*)$", file.read(), re.MULTILINE)

@@ -1,8 +1,8 @@
-"""Which weights G has: the moving average of its own, --ema, or those of another model to begin with, --init_from.
+"""G's weights: their moving average, --ema, and starting with the weights of another model, --init_from.
 
-A checkpoint holds the average beside the weights, and pictures are drawn with it. Karras et al. 2018 (arXiv
-1710.10196): the weights go round and round where D and G are even, their average stands nearer to the middle. It holds
-the moving averages of batch norm as well, which belong to the weights.
+A checkpoint has the average beside the weights, and pictures are drawn with it (Karras et al. 2018, arXiv 1710.10196):
+where D and G are balanced, the weights circle around a point, and their average is nearer to it. The moving averages
+of batch norm belong to the weights and are averaged too.
 """
 import contextlib
 import os
@@ -15,12 +15,12 @@ from gantut.checkpoints import check_folder, newest_checkpoint, shapes_in, sizes
 from gantut.errors import UserError
 from gantut.paths import find_model
 
-ENDING = "/ExponentialMovingAverage"  # what TensorFlow adds to a variable's name
+SUFFIX = "/ExponentialMovingAverage"  # what TensorFlow adds to a variable's name
 FLAG = "init_from"
 
 
 class Averages:
-    """The averages of some variables. decay: of the average; less at first, (1 + n) / (10 + n) after n updates."""
+    """The moving averages of some variables. decay: of the averages; at most (1 + n) / (10 + n) after n updates."""
 
     def __init__(self, variables, decay):
         self.variables = variables
@@ -44,19 +44,20 @@ class Averages:
 
 
 def names_to_draw_with(path, weights="auto"):
-    """What a checkpoint has for the variables of G that is not their own value: {name: name of its average}.
+    """The variables of G for which a checkpoint has an average to draw with: {name: name of its average}.
 
-    weights: average, latest, or auto: the average if there is one. Raises UserError if there is none, but should be.
+    weights: average, latest, or auto: the average if there is one. Raises UserError if average is asked for and there
+    is none.
     """
     names = tf.train.load_checkpoint(path).get_variable_to_shape_map()
-    averages = {name[:-len(ENDING)]: name for name in names if name.endswith(ENDING)}
+    averages = {name[:-len(SUFFIX)]: name for name in names if name.endswith(SUFFIX)}
     if weights == "average" and not averages:
         raise UserError(f"--weights average: {path} has none: train with --ema 0.999, or leave the flag out")
     return {} if weights == "latest" else averages
 
 
 def restore_to_draw(dcgan, checkpoint_dir, weights):
-    """After dcgan.load(): give G the weights to draw with, those that names_to_draw_with() names."""
+    """After dcgan.load(): give G the weights to draw with, see names_to_draw_with()."""
     with_newest(checkpoint_dir, partial(restore_averages, dcgan, weights))
 
 
@@ -69,29 +70,29 @@ def restore_averages(dcgan, weights, path):
 
 
 def check_init_from(given, checkpoint_dir, dcgan):
-    """Raise UserError unless the training in checkpoint_dir can begin with the model in a folder, or has done so.
+    """Raise UserError unless the training in checkpoint_dir can start with the model in a folder, or has started so.
 
-    given: the folder, as the flag has it. dcgan: the model to train.
+    given: the folder, as given by the flag. dcgan: the model to train.
     """
     folder = find_model(given)
     check_folder(folder, FLAG)
     if os.path.realpath(folder) == os.path.realpath(checkpoint_dir):
-        raise UserError(f"--init_from {given} is the --checkpoint_dir of this training, which goes on from there by itself: "
-                        "leave one of them out")
+        raise UserError(f"--init_from {given} is the --checkpoint_dir of this training, which continues from there by "
+                        "itself: leave one of them out")
     if not newest_checkpoint(checkpoint_dir):
         with_newest(folder, partial(check_shapes, given, dcgan), FLAG)
         return
     path = os.path.join(checkpoint_dir, "run.json")
     before = run_record.read(path).get("init_from") if os.path.exists(path) else None
     if not before or before["folder"] != os.path.normpath(given):
-        raise UserError("{} holds a training {}, not --init_from {}: leave --init_from out to go on with it, or use "
-                        "another --checkpoint_dir for a new run".format(
-                            checkpoint_dir, "that has begun with --init_from " + before["folder"] if before else
-                            "that no run.json says to have begun with another model", given))
+        started = (f"that has started with --init_from {before['folder']}" if before else
+                   "that has not started with another model, as far as run.json says")
+        raise UserError(f"{checkpoint_dir} has a training {started}, not --init_from {given}: leave --init_from out to "
+                        "continue it, or use another --checkpoint_dir for a new run")
 
 
 def check_shapes(given, dcgan, path):
-    """Raise UserError unless the checkpoint at path holds G's weights, and D's or none of D, as the model has them."""
+    """Raise UserError unless the checkpoint at path has G's weights, and all or none of D's, in the model's shapes."""
     if not path:
         raise UserError(f"--init_from {given}: there is no checkpoint; give the folder of a trained model")
     shapes = shapes_in(path, FLAG)
@@ -101,23 +102,24 @@ def check_shapes(given, dcgan, path):
             differ = [name for name in sizes if sizes[name] != getattr(dcgan, name)]
             if differ:
                 theirs, ours = (run_record.as_flags(values, differ) for values in (sizes, vars(dcgan)))
-                raise UserError(f"--init_from {given}: its model was made with {theirs}, this one with {ours}: train with its sizes, "
-                                "or begin with another model")
-            raise UserError(f"--init_from {path}: its {var.op.name} has the shape {shapes.get(var.op.name)}, in this model {var.shape.as_list()}")
+                raise UserError(f"--init_from {given}: its model was made with {theirs}, this one with {ours}: train "
+                                "with its sizes, or start with another model")
+            raise UserError(f"--init_from {path}: its {var.op.name} has the shape {shapes.get(var.op.name)}, in this "
+                            f"model {var.shape.as_list()}")
 
 
 def to_take(variables, names):
-    """Those of a model's variables that a checkpoint with such names should hold: without D, if it has nothing of D."""
+    """The model's variables to take from a checkpoint, by the names in it: without D's if it has none of D's."""
     prefixes = [of for of in ("generator/", "discriminator/") if of == "generator/" or any(
         name.startswith(of) for name in names)]
     return [var for var in variables if var.op.name.startswith(tuple(prefixes))]
 
 
 def begin_with(given, sess, saver):
-    """Give the model its first weights, those of the newest checkpoint in a folder; returns what run.json says of it.
+    """Start the model with the weights of the newest checkpoint in a folder; returns the entry for run.json.
 
-    G's are those that draw: their moving average, if there is one. The training's own moving average begins with them.
-    saver: the run's.
+    G gets the weights that draw: their moving average, if there is one. The training's own moving average starts with
+    them. saver: the run's.
     """
     return with_newest(find_model(given), partial(restore_first, given, sess, saver), FLAG)
 
@@ -128,8 +130,8 @@ def restore_first(given, sess, saver, path):
     taken = to_take(saver.model, names)
     from_names = {var.op.name: averages.get(var.op.name, var.op.name) for var in taken}
     tf.train.Saver({from_names[var.op.name]: var for var in taken}).restore(sess, path)
-    own_averages = {from_names[var.op.name[:-len(ENDING)]]: var for var in saver.variables
-                    if var.op.name.endswith(ENDING)}
+    own_averages = {from_names[var.op.name[:-len(SUFFIX)]]: var for var in saver.variables
+                    if var.op.name.endswith(SUFFIX)}
     if own_averages:
         tf.train.Saver(own_averages).restore(sess, path)
     weights = "average" if averages else "latest"  # as --weights has it

@@ -1,6 +1,6 @@
-"""Where the workers of a cluster are: by the trainer's flags, else by TF_CONFIG, Slurm or Kubernetes.
+"""Where the workers of a cluster are: from the trainer's flags, TF_CONFIG, Slurm or Kubernetes.
 
-The last three through TensorFlow's own cluster resolvers.
+The last three use TensorFlow's own cluster resolvers.
 """
 import os
 import socket
@@ -10,13 +10,13 @@ import tensorflow.compat.v1 as tf
 
 from gantut.errors import UserError, one_line
 
-PORT = 8470  # where nothing says another one
+PORT = 8470  # unless another one is given
 
 
 def find_workers(flags):
-    """Where the workers of this training are: (their addresses "host:port", the number of this one), None if alone.
+    """The workers of this training: (their addresses "host:port", the number of this one); None if there is only one.
 
-    By the trainer's flags, else by TF_CONFIG, else by Slurm's variables. Raises UserError if they make no sense.
+    From the trainer's flags, otherwise from TF_CONFIG or Slurm's variables. Raises UserError if they make no sense.
     """
     if flags.kubernetes_label:
         source, find = "--kubernetes_label", by_kubernetes
@@ -30,17 +30,18 @@ def find_workers(flags):
         hosts, index = find(flags)
         for host, _, port in (address.rpartition(":") for address in hosts):
             if not host or not port.isdigit() or not 0 < int(port) < 2**16:
-                raise ValueError(f"{host}:{port} is no address host:port")
+                raise ValueError(f"{host}:{port} is not an address host:port")
         if len(set(hosts)) < len(hosts):
-            raise ValueError("an address stands there twice: {}".format(",".join(hosts)))
+            raise ValueError(f"an address occurs twice: {','.join(hosts)}")
         if index >= max(1, len(hosts)):
             raise ValueError(f"there is no worker {index} among {len(hosts)}, counted from 0")
     except (ValueError, RuntimeError, LookupError, TypeError, AttributeError) as error:
-        raise UserError(f"who are the workers, by {source}? {one_line(error)}") from None
+        raise UserError(f"cannot find the workers by {source}: {one_line(error)}") from None
     if len(hosts) < 2:
         return None
     if index == 0 and find in VARIABLES:
-        print(f" [*] {len(hosts)} workers, by {source}; to train in this process alone: unset {VARIABLES[find]}", flush=True)
+        print(f" [*] {len(hosts)} workers, by {source}; to train in this process alone: unset {VARIABLES[find]}",
+              flush=True)
     return hosts, index
 
 
@@ -52,27 +53,28 @@ def by_tf_config(_):
     resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
     jobs = resolver.cluster_spec().as_dict()
     if set(jobs) - {"chief", "master", "worker"}:
-        raise ValueError("TF_CONFIG names {}; here there are only workers, and a chief perhaps".format(", ".join(jobs)))
+        raise ValueError(f"TF_CONFIG names {', '.join(jobs)}; only workers, and perhaps a chief, can be used here")
     tasks = [(job, i) for job in ("chief", "master", "worker") for i in range(len(jobs.get(job, [])))]
     own = (resolver.task_type, resolver.task_id)
     if tasks and own not in tasks:
-        raise ValueError("TF_CONFIG's task {} {} is none of its cluster {}".format(*own, jobs))
+        raise ValueError(f"TF_CONFIG's task {own[0]} {own[1]} is not in its cluster {jobs}")
     return [jobs[job][i] for job, i in tasks], tasks.index(own) if tasks else 0
 
 
 def by_slurm(_):
-    """The tasks of a Slurm step, one worker each; Slurm itself gives each its GPU (--gpus-per-task)."""
-    if not os.environ["SLURM_STEP_NUM_TASKS"].isdecimal():
-        raise ValueError("SLURM_STEP_NUM_TASKS is {}, no number".format(os.environ["SLURM_STEP_NUM_TASKS"]))
-    count = int(os.environ["SLURM_STEP_NUM_TASKS"])
+    """The tasks of a Slurm step, one worker each; Slurm itself gives each task its GPU (--gpus-per-task)."""
+    tasks = os.environ["SLURM_STEP_NUM_TASKS"]
+    if not tasks.isdecimal():
+        raise ValueError(f"SLURM_STEP_NUM_TASKS is {tasks}, not a number")
+    count = int(tasks)
     resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
-        port_base=PORT, gpus_per_node=count, gpus_per_task=1, auto_set_gpu=False)  # it cannot count to no GPUs
+        port_base=PORT, gpus_per_node=count, gpus_per_task=1, auto_set_gpu=False)  # it does not allow 0 GPUs
     hosts = resolver.cluster_spec().as_dict()["worker"]
     _, index = resolver.get_task_info()
     node = os.environ.get("SLURMD_NODENAME")
     if node and hosts[index].rpartition(":")[0] != node:
-        raise ValueError(f"Slurm runs task {index} on {node}, TensorFlow's resolver expects it on {hosts[index]}, since it sorts the nodes "
-                         "by name: use --worker_hosts")
+        raise ValueError(f"Slurm runs task {index} on {node}, but TensorFlow's resolver expects it on {hosts[index]}, "
+                         "since it sorts the nodes by name: use --worker_hosts")
     return hosts, index
 
 
@@ -82,7 +84,8 @@ def by_kubernetes(flags):
         from kubernetes import client, config
     except ImportError:
         raise ValueError("it needs Kubernetes's client: pip install '.[kubernetes]'") from None
-    own = "{}:{}".format(os.environ.get("HOST_IP"), PORT)
+    host_ip = os.environ.get("HOST_IP")
+    own = f"{host_ip}:{PORT}"
     hosts, reason, end = [], None, time.monotonic() + flags.start_timeout
     try:
         config.load_incluster_config() if "KUBERNETES_SERVICE_HOST" in os.environ else config.load_kube_config()
@@ -100,12 +103,12 @@ def by_kubernetes(flags):
     if len(hosts) < flags.num_workers:
         raise ValueError(f"after {flags.start_timeout} s there are not enough: {reason}")
     if own not in hosts:
-        raise ValueError("HOST_IP, {}, is none of {}; it comes from status.hostIP: docs/cluster.md".format(
-            os.environ.get("HOST_IP"), ",".join(hosts)))
+        raise ValueError(f"HOST_IP, {host_ip}, is not in {','.join(hosts)}; it comes from status.hostIP: "
+                         "docs/cluster.md")
     return hosts, hosts.index(own)
 
 
-VARIABLES = {by_tf_config: "TF_CONFIG", by_slurm: "SLURM_STEP_NUM_TASKS"}  # which nobody may have set for this
+VARIABLES = {by_tf_config: "TF_CONFIG", by_slurm: "SLURM_STEP_NUM_TASKS"}  # they may be set for another purpose
 
 
 def why_not_there(address, patience, tries):
@@ -123,9 +126,9 @@ def why_not_there(address, patience, tries):
 
 
 def check_address(address, index, seconds=0):
-    """Raise UserError if this worker's address is not this machine's, or is taken: gRPC itself would share the port.
+    """Raise UserError if this worker's address is not on this machine, or is in use: gRPC itself would share the port.
 
-    seconds: how long to wait until the name of the host is known; in Kubernetes it becomes so while a pod starts.
+    seconds: how long to wait until the name of the host is known; Kubernetes makes it known while a pod starts.
     """
     host, port = address.rsplit(":", 1)
     start, silent = time.monotonic(), True
@@ -151,5 +154,5 @@ def check_address(address, index, seconds=0):
 
 
 def cannot_listen(index, address, reason):
-    return UserError(f"worker {index} cannot listen at {address}: {reason}; does it run already, or should this be another "
-                     "--task_index?")
+    return UserError(f"worker {index} cannot listen at {address}: {reason}; is it running already, or should this be "
+                     "another --task_index?")

@@ -1,7 +1,7 @@
-"""One process, or several that train one model: what a run asks of either. SingleProcess is one, WorkerGroup several.
+"""One process, or several that train one model. SingleProcess and WorkerGroup have the same interface for a run.
 
-Each of several is a tf.train.Server, and averages with the others by the collective operations of TensorFlow's runtime.
-That runtime trusts whoever can reach its port: docs/cluster.md.
+Each of several processes is a tf.train.Server, and averages with the others through the collective operations of
+TensorFlow's runtime. That runtime trusts everyone who can reach its port: docs/cluster.md.
 """
 import collections
 import contextlib
@@ -19,9 +19,9 @@ from gantut.worker_discovery import cannot_listen, check_address, why_not_there
 
 
 def join(workers, flags, config):
-    """Take part in the training: returns a SingleProcess, or a WorkerGroup of what find_workers() has found.
+    """Join the training: returns a SingleProcess, or a WorkerGroup of the workers that find_workers() has found.
 
-    config: the tf.ConfigProto for the session. Raises UserError, also if the others have not come in time.
+    config: the tf.ConfigProto for the session. Raises UserError, also if the others do not start in time.
     """
     if not workers:
         return SingleProcess()
@@ -29,18 +29,18 @@ def join(workers, flags, config):
 
 
 class SingleProcess:
-    """A training of one process: what it says counts, and it has nothing to wait for."""
+    """A training in one process."""
 
-    count = 1  # of the processes
+    count = 1  # of processes
     target = ""  # of the session: the runtime in this process
-    chief = True  # whether this one writes what there is to keep
+    chief = True  # whether this process reads and writes the run's files
 
     def session(self, config):
         """The session to train in, a context manager."""
         return tf.Session(config=config)
 
     def rows(self, size):
-        """Which rows of a batch for all are this process's, a slice. size: how many those of one process are."""
+        """The rows of a step's pictures that this process takes, a slice. size: the number of rows per process."""
         return slice(None)
 
     def average(self, x):
@@ -48,36 +48,36 @@ class SingleProcess:
         return x
 
     def compare(self, sess, run):
-        """Raise UserError if the runs of the others, the dicts for run.json, differ where they must not."""
+        """Raise UserError if the other processes' runs, the dicts for run.json, differ where they must not."""
 
     def number_of_chief(self, sess, number):
         """The chief's number, an integer."""
         return number
 
     def begin(self, sess, variables):
-        """Take the chief's value of all variables."""
+        """Set all variables to the chief's values."""
 
     def average_moving(self, update, moving):
         """An op: an update, after which the moving averages become their mean over the processes."""
         return update
 
-    def agree(self, sess, ending):
-        """What ends the training, an exception or None, as all processes see it."""
-        return ending
+    def agree(self, sess, error):
+        """The exception that ends the training in all processes, or None. error: this process's own, or None."""
+        return error
 
     def leave(self, sess):
-        """Wait until all have come to the end."""
+        """Wait until all processes have finished."""
 
 
 Update = collections.namedtuple("Update", "optimizer alone loss var_list")  # alone: the op without the mean
 
 
 class AdamOptimizer(tf.train.AdamOptimizer):
-    """Part 4's Adam on gradients averaged over the processes; each is computed where its layer was.
+    """Part 4's Adam on gradients averaged over the processes; each gradient is computed on its layer's device.
 
-    moving: the variables that an update moves besides, the averages of batch norm, which become the processes' mean.
-    d_learning_rate: the learning rate where d_loss is minimized, if it is not 0. updates: an Update for each op that
-    minimize() has returned, which has it as .made.
+    moving: the other variables that an update changes, the moving averages of batch norm, which become the processes'
+    mean. d_learning_rate: the learning rate for d_loss, if it is not 0. updates: an Update for each op that minimize()
+    has returned; the op has it as .made.
     """
 
     def __init__(self, processes, moving, learning_rate, d_loss=None, d_learning_rate=0, **kwargs):
@@ -99,7 +99,7 @@ class AdamOptimizer(tf.train.AdamOptimizer):
         return op
 
     def minimize_alone(self, loss, var_list):
-        """An op: what minimize() makes, but for the mean of the moving averages."""
+        """An op: what minimize() makes, without the mean of the moving averages."""
         return super().minimize(loss, var_list=var_list)
 
     def average(self, update):
@@ -107,19 +107,19 @@ class AdamOptimizer(tf.train.AdamOptimizer):
         return self.processes.average_moving(update, self.moving)
 
 
-LOOK_EVERY = 2  # seconds between two looks at whether the other workers are there
+LOOK_EVERY = 2  # seconds between two checks whether the other workers are running
 PATIENCE = 5  # seconds that a worker may take to accept a connection
 TRIES = 3  # how often it may fail to, unless it refuses: then its process has ended
-NOTE = 4096  # bytes of the longest note that a worker tells the others
+NOTE = 4096  # bytes of the longest note that a worker sends to the others
 MAY_DIFFER = ["threads", "skip_bad_images"]  # from worker to worker
 
 
 class WorkerGroup:
-    """The processes of one training, seen from this one. Worker 0, the chief, alone reads and writes what is kept.
+    """The processes of one training. Only worker 0, the chief, reads and writes the run's files.
 
-    hosts: the address "host:port" of each. index: this one's number. config: the tf.ConfigProto for server and session.
-    start_timeout, timeout: how many seconds to wait for the others at the start, and later.
-    Raises UserError if the port is taken, or the others do not come.
+    hosts: the address "host:port" of each. index: the number of this worker. config: the tf.ConfigProto for server and
+    session. start_timeout, timeout: seconds to wait for the others at the start, and later.
+    Raises UserError if the port is in use, or the others do not start.
     """
 
     def __init__(self, hosts, index, config, start_timeout, timeout):
@@ -129,7 +129,7 @@ class WorkerGroup:
         self.over = threading.Event()
         os.environ["no_grpc_proxy"] = ",".join(host.rsplit(":", 1)[0] for host in hosts)
         check_address(hosts[index], index, start_timeout)
-        config.inter_op_parallelism_threads = 0  # one that waits for others must hold up none that they await
+        config.inter_op_parallelism_threads = 0  # an operation that waits for workers must not block others they need
         config.experimental.collective_group_leader = "/job:worker/replica:0/task:0"
         config.device_filters.append(f"/job:worker/task:{index}")
         try:
@@ -147,7 +147,7 @@ class WorkerGroup:
             input=self.note, ordering_token=[], timeout_seconds=max(1, start_timeout), **self.group())
 
     def group(self):
-        """What tells a collective operation from the others; each worker builds the same ones in the same order."""
+        """The arguments that identify a collective operation; each worker builds the same ones in the same order."""
         self.keys += 1
         return dict(group_size=len(self.hosts), group_key=1, instance_key=self.keys)
 
@@ -161,7 +161,7 @@ class WorkerGroup:
 
     @contextlib.contextmanager
     def session(self, config):
-        """The session to train in, a context manager; of the workers the chief alone prints."""
+        """The session to train in, a context manager; only the chief prints."""
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(sys.stdout if self.chief else nowhere), \
                 tf.Session(self.target, config=config) as sess:
             try:
@@ -170,11 +170,11 @@ class WorkerGroup:
                 raise self.explain(error) from None
 
     def rows(self, size):
-        """Which rows of a batch for all are this worker's, a slice. size: how many those of one worker are."""
+        """The rows of a step's pictures that this worker takes, a slice. size: the number of rows per worker."""
         return slice(self.index * size, (self.index + 1) * size)
 
     def begin(self, sess, variables):
-        """Take the chief's value of all variables."""
+        """Set all variables to the chief's values."""
         sess.run(self.from_chief(variables))
 
     def average_moving(self, update, moving):
@@ -185,7 +185,7 @@ class WorkerGroup:
         return tf.group(*[var.assign(tf.reshape(mean, var.shape)) for var, mean in zip(moving, means)])
 
     def from_chief(self, variables):
-        """An op: each variable takes the chief's value."""
+        """An op: each variable is set to the chief's value."""
         if self.chief:
             return tf.group(*[tf.raw_ops.CollectiveBcastSendV2(input=var, timeout_seconds=self.timeout, **self.group())
                               for var in variables])
@@ -197,14 +197,14 @@ class WorkerGroup:
         """The chief's number, an integer."""
         return int(sess.run(self.largest, {self.number: [number if self.chief else -2**31]})[0])
 
-    def agree(self, sess, ending):
-        """What ends the training: None if no worker's ending is an exception, else an exception for each worker."""
-        own = 0 if not ending else ending.args[0] if isinstance(ending, Stopped) else 1000 + self.index
+    def agree(self, sess, error):
+        """The exception that ends the training in all workers, or None. error: this worker's own, or None."""
+        own = 0 if not error else error.args[0] if isinstance(error, Stopped) else 1000 + self.index
         code = int(sess.run(self.largest, {self.number: [own]})[0])
         if code == own:
-            return ending
+            return error
         return Stopped(code) if code < 1000 else UserError(
-            f"{self.name(code - 1000)} has come to an end, see what it says; the training is saved")
+            f"{self.name(code - 1000)} has ended with an error, see its message; the training is saved")
 
     def compare(self, sess, run):
         """Raise UserError if a worker's run, the dict for run.json, differs from the chief's where it must not."""
@@ -218,11 +218,11 @@ class WorkerGroup:
                    for i, note in enumerate(notes) for name, value in notes[0].items() if note.get(name) != value]
         if differs:
             self.leave(sess)
-            raise UserError("the workers do not agree: {}; start all with the same flags, versions and data".format(
-                ", ".join(differs)))
+            raise UserError(f"the workers do not agree: {', '.join(differs)}; start all with the same flags, versions "
+                            "and data")
 
     def leave(self, sess):
-        """Wait until all have come to the end, so that none takes another's for a death."""
+        """Wait until all workers have finished, so that none takes another's end for a failure."""
         sess.run(self.largest, {self.number: [0]})
         self.over.set()
 
@@ -233,37 +233,37 @@ class WorkerGroup:
         """Names and reasons of the workers that do not accept a connection."""
         others = [i for i in range(len(self.hosts)) if i != self.index]
         reasons = [(self.name(i), why_not_there(self.hosts[i], patience, tries)) for i in others]
-        return ["{}: {}".format(*one) for one in reasons if one[1]]
+        return [f"{name}: {reason}" for name, reason in reasons if reason]
 
     def wait_for_all(self, seconds):
         start, silent = time.monotonic(), True
         while gone := self.gone(patience=1, tries=1):
             waited = time.monotonic() - start
             if waited > 3 and silent:
-                print(" [*] Waiting for {}".format(", ".join(gone)))
+                print(f" [*] Waiting for {', '.join(gone)}")
                 silent = False
             if waited > seconds:
-                raise UserError("after {} s this worker, {}, still waits for {}: start all workers with the same "
-                                "addresses, or give them more time with --start_timeout".format(
-                                    seconds, self.index, ", ".join(gone)))
+                raise UserError(f"after {seconds} s this worker, {self.index}, is still waiting for {', '.join(gone)}: "
+                                "start all workers with the same addresses, or give them more time with "
+                                "--start_timeout")
             time.sleep(0.2)
 
     def watch(self):
-        """A thread: end this process when another worker is gone; the main thread may wait for it in vain."""
+        """A thread: end this process when another worker is gone; the main thread might wait for that one forever."""
         while not self.over.wait(LOOK_EVERY):
             gone = self.gone()
-            if gone and not self.over.wait(1):  # it may have come to the end a moment before this one
+            if gone and not self.over.wait(1):  # it may have finished just before this one
                 print(f"error: {self.lost(gone)}", file=sys.stderr, flush=True)
                 os._exit(1)
 
     def lost(self, gone):
-        return "lost {}; what was saved before is intact: start all workers again to go on".format(", ".join(gone))
+        return f"lost {', '.join(gone)}; what was saved before is intact: start all workers again to continue"
 
     def explain(self, error):
-        """What a failed collective operation means, a UserError."""
+        """A UserError that explains a failed collective operation."""
         gone = self.gone(tries=1)
         if gone:
             return UserError(self.lost(gone))
-        return UserError(f"a step with the other workers failed ({one_line(error)[:300]}); what was saved before is intact: start all again, "
-                         "with the same --worker_hosts, to go on; if one was only slow, with a longer "
-                         "--worker_timeout")
+        return UserError(f"a step with the other workers failed ({one_line(error)[:300]}); what was saved before is "
+                         "intact: start all again with the same --worker_hosts to continue; if one was only slow, with "
+                         "a longer --worker_timeout")

@@ -23,7 +23,7 @@ SECOND = """        # run g_optim twice to make sure that d_loss does not go to 
 
 MUTANTS = [  # mistake, file, what is replaced by what, the step that must find it, what it must say
     ("rounded down", "imgfuncs", [("i = int(round((w - crop_w) / 2.0))", "i = int((w - crop_w) / 2.0)")], "center_crop",
-     "cut off, not rounded"),
+     "truncated, not rounded"),
     ("rows and columns", "imgfuncs", [("x[j:j + crop_h, i:i + crop_w]", "x[i:i + crop_w, j:j + crop_h]")], "center_crop",
      "shape|exchanged"),
     ("upper left", "imgfuncs", [("i = int(round((w - crop_w) / 2.0))", "i = j = 0")],
@@ -67,10 +67,10 @@ MUTANTS = [  # mistake, file, what is replaced by what, the step that must find 
                                            "2]))]):\n                    " + AVERAGES)], "batch_norm",
      "only a training step may move them"),
     ("axes of a picture", "datafuncs", [("list(range(x.get_shape().ndims - 1))", "[0, 1, 2]")], "batch_norm",
-     r"of x \[6, 3\] .* all axes but the last"),
+     r"of x \[6, 3\] .* all axes except the last"),
     ("the first axis of what is not a picture", "datafuncs", [("list(range(x.get_shape().ndims - 1))",
                                                             "[0, 1, 2] if x.get_shape().ndims == 4 else [0]")],
-     "batch_norm", r"of x \[4, 5, 3\] .* all axes but the last"),
+     "batch_norm", r"of x \[4, 5, 3\] .* all axes except the last"),
     ("epsilon ignored", "datafuncs", [("beta, gamma, self.epsilon", "beta, gamma, 1e-5")], "batch_norm",
      "epsilon is ignored"),
     ("another epsilon", "datafuncs", [("epsilon=1e-5", "epsilon=1e-3")], "batch_norm", "epsilon is 0.001"),
@@ -85,7 +85,7 @@ MUTANTS = [  # mistake, file, what is replaced by what, the step that must find 
                                          "            channels = x")], "batch_norm", "has the variable bn/steps"),
     ("new averages each time", "datafuncs", [
         ('tf.get_variable("moving_mean", channels, initializer=tf.zeros_initializer(),',
-         'tf.Variable(tf.zeros(channels), name="moving_mean",')], "batch_norm", "with reuse, makes variables"),
+         'tf.Variable(tf.zeros(channels), name="moving_mean",')], "batch_norm", "with reuse, makes new variables"),
     ("VALID", "datafuncs", [('padding="SAME"', 'padding="VALID"')], "conv2d", "padding is VALID"),
     ("no stride", "datafuncs", [("w, strides=[1, d_h, d_w, 1], padding", "w, strides=[1, 1, 1, 1], padding")], "conv2d",
      "stride is forgotten"),
@@ -94,7 +94,7 @@ MUTANTS = [  # mistake, file, what is replaced by what, the step that must find 
     ("d_h twice", "datafuncs", [("w, strides=[1, d_h, d_w, 1], padding", "w, strides=[1, d_h, d_h, 1], padding")],
      "conv2d", "d_h is the stride in both"),
     ("stride 2 always", "datafuncs", [("w, strides=[1, d_h, d_w, 1], padding", "w, strides=[1, 2, 2, 1], padding")],
-     "conv2d", "or neither is heeded"),
+     "conv2d", "or both are ignored"),
     ("kernels exchanged", "datafuncs", [("[k_h, k_w, input_", "[k_w, k_h, input_")], "conv2d", r"\[4, 3, 3, 40\], "
      r"expected \[k_h, k_w"),
     ("stddev ignored", "datafuncs", [("truncated_normal_initializer(stddev=stddev)", "truncated_normal_initializer("
@@ -103,7 +103,7 @@ MUTANTS = [  # mistake, file, what is replaced by what, the step that must find 
         ('w = tf.get_variable("w", [k_h, k_w, input_.get_shape()[-1], output_dim],\n'
          '                            initializer=tf.truncated_normal_initializer(stddev=stddev))',
          'w = tf.Variable(tf.truncated_normal([k_h, k_w, input_.get_shape()[-1], output_dim], stddev=stddev), name="w")')],
-     "conv2d", "with reuse, makes variables"),
+     "conv2d", "with reuse, makes new variables"),
     ("no biases", "datafuncs", [("return tf.nn.bias_add(conv, biases)", "return conv")],
      "conv2d", "biases are not added"),
     ("stddev 1", "datafuncs", [("truncated_normal_initializer(stddev=stddev)", "truncated_normal_initializer()")], "conv2d",
@@ -126,7 +126,7 @@ MUTANTS = [  # mistake, file, what is replaced by what, the step that must find 
      "the output alone"),
     ("a sigmoid", "datafuncs", [("return tf.matmul(input_, matrix) + bias, matrix",
                                  "return tf.sigmoid(tf.matmul(input_, matrix) + bias), matrix")], "linear", "sigmoid"),
-    ("another scope", "datafuncs", [('scope or "Linear"', 'scope or "linear"')], "linear", "does not call it Linear"),
+    ("another scope", "datafuncs", [('scope or "Linear"', 'scope or "linear"')], "linear", "must use the scope Linear"),
     ("bias_start ignored", "datafuncs", [("constant_initializer(bias_start)", "constant_initializer(0.0)")], "linear",
      "not at 0.5"),
     ("stddev of the matrix", "datafuncs", [("tf.random_normal_initializer(stddev=stddev))\n        bias",
@@ -172,7 +172,7 @@ MUTANTS = [  # mistake, file, what is replaced by what, the step that must find 
     ("exchanged", "gan", [("return tf.nn.sigmoid(h4), h4", "return h4, tf.nn.sigmoid(h4)")], "DCGAN.discriminator",
      "exchanged"),
     ("sigmoid twice", "gan", [("return tf.nn.sigmoid(h4), h4", "return tf.nn.sigmoid(tf.nn.sigmoid(h4)), h4")],
-     "DCGAN.discriminator", "sigmoid is taken twice"),
+     "DCGAN.discriminator", "sigmoid is applied twice"),
     ("one thing", "gan", [("return tf.nn.sigmoid(h4), h4", "return h4")], "DCGAN.discriminator", "returns one thing"),
     ("is_training ignored in D", "gan", D_TRAINING, "DCGAN.discriminator", "is_training is ignored"),
     ("no tanh", "gan", [("return tf.nn.tanh(hs[i])", "return hs[i]")], "DCGAN.generator", "tanh is missing"),
@@ -192,7 +192,7 @@ MUTANTS = [  # mistake, file, what is replaced by what, the step that must find 
     ("labels of the real", "gan", [("logits=self.D_logits, labels=tf.ones_like", "logits=self.D_logits, labels=tf.zeros_like"
                                     )], "DCGAN.build_model", "self.d_loss_real: labels are exchanged"),
     ("probabilities for logits", "gan", [("logits=self.D_logits, labels", "logits=self.D, labels")], "DCGAN.build_model",
-     "the sigmoid is taken twice"),
+     "the sigmoid is applied twice"),
     ("no fakes in d_loss", "gan", [("self.d_loss = self.d_loss_real + self.d_loss_fake", "self.d_loss = self.d_loss_real")],
      "DCGAN.build_model", "fakes are left out"),
     ("losses subtracted", "gan", [("self.d_loss = self.d_loss_real + self.d_loss_fake",
@@ -228,9 +228,9 @@ MUTANTS = [  # mistake, file, what is replaced by what, the step that must find 
                                        "self.d_loss_fake.eval({self.z: batch_z, self.is_training: True})")],
      "DCGAN.train", "evaluated with is_training True"),
     ("the first batch always", "gan", [("data[idx * config.batch_size:(idx + 1) * config.batch_size]",
-                                        "data[:config.batch_size]")], "DCGAN.train", "each batch holds the same images"),
+                                        "data[:config.batch_size]")], "DCGAN.train", "each batch has the same images"),
     ("never saved", "gan", [("self.save(config.checkpoint_dir, counter)", "pass")], "gantut_trainer.py",
-     "leaves no checkpoint"),
+     "writes no checkpoint"),
 ]
 
 

@@ -216,7 +216,7 @@ def test_a_picture_without_a_face_gets_a_reason(photos):
     assert reasons.pop("small_face.png") == "the largest face is 17 pixels wide"
     assert reasons == {"chelsea.png": "no face found", "coins.png": "no face found", "text.png": "no face found",
                        "coffee.png": "no face found", "tiny.png": "10x10 is too small to look for a face",
-                       "broken.jpg": "is no picture", "cut.jpg": "image file is truncated (7 bytes not processed)"}
+                       "broken.jpg": "is not a picture", "cut.jpg": "image file is truncated (7 bytes not processed)"}
 
 
 def test_ten_steps_of_training_on_the_crops(photos, tmp_path):
@@ -463,7 +463,7 @@ def test_a_worker_that_is_killed_is_one_line(tmp_path):
             os.kill(worker, signal.SIGKILL)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1 and err.count("\n") == 1, err
-    assert "a worker was killed" in err and "the same command goes on" in err
+    assert "a worker was killed" in err and "run the same command again to continue" in err
 
 
 def test_a_picture_whose_row_was_cut_off_is_done_again(tmp_path):
@@ -479,7 +479,7 @@ def test_a_picture_whose_row_was_cut_off_is_done_again(tmp_path):
 
 
 @pytest.mark.parametrize("flags, message", [
-    (["nowhere", "out"], "nowhere is no folder"),
+    (["nowhere", "out"], "nowhere is not a folder"),
     (["raw", "raw/out"], "OUT must not lie in RAW"),
     (["raw", "."], "nor RAW in OUT"),
     (["raw", "out", "--size", "4"], "--size must be 8 or more"),

@@ -308,7 +308,7 @@ def test_a_file_that_turns_bad_is_replaced_by_the_next_and_named_once(pictures, 
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 3
     for i, line in zip((3, 4, 23), said):
-        assert data.files[i] in line and "another picture takes its place" in line
+        assert data.files[i] in line and "another picture replaces it" in line
     assert not data.cached[[3, 4, 23]].any()
 
 
@@ -322,7 +322,7 @@ def test_replacements_are_the_same_for_any_threads_and_named_once(pictures, kept
         data.threads = threads
         set_cache_size(data, kept)
         batches.append([stacked(batch) for batch in islice(data.batches(), 20)])
-        assert capsys.readouterr().err.count("takes its place") == 3
+        assert capsys.readouterr().err.count("replaces it") == 3
     np.testing.assert_array_equal(*batches)
 
 

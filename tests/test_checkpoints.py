@@ -144,7 +144,7 @@ def test_a_training_on_a_file_system_without_locks(trained, tmp_path):
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(FAILING_FLOCK)
     process = train(folder, "--epoch", 3, env={**os.environ, "PYTHONPATH": str(tmp_path / "site")})
-    assert process.returncode == 0 and "see to it yourself" in process.stderr, process.stderr
+    assert process.returncode == 0 and "make sure yourself" in process.stderr, process.stderr
     assert "DCGAN.model-10.index" in os.listdir(folder / "checkpoint")
 
 

@@ -43,14 +43,15 @@ LATER = renamed(PUBLISHED, ("d_h3_lin", "d_h4_lin"))
 PARENTS = {  # their shapes: whose, in what they differ
     "bamos, published": (PUBLISHED, "one of bamos/dcgan-completion.tensorflow or carpedm20/DCGAN-tensorflow: its D has "
                          "d_h0_conv, d_bn1, d_bn2, d_bn3, d_h3_lin where the tutorial's has d_h00_conv, d_bn0, d_bn1, "
-                         "d_bn2, d_h4_lin, its G {} filters where the tutorial's has {}; "),
+                         "d_bn2, d_h4_lin, its G has {} filters where the tutorial's has {}; "),
     "carpedm20, 2016": (renamed(PUBLISHED, ("^(generator|discriminator)/", "")), "one of bamos/dcgan-completion."
                         "tensorflow or carpedm20/DCGAN-tensorflow: its D has d_h0_conv, d_bn1, d_bn2, d_bn3, d_h3_lin"),
     "carpedm20, 2017": (LATER, "one of carpedm20/DCGAN-tensorflow: its D has d_h0_conv, d_bn1, d_bn2, d_bn3 where the "
-                        "tutorial's has d_h00_conv, d_bn0, d_bn1, d_bn2, its G {} filters where the tutorial's has {}"),
+                        "tutorial's has d_h00_conv, d_bn0, d_bn1, d_bn2, its G has {} filters where the tutorial's has "
+                        "{}"),
     "carpedm20, digits": (CONDITIONAL, "one of carpedm20/DCGAN-tensorflow: its D has d_h0_conv, d_bn1, d_bn2, d_h2_lin"
                           ", d_h3_lin where the tutorial's has d_h00_conv, d_bn0, d_bn1, d_bn2, d_h4_lin, and both "
-                          "networks are given a class besides (g_h1_lin)"),
+                          "networks also take a class as input (g_h1_lin)"),
     "bamos, later": (with_filters_of_the_tutorial(renamed(LATER, *(
         (f"d_bn{i}", f"d_bn{i - 1}") for i in (1, 2, 3)))),
         "one of bamos/dcgan-completion.tensorflow: its D has d_h0_conv where the tutorial's has d_h00_conv; "),
@@ -111,5 +112,5 @@ def test_another_checkpoint_is_not_called_a_parents(tmp_path, without, holds_no)
     ours = renamed(PARENTS["bamos, later"][0], ("d_h0_conv", "d_h00_conv"))
     assert parent(ours) is None
     write(tmp_path, {name: shape for name, shape in ours.items() if not name.startswith(without)})
-    with pytest.raises(UserError, match=f"none of a whole DCGAN, it holds no {holds_no}: use"):
+    with pytest.raises(UserError, match=f"not of a complete DCGAN, it has no {holds_no}: use"):
         model_sizes(str(tmp_path / "parents"))

@@ -66,7 +66,7 @@ def test_it_overwrites_nothing_and_starts_again_only_if_told(tmp_path):
     (tmp_path / "mine" / "gantut_gan.py").write_text("# mine\n")
     before = snapshot(tmp_path)
     again = run_script("course/start.py", "mine", cwd=tmp_path)
-    assert again.returncode == 1 and again.stderr.count("\n") == 1 and "nothing is written over" in again.stderr
+    assert again.returncode == 1 and again.stderr.count("\n") == 1 and "nothing is overwritten" in again.stderr
     no = run_script("course/start.py", "mine", "--reset", "gantut_gan.py", cwd=tmp_path, input="n\n")
     assert no.returncode == 1 and snapshot(tmp_path) == before
     yes = run_script("course/start.py", "mine", "--reset", "gantut_gan.py", cwd=tmp_path, input="y\n")

@@ -12,7 +12,7 @@ from PIL import Image, PngImagePlugin
 import gantut_gan
 from gantut.datasets import check_number, find_dataset
 from gantut.errors import UserError
-from gantut.images import ENDINGS, FORMATS
+from gantut.images import EXTENSIONS, FORMATS
 from gantut_gan import dataset_files
 
 
@@ -31,9 +31,9 @@ def found(folder):
 
 def test_every_format_that_imread_reads_counts_the_tutorials_three_first():
     assert gantut_gan.SUPPORTED_EXTENSIONS[:3] == ["png", "jpg", "jpeg"]
-    assert sorted("." + extension for extension in gantut_gan.SUPPORTED_EXTENSIONS) == sorted(ENDINGS)
+    assert sorted("." + extension for extension in gantut_gan.SUPPORTED_EXTENSIONS) == sorted(EXTENSIONS)
     of_pillow = {extension for extension, name in Image.registered_extensions().items() if name in FORMATS}
-    assert set(ENDINGS) < of_pillow
+    assert set(EXTENSIONS) < of_pillow
 
 
 SYSTEMS = [".ipynb_checkpoints", "@eaDir", "__MACOSX", "#recycle", "$RECYCLE.BIN", "lost+found", ".thumbnails",
@@ -76,7 +76,7 @@ def test_what_is_not_a_regular_file_is_never_opened(tmp_path, capsys):
     os.symlink("nowhere", tmp_path / "broken.png")
     touch(tmp_path, "a.png")
     assert found(tmp_path) == ["a.png"]
-    assert "left out: 3 that are no files" in capsys.readouterr().err
+    assert "left out: 3 that are not regular files" in capsys.readouterr().err
 
 
 def test_one_line_says_how_many_are_left_out_and_why(tmp_path, capsys):
@@ -97,7 +97,7 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path):
 def test_a_training_on_pictures_of_every_kind(tmp_path):
     """Eight formats, a linked folder, a pipe: a real training, and a newline in a name stays in one line."""
     write_pictures(tmp_path / "few", n=16)
-    for i, extension in enumerate(ENDINGS):
+    for i, extension in enumerate(EXTENSIONS):
         with Image.open(tmp_path / "few" / f"{i:03d}.png") as picture:
             (tmp_path / "pictures").mkdir(exist_ok=True)
             picture.save(tmp_path / "pictures" / f"picture{extension}")
@@ -109,8 +109,8 @@ def test_a_training_on_pictures_of_every_kind(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Epoch [") == 3  # 24 pictures
     assert done.stderr.splitlines() == [
-        " [!] 26 pictures in pictures; left out: 1 that are no files (pipes, broken links)",
-        " [!] pictures/other\\nlines.png: is no picture", " [!] pictures/two\\nlines.png: is no picture"]
+        " [!] 26 pictures in pictures; left out: 1 that are not regular files (pipes, broken links)",
+        " [!] pictures/other\\nlines.png: is not a picture", " [!] pictures/two\\nlines.png: is not a picture"]
 
 
 def test_text_in_a_picture_does_no_harm(tmp_path):

@@ -218,7 +218,7 @@ def test_a_folder_of_pngs_from_before(tmp_path, run):
     folder(tmp_path / "out", {"Bo/Bo_0001.png": photograph(kind="PNG"), "source.txt": source.encode()})
     before = snapshot(tmp_path)
     error = run("lfw", tmp_path / "out", "--archive", archive).error
-    assert f"{tmp_path}/out was made of PNGs, by an earlier version" in error and "give another folder" in error
+    assert f"{tmp_path}/out was made as PNGs by an earlier version" in error and "give another folder" in error
     assert snapshot(tmp_path) == before
 
 
@@ -358,7 +358,7 @@ def test_broken_pictures_are_left_out(tmp_path, run):
     archive = zipped(tmp_path / "c.zip", {**celebrities(), "000002.jpg": b"no picture", "000004.jpg": photograph(9, 9)})
     done = run("celeba", tmp_path / "out", "--archive", archive)
     assert done.error is None and done.out[0].startswith("2 pictures are in ")
-    assert "2 of 4 pictures" in done.warnings[-1] and "000002.png: is no picture" in done.warnings[-1]
+    assert "2 of 4 pictures" in done.warnings[-1] and "000002.png: is not a picture" in done.warnings[-1]
     assert sorted(snapshot(tmp_path / "out")) == ["000001.png", "000003.png", "source.txt"]
 
 
@@ -425,7 +425,7 @@ def test_stopped_and_run_again(tmp_path, run, signum, code):
     process.send_signal(signum)
     assert process.wait(60) == code
     lines = (tmp_path / "stderr").read_text().splitlines()
-    assert lines[2:] == (["stopped; the same command goes on"] if signum == signal.SIGINT else [])
+    assert lines[2:] == (["stopped; run the same command again to continue"] if signum == signal.SIGINT else [])
     early = list((tmp_path / "out").rglob("*.jpg"))
     assert 9 <= len(early) < 800 and (tmp_path / "out" / "source.txt").exists()
     for file in early:

@@ -35,7 +35,7 @@ def test_all_unreadable_pictures_are_listed_and_refused(tmp_path):
     spoil(write_pictures(tmp_path / "pictures", size=8), "003.png", "017.png", "no.jpg")
     process = train(tmp_path, *BASE, "--epoch", 1)
     line = the_error(process)
-    assert process.stderr.splitlines() == [f" [!] pictures/{name}: is no picture" for name in
+    assert process.stderr.splitlines() == [f" [!] pictures/{name}: is not a picture" for name in
                                            ("003.png", "017.png", "no.jpg")] + [line]
     assert "3 such files" in line and "--skip_bad_images" in line
     assert "Epoch [" not in process.stdout
@@ -48,8 +48,8 @@ def test_with_skip_bad_images_they_are_listed_and_left_out(tmp_path):
     process = train(tmp_path, *BASE, "--epoch", 1, "--skip_bad_images")
     assert process.returncode == 0 and process.stdout.count("Epoch [") == 3
     said = process.stderr.splitlines()
-    assert said[:3] == [f" [!] pictures/{name}: is no picture" for name in ("003.png", "017.png", "no.jpg")]
-    assert len(said) == 4 and "pictures/005.png: " in said[3] and "another picture takes its place" in said[3]
+    assert said[:3] == [f" [!] pictures/{name}: is not a picture" for name in ("003.png", "017.png", "no.jpg")]
+    assert len(said) == 4 and "pictures/005.png: " in said[3] and "another picture replaces it" in said[3]
 
 
 def test_a_picture_that_turns_bad_during_a_training_is_replaced_with_skip_bad_images(tmp_path):
@@ -65,7 +65,7 @@ def test_a_picture_that_turns_bad_during_a_training_is_replaced_with_skip_bad_im
     assert process.wait(60) == 143
     said = (tmp_path / "stderr").read_text().splitlines()
     assert sorted(line.split(": ")[0] for line in said[:2]) == [" [!] pictures/011.png", " [!] pictures/012.png"]
-    assert all(line.endswith("another picture takes its place") for line in said[:2])
+    assert all(line.endswith("another picture replaces it") for line in said[:2])
     assert len(said) == 4  # and the two lines about the signal
 
 

@@ -236,8 +236,8 @@ def test_pictures_in_a_folder(tmp_path):
     (["--dataset", "pictures", "--pictures", "mixed"], "is 32x32, not 16x16"),
     (["--dataset", "pictures", "--pictures", "pictures", "--inception", "nowhere.h5"], "nowhere.h5"),
     (["--dataset", "pictures", "--pictures", "pictures", "--out", "pictures/scores.csv"], "only read"),
-    (["--dataset", "pictures", "--pictures", "broken"], "broken/000.png: is no picture; remove or replace"),
-    (["--dataset", "pictures", "--pictures", "pictures", "--out", "larger/000.png"], "no table of this script's"),
+    (["--dataset", "pictures", "--pictures", "broken"], "broken/000.png: is not a picture; remove or replace"),
+    (["--dataset", "pictures", "--pictures", "pictures", "--out", "larger/000.png"], "not a table of this script"),
     (["--dataset", "pictures", "--pictures", "pictures", "--out", "file/s.csv"], "cannot write file/s.csv"),
     (["--dataset", "pictures", "--pictures", "pictures", "--out", "few"], "cannot write few"),
     (["--dataset", "pictures"], "train a model first")])
@@ -344,7 +344,7 @@ def test_scores_that_cannot_be_written_do_not_end_the_run(trained, tmp_path):
     process = train(folder, *FLAGS, "--epoch", 6)
     assert process.returncode == 0, process.stderr
     assert "cannot write samples/scores.csv" in process.stderr and "Is a directory" in process.stderr
-    assert process.stderr.count("the training goes on without") == 1
+    assert process.stderr.count("the training continues without") == 1
 
 
 def test_keep_best_needs_scores_and_scores_need_pictures(tmp_path):
@@ -358,5 +358,5 @@ def test_another_programs_table_is_kept(tmp_path, text):
     write_pictures(tmp_path / "pictures", n=80)
     (tmp_path / "samples").mkdir()
     (tmp_path / "samples" / "scores.csv").write_text(text)
-    assert "no table of the judge's" in the_error(train(tmp_path, "--judge_every", 1))
+    assert "not a table of scores" in the_error(train(tmp_path, "--judge_every", 1))
     assert (tmp_path / "samples" / "scores.csv").read_text() == text

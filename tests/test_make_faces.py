@@ -171,5 +171,5 @@ def test_other_pictures_of_the_same_name_are_not_overwritten(tmp_path):
     assert run(out, "--count", 3).returncode == 0
     for wrong in ["--seed", 2], ["--size", 32]:
         done = run(out, "--count", 3, *wrong)
-        assert done.returncode == 1 and "face_00000.jpg is there and is another picture" in done.stderr
+        assert done.returncode == 1 and "face_00000.jpg exists and is another picture" in done.stderr
     assert {path: path.read_bytes() for path in before} == before and len(list(out.iterdir())) == 3

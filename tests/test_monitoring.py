@@ -11,11 +11,11 @@ from gantut_gan import DCGAN
 
 ENDS = {  # name: (what is raised, in which step, what the line says, the checkpoint that is saved)
     "memory of a GPU": (tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[64,1]"), 3,
-                        "there is not memory enough .*OOM when allocating.*--batch_size.*middle of step 3$", 3),
-    "memory": (MemoryError("Unable to allocate 9 GiB"), 3, "not memory enough .*Unable to allocate.*step 3$", 3),
-    "in the first step": (MemoryError("Unable to allocate 9 GiB"), 1, "not memory enough .*needs less$", None),
+                        "there is not enough memory .*OOM when allocating.*--batch_size.*middle of step 3$", 3),
+    "memory": (MemoryError("Unable to allocate 9 GiB"), 3, "not enough memory .*Unable to allocate.*step 3$", 3),
+    "in the first step": (MemoryError("Unable to allocate 9 GiB"), 1, "not enough memory .*needs less$", None),
     "TensorFlow's": (tf.errors.InternalError(None, None, "cuDNN launch failure"), 3,
-                     r"TensorFlow ends the training \(cuDNN launch failure\); the training is saved.*step 3$", 3),
+                     r"TensorFlow has ended the training \(cuDNN launch failure\); the training is saved.*step 3$", 3),
     "the system's": (OSError(28, "No space left on device", "a/file"), 3, "cannot write a/file: No space left", 2),
 }
 

@@ -62,7 +62,7 @@ def test_a_model_is_not_lost_because_it_was_not_loaded(tmp_path):
     train(None)
     before = sorted(os.listdir(tmp_path / "checkpoint"))
     for other in (None, str(tmp_path / "another")):
-        with pytest.raises(UserError, match="would not go on from"):
+        with pytest.raises(UserError, match="would not continue from"):
             train(other)
     assert sorted(os.listdir(tmp_path / "checkpoint")) == before
     config.epoch = 2

@@ -12,7 +12,7 @@ from gantut.errors import UserError
 from gantut.flags import RECIPE
 from gantut.recipe import MODERN, NUMBERS, augment, choose, colour, cutout, translate, with_parts
 from gantut.session import processors_arithmetic
-from gantut.weights import ENDING, Averages, names_to_draw_with
+from gantut.weights import SUFFIX, Averages, names_to_draw_with
 from gantut_gan import DCGAN
 
 RNG = np.random.RandomState(1)
@@ -196,7 +196,7 @@ def test_the_average_changes_no_bit_of_the_training(runs):
     text, average = variables(runs["text"][0]), variables(runs["average"][0])
     more = set(average) - set(text)
     assert {name: average[name] for name in text} == text
-    assert "ema_updates" in more and all(name.endswith(ENDING) for name in more - {"ema_updates"})
+    assert "ema_updates" in more and all(name.endswith(SUFFIX) for name in more - {"ema_updates"})
     assert len(more) - 1 == sum(name.startswith("generator/") and "Adam" not in name for name in text)
     pictures = [(runs[name][0] / "samples" / "epoch_01.png").read_bytes() for name in ("text", "average")]
     assert pictures[0] != pictures[1]  # which the average draws
@@ -227,7 +227,7 @@ def test_samples_are_drawn_with_the_average(runs):
         saver = tf.train.Saver()
         for var in tf.global_variables():
             name = var.op.name
-            sess.run(var.assign(reader.get_tensor(name + ENDING if name.startswith("generator/") else name)))
+            sess.run(var.assign(reader.get_tensor(name + SUFFIX if name.startswith("generator/") else name)))
         saver.save(sess, str(folder / "swapped" / "DCGAN.model"), global_step=1)
     run_script("gantut_sample.py", "--count", 4, "--checkpoint_dir", "swapped", cwd=folder)
     assert (folder / "grid.png").read_bytes() == drawn["auto"]

@@ -137,7 +137,7 @@ OTHER = {  # name: (flags, what happens to the pictures, what the one line names
     "seed": (["--seed", 2], None, ["--seed=1", "--seed=2"]),
     "changed content": ([], change_a_picture, ["other data", "24 pictures"]),
     "a picture more": ([], add_a_picture, ["24 pictures in pictures", "25 in pictures"]),
-    "another train_size": (["--train_size", 16], None, ["24 of the pictures, now it is 16: use --train_size 24"]),
+    "another train_size": (["--train_size", 16], None, ["24 of the pictures, now there are 16: use --train_size 24"]),
     "a picture less": ([], remove_a_picture, ["24 pictures in pictures", "23 in pictures"]),
 }
 
@@ -215,7 +215,7 @@ def test_a_signal_finishes_the_step_and_the_printed_command_continues(runs, tmp_
     assert process.wait(60) == code
     first = (tmp_path / "stdout").read_text()
     said = (tmp_path / "stderr").read_text().splitlines()
-    assert said[0] == "stopping after this step; once more stops at once" and len(said) == 2
+    assert said[0] == "stopping after this step; a second signal stops at once" and len(said) == 2
     command = re.fullmatch("stopped and saved; to go on: (.*)", said[1])[1]
     assert tf.train.latest_checkpoint(str(tmp_path / "checkpoint")).endswith(f"-{len(losses(first)) + 1}")
 

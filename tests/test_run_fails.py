@@ -77,7 +77,7 @@ def test_a_full_disk_for_the_checkpoint_ends_the_run_in_one_line(started, tmp_pa
     with small_disk(folder / "checkpoint", 100):  # space for part of a second one
         process = train(folder, *BASE, "--epoch", 12, "--sample_every", 1, "--save_every", 5)
         line = the_error(process)
-        assert "o space left" in line and "checkpoint" in line and "run the same command to go on" in line
+        assert "o space left" in line and "checkpoint" in line and "run the same command to continue" in line
         assert process.stderr == line + "\n"
         assert "Epoch [ 1]" in process.stdout
         assert variables(folder)
@@ -98,7 +98,7 @@ def test_a_full_disk_for_pictures_or_curves_does_not_end_the_run(started, whole,
     with small_disk(folder / place, free):
         process = train(folder, *BASE, "--epoch", 12, "--sample_every", 1, "--save_every", 5)
         assert process.returncode == 0 and process.stderr.count("\n") == 1, process.stderr
-        assert re.match(rf" \[!\] cannot write {place}.*o space left.*the training goes on", process.stderr)
+        assert re.match(rf" \[!\] cannot write {place}.*o space left.*the training continues", process.stderr)
         assert variables(folder) == whole
 
 
@@ -115,9 +115,9 @@ def become_a_file(path):
 
 
 VANISHES = {  # what happens to a folder of a running training, and what is said
-    "samples": (vanish, r"samples had gone, and is made anew"),
+    "samples": (vanish, r"samples was deleted, and is created again"),
     "logs": (vanish, r"cannot write logs: .*its curves will have a gap"),
-    "a file": (become_a_file, r"cannot write samples.*the training goes on"),
+    "a file": (become_a_file, r"cannot write samples.*the training continues"),
 }
 
 
@@ -204,7 +204,7 @@ def test_a_limit_on_file_sizes_is_one_line(tmp_path, place):
                    for line in process.stderr.splitlines())
     else:
         assert process.stderr.count("\n") == 1
-        assert "run the same command to go on" in the_error(process) and variables(tmp_path) == before
+        assert "run the same command to continue" in the_error(process) and variables(tmp_path) == before
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -280,7 +280,7 @@ def test_film_leaves_out_the_epochs_of_an_earlier_training(tmp_path, capsys):
     gantut_sample.film(film)
     with Image.open(tmp_path / "film.gif") as gif:
         assert gif.n_frames == 4
-    assert re.fullmatch(r" \[!\] .*epoch_04.png and what follows is older than epoch_03.png, .*: left out\n",
+    assert re.fullmatch(r" \[!\] .*epoch_04.png and the pictures after it are older than epoch_03.png, .*: left out\n",
                         capsys.readouterr().err)
 
 
@@ -290,10 +290,10 @@ def test_film_says_what_is_wrong(tmp_path):
     write_epochs(tmp_path / "samples", [0, 1])
     film = config(tmp_path / "film.gif", sample_dir=str(tmp_path / "samples"))
     iio.imwrite(tmp_path / "samples" / "epoch_02.png", np.zeros([32, 16, 3], dtype=np.uint8))
-    with pytest.raises(UserError, match="epoch_02.png is of another size"):
+    with pytest.raises(UserError, match="epoch_02.png has another size"):
         gantut_sample.film(film)
     (tmp_path / "samples" / "epoch_01.png").write_text("no picture")
-    with pytest.raises(UserError, match="epoch_01.png: is no picture"):
+    with pytest.raises(UserError, match="epoch_01.png: is not a picture"):
         gantut_sample.film(film)
 
 
@@ -394,7 +394,7 @@ def test_the_modes_as_commands_after_a_training(trained):
     (dict(mode="nearest", dataset="empty"), "no pictures in empty"),
     (dict(mode="nearest", dataset="nowhere"), "no folder nowhere"),
     (dict(mode="quiz", out="q.html", dataset="large"), "add --is_crop"),
-    (dict(mode="quiz", out="q.html", dataset="broken"), "a.png: is no picture"),
+    (dict(mode="quiz", out="q.html", dataset="broken"), "a.png: is not a picture"),
     (dict(mode="arithmetic", a=["1"], b=["2"], c=["64"]), "no sample 64"),
 ])
 def test_what_the_user_can_correct_is_one_line(trained, monkeypatch, flags, message):
@@ -414,7 +414,7 @@ def test_what_will_be_overwritten_is_named_first(trained, tmp_path):
     (tmp_path / "mine.gif").write_bytes(b"mine")
     process = run_script("gantut_sample.py", "--mode", "film", "--out", tmp_path / "mine.gif", cwd=trained)
     assert process.returncode == 0, process.stderr
-    assert process.stderr == f" [!] {tmp_path / 'mine.gif'} is there and will be written over\n"
+    assert process.stderr == f" [!] {tmp_path / 'mine.gif'} exists and will be overwritten\n"
 
 
 def test_errors_are_one_line_on_the_terminal(trained):

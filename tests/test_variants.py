@@ -123,10 +123,10 @@ def test_a_file_that_is_damaged_or_another_sets_says_which(tmp_path):
     np.savez(tmp_path / "letters.npz", images=x[:2], labels=np.array(["a", "b"]))
     np.savez(tmp_path / "nan.npz", images=x[:2], labels=np.full(2, np.nan))
     for name, part, message in [
-            ("cut", "train", "is not an .npz, or is cut off"), ("page", "train", "is not an .npz, or is cut off"),
+            ("cut", "train", "is not an .npz, or is truncated"), ("page", "train", "is not an .npz, or is truncated"),
             ("flipped", "train", "Bad CRC-32"), ("cifar", "train", "(2, 32, 32, 3)"),
-            ("faces", "train", "holds no x_train and y_train, but faces"),
-            ("whole", "test", "holds no x_test and y_test, but x_train, y_train"),
+            ("faces", "train", "has no x_train and y_train, but faces"),
+            ("whole", "test", "has no x_test and y_test, but x_train, y_train"),
             ("letters", "train", "labels are not whole numbers"), ("nan", "train", "labels are not whole numbers")]:
         with pytest.raises(UserError, match=f"--data [^\n]*{name}.npz: [^\n]+$") as error:
             mnist.load(str(tmp_path / f"{name}.npz"), part)

@@ -13,7 +13,7 @@ from gantut import weights
 from gantut.checkpoints import Saver
 from gantut.errors import UserError
 from gantut.recipe import with_parts
-from gantut.weights import ENDING
+from gantut.weights import SUFFIX
 from gantut_gan import DCGAN
 
 SIZES = dict(image_size=16, gf_dim=4, df_dim=4, z_dim=8, batch_size=8)
@@ -56,17 +56,17 @@ def test_what_the_first_step_starts_from(root, sess, name, ema):
     dcgan = with_parts(DCGAN, SimpleNamespace(ema=ema))(sess, **SIZES)
     tf.train.AdamOptimizer(0.1).minimize(dcgan.d_loss, var_list=dcgan.d_vars)
     sess.run(tf.global_variables_initializer())
-    others = [var for var in tf.global_variables() if var not in dcgan.saver.variables and ENDING not in var.name]
+    others = [var for var in tf.global_variables() if var not in dcgan.saver.variables and SUFFIX not in var.name]
     before = sess.run(others)
     found = weights.begin_with(str(root / name / "checkpoint"), sess, Saver(model=dcgan.saver.variables))
     assert found == {"folder": str(root / name / "checkpoint"), "checkpoint": "DCGAN.model-7", "weights": name}
     source = values(root / name / "checkpoint")
     for var in dcgan.saver.variables:
         of_g = var.op.name.startswith("generator/")
-        expected = source[var.op.name + ENDING if of_g and name == "average" else var.op.name]
+        expected = source[var.op.name + SUFFIX if of_g and name == "average" else var.op.name]
         np.testing.assert_array_equal(sess.run(var), expected)
         if of_g and ema:
-            average, = [one for one in tf.global_variables() if one.op.name == var.op.name + ENDING]
+            average, = [one for one in tf.global_variables() if one.op.name == var.op.name + SUFFIX]
             np.testing.assert_array_equal(sess.run(average), expected)
     assert len(others) > 10  # Adam's, and how often the average has been updated
     for var, value in zip(others, before):
@@ -82,7 +82,7 @@ def test_without_d_only_g_is_taken(root, sess, tmp_path, capsys):
     weights.begin_with(folder, sess, dcgan.saver)
     assert "holds no weights of D: D starts anew\n" in capsys.readouterr().out
     for var in dcgan.saver.variables:
-        expected = values(folder)[var.op.name + ENDING] if "generator" in var.name else before[var.op.name]
+        expected = values(folder)[var.op.name + SUFFIX] if "generator" in var.name else before[var.op.name]
         np.testing.assert_array_equal(sess.run(var), expected)
 
 
@@ -142,7 +142,7 @@ def test_resuming_needs_no_other_model_and_cannot_change_it(runs, tmp_path, caps
     folder = shutil.copytree(runs["halves"][0], tmp_path / "run")
     checkpoint_dir = str(folder / "checkpoint")
     before = snapshot(folder)
-    with pytest.raises(UserError, match="that has begun with --init_from other, not --init_from another: leave"):
+    with pytest.raises(UserError, match="that has started with --init_from other, not --init_from another: leave"):
         training(folder, checkpoint_dir, "another", epoch=3)
     assert snapshot(folder) == before
     for epoch, init_from in (3, ""), (4, "other/"):
@@ -150,7 +150,8 @@ def test_resuming_needs_no_other_model_and_cannot_change_it(runs, tmp_path, caps
         said = json.loads((folder / "checkpoint" / "run.json").read_text())
         assert said["init_from"]["folder"] == "other" and said["flags"]["mirror"] == str(epoch == 3)
     assert "going on with mirror False (it was True)" in capsys.readouterr().out
-    with pytest.raises(UserError, match="that no run.json says to have begun with another model, not --init_from"):
+    with pytest.raises(UserError, match="that has not started with another model, as far as run.json says, not "
+                                         "--init_from"):
         training(runs["nothing"][0], str(runs["nothing"][0] / "checkpoint"), checkpoint_dir)
 
 
@@ -178,7 +179,7 @@ def test_what_else_is_refused(root, tmp_path):
         str(tmp_path / "empty"): "there is no checkpoint",
         str(tmp_path / "nowhere"): "there is no checkpoint",
         str(whole / "DCGAN.model-7"): "--init_from .* is one checkpoint: give its folder",
-        only(tmp_path / "d", whole, lambda name: name.startswith("discriminator/")): "holds no generator/",
+        only(tmp_path / "d", whole, lambda name: name.startswith("discriminator/")): "has no generator/",
         only(tmp_path / "part", whole, lambda name: name != "generator/g_bn0/beta"): "generator/g_bn0/beta",
         only(tmp_path / "part_of_d", whole, lambda name: name != "discriminator/d_bn1/beta"): "d_bn1/beta",
     }

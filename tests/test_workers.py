@@ -165,7 +165,7 @@ def test_a_killed_worker_ends_the_others_and_all_continue(tmp_path, pictures, ro
         assert codes[killed] == -signal.SIGKILL and sorted(codes) == [-signal.SIGKILL, 1, 1]
         for j in {0, 1, 2} - {killed}:
             line, = team.stderr(j).splitlines()
-            assert re.fullmatch(r"error: lost .*: start all workers again to go on", line)
+            assert re.fullmatch(r"error: lost .*: start all workers again to continue", line)
             assert f"worker {killed} (" in line  # and perhaps another one that ended because of it
         assert saved < team.saved()
         saved = team.saved()
@@ -192,7 +192,7 @@ def test_a_bad_picture_on_one_worker_saves_and_ends_all(tmp_path, pictures):
     shutil.rmtree(team.folders[1] / "pictures")
     assert team.end() == [1, 1]
     of_0, of_1 = team.errors()
-    assert re.match(r"error: worker 1 \(127.*\) has come to an end, see what it says; the training is saved", of_0)
+    assert re.match(r"error: worker 1 \(127.*\) has ended with an error, see its message; the training is saved", of_0)
     assert "pictures" in of_1 and "No such file" in of_1 and "the training is saved" in of_1
     assert team.saved() == steps_done(team.folders[0]) + 1
 
@@ -292,23 +292,23 @@ def test_by_slurm(monkeypatch, nodes, tasks, rank, node, hosts):
 
 
 @pytest.mark.parametrize("flags, environment, message", [
-    (dict(worker_hosts=["a"]), {}, ":a is no address host:port"),
-    (dict(worker_hosts=["a:1", ":2"]), {}, ":2 is no address host:port"),
+    (dict(worker_hosts=["a"]), {}, ":a is not an address host:port"),
+    (dict(worker_hosts=["a:1", ":2"]), {}, ":2 is not an address host:port"),
     (dict(worker_hosts=["a:1", "b:70000"]), {}, "b:70000 is no address"),
-    (dict(worker_hosts=["a:1", "a:1"]), {}, "an address stands there twice: a:1,a:1"),
+    (dict(worker_hosts=["a:1", "a:1"]), {}, "an address occurs twice: a:1,a:1"),
     (dict(worker_hosts=["a:1", "b:1"], task_index=2), {}, "there is no worker 2 among 2, counted from 0"),
     (dict(task_index=1), {}, "there is no worker 1 among 0"),
     ({}, dict(TF_CONFIG="{nonsense"), "Expecting"),
     ({}, dict(TF_CONFIG={"cluster": {"ps": ["a:1"], "worker": ["b:1"]}}), "TF_CONFIG names ps, worker"),
-    ({}, dict(TF_CONFIG={"cluster": {"worker": ["a:1", "b:1"]}}), "task None None is none of its cluster"),
+    ({}, dict(TF_CONFIG={"cluster": {"worker": ["a:1", "b:1"]}}), "task None None is not in its cluster"),
     ({}, dict(SLURM_STEP_NUM_TASKS="2", SLURM_PROCID="0"), "SLURM_STEP_NODELIST not found"),
-    ({}, dict(SLURM_STEP_NUM_TASKS="abc", SLURM_PROCID="0"), "SLURM_STEP_NUM_TASKS is abc, no number"),
+    ({}, dict(SLURM_STEP_NUM_TASKS="abc", SLURM_PROCID="0"), "SLURM_STEP_NUM_TASKS is abc, not a number"),
     ({}, dict(SLURM_STEP_NUM_TASKS="2", SLURM_PROCID="0", SLURM_STEP_NODELIST="n[9-10]", SLURMD_NODENAME="n9",
               SLURM_STEP_TASKS_PER_NODE="1(x2)"), "Slurm runs task 0 on n9, .* expects it on n10:8470"),
 ])
 def test_workers_that_make_no_sense(monkeypatch, flags, environment, message):
     monkeypatch.delenv("HOST_IP", raising=False)
-    with pytest.raises(UserError, match=f"^who are the workers, by [^\n]*\\? [^\n]*{message}"):
+    with pytest.raises(UserError, match=f"^cannot find the workers by [^\n]*: [^\n]*{message}"):
         workers(monkeypatch, flags, **environment)
 
 
@@ -469,4 +469,4 @@ def test_what_ends_one_ends_all():
     assert worker(0).agree(FakeSession([0, 15]), None).args == (15,)
     own = UserError("mine")
     assert worker(1).agree(FakeSession([0, 2]), own) is own
-    assert "worker 2 (h:2) has come to an end" in str(worker(0).agree(FakeSession([0, 1002]), Stopped(2)))
+    assert "worker 2 (h:2) has ended with an error" in str(worker(0).agree(FakeSession([0, 1002]), Stopped(2)))

@@ -63,7 +63,7 @@ def test_a_cut_link_ends_both_and_they_continue(tmp_path, machines, silent):
     for i, folder in enumerate(folders):
         line, = (folder / "stderr").read_text().splitlines()
         other = rf"{1 - i} \({ADDRESSES[1 - i]}:8470\)"
-        assert re.fullmatch(rf"error: lost worker {other}: .*: start all workers again to go on", line)
+        assert re.fullmatch(rf"error: lost worker {other}: .*: start all workers again to continue", line)
     assert variables(folders[0])
 
     if silent:

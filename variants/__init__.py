@@ -1,4 +1,5 @@
-"""The lessons, installed: python -m gantut_variants.mnist_gan. They find mnist.py beside them, as scripts do."""
+"""The lessons as installed: python -m gantut_variants.mnist_gan. They import mnist.py from this folder, as scripts do.
+"""
 import os
 import sys
 

@@ -4,15 +4,15 @@
     python variants/keras_dcgan.py                      # 20,000 steps
     python variants/keras_dcgan.py --steps 3000 --data mnist.npz
 
-Against keras_gan.py: convolutions and batch norm, whose moving averages Keras moves wherever training=True, with no
-UPDATE_OPS to wait for (see mnist_dcgan.py). The run leaves in --out_dir: generator.keras, train_losses.pkl,
+Compared with keras_gan.py: convolutions, and batch norm, whose moving averages Keras updates when training=True, with
+no UPDATE_OPS to wait for (see mnist_dcgan.py). The run writes to --out_dir: generator.keras, train_losses.pkl,
 losses.png, samples.png (16 digits) and, every 1,000 steps, iteration-NNNNN.png. It does not resume: a new run starts
-anew.
+from the beginning.
 
-Mended: the text's discriminator ends in a sigmoid and its loss is told from_logits=True, so that the sigmoid is
-applied twice: here D ends in logits. LeakyReLU's alpha is negative_slope in Keras 3, and input_shape an Input. The
-batches are tf.data's, each pass in a new order, where the text draws images with np.random.randint. Two lists that
-the text fills with nothing, or never reads, are gone; losses, which it leaves empty, is filled.
+Fixed: the text's discriminator ends in a sigmoid, but its loss has from_logits=True, so that the sigmoid is applied
+twice: here D ends in logits. LeakyReLU's alpha is negative_slope in Keras 3, and input_shape an Input. The batches
+come from tf.data, in a new order in each pass, where the text draws images with np.random.randint. Two lists that the
+text never fills, or never reads, are removed; losses, which it leaves empty, is filled.
 """
 import os
 
@@ -100,14 +100,14 @@ def build_discriminator():
 
 
 def get_dataset_gen(images, batch_size=batch_size):
-    """Batches of images [N, 28, 28] in [0, 1] as [batch_size, 28, 28, 1] in [-1, 1], for ever."""
+    """Batches of images [N, 28, 28] in [0, 1] as [batch_size, 28, 28, 1] in [-1, 1], without end."""
     x_train = images * 2 - 1  # the text's x_train / 127.5 - 1, of bytes
     x_train = np.expand_dims(x_train, axis=-1)
     return tf.data.Dataset.from_tensor_slices(x_train).shuffle(len(x_train)).repeat().batch(batch_size)
 
 
 def loss_func(decisions_for_real, decisions_for_gen):
-    """The losses of D and of G, of what D says of real and of generated images, both [N, 1]."""
+    """The losses of D and of G, from D's outputs for real and for generated images, both [N, 1]."""
     disc_real_loss = cross_entropy(tf.ones_like(decisions_for_real), decisions_for_real)
     disc_fake_loss = cross_entropy(tf.zeros_like(decisions_for_gen), decisions_for_gen)
     disc_loss = 0.5 * (disc_fake_loss + disc_real_loss)
@@ -160,7 +160,7 @@ def train(images, iterations, out_dir, rng):
             bar.set_description(line, refresh=False)
             bar.update()
             if (i + 1) % sample_interval == 0 or i + 1 == iterations:
-                with bar.external_write_mode():  # above the bar, where there is one
+                with bar.external_write_mode():  # above the bar, if there is one
                     print(line, flush=True)
                 samples = generator(sample_noise(rng, 16), training=False).numpy()[..., 0]
                 save_samples(samples, os.path.join(out_dir, f"iteration-{i + 1:05d}.png"))
@@ -169,7 +169,7 @@ def train(images, iterations, out_dir, rng):
 
 
 def generate(out_dir, noise):
-    """Make digits [N, 28, 28] in [-1, 1] of noise [N, 100] by the generator saved in out_dir."""
+    """Generate digits [N, 28, 28] in [-1, 1] from noise [N, 100] with the generator saved in out_dir."""
     generator = keras.models.load_model(os.path.join(out_dir, "generator.keras"))
     return generator(noise, training=False).numpy()[..., 0]
 

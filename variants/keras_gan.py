@@ -2,20 +2,20 @@
 """A dense GAN on handwritten digits with Keras and GradientTape: "GAN and DCGAN in Tensorflow", its first half.
 
     python variants/keras_gan.py                        # 10 epochs
-    python variants/keras_gan.py --data mnist.npz       # on MNIST, as the text
-    python variants/keras_gan.py --epochs 390           # on the digits as many steps as the text's epochs on MNIST
+    python variants/keras_gan.py --data mnist.npz       # on MNIST, as in the text
+    python variants/keras_gan.py --epochs 390           # on the digits, with as many steps as in the text on MNIST
 
-Against mnist_gan.py: no graph to build and no session; the step is a Python function that two tapes watch, both
-gradients come from the same forward pass, and tf.function turns it into a graph. The run leaves in --out_dir:
+Compared with mnist_gan.py: no graph to build and no session; the step is a Python function that two tapes record, both
+gradients come from the same forward pass, and tf.function turns it into a graph. The run writes to --out_dir:
 generator.keras, train_losses.pkl, losses.png, samples.png (16 digits) and, every 10 batches, epoch-EEE_batch-BBB.png.
-It does not resume: a new run starts anew.
+It does not resume: a new run starts from the beginning.
 
 The text's 10 epochs are 4,690 steps on MNIST's 60,000 images, and 120 on the 1,500 digits: too few to see a digit.
 
-Mended: LeakyReLU is imported, and its alpha is negative_slope in Keras 3. gen, disc and bcentropy, which the text
-uses but never makes, are made here; bcentropy takes probabilities, as D ends in a sigmoid. Two tapes, as the text
-says, where its code has one that is persistent. The data are loaded once and are float32. Each figure is a new one
-and 16 digits are drawn for it, not 128. The session for the GPU is gone (Keras 3 has none).
+Fixed: LeakyReLU is imported, and its alpha is negative_slope in Keras 3. gen, disc and bcentropy, which the text
+uses but never defines, are defined here; bcentropy takes probabilities, as D ends in a sigmoid. There are two tapes, as
+the text says, where its code has one that is persistent. The data are loaded once and are float32. Each figure is a new
+one, with 16 generated digits, not 128. The session for the GPU is removed (Keras 3 has none).
 """
 import os
 
@@ -65,9 +65,9 @@ def build_discriminator(img_shape=img_shape):
 
 
 def get_dataset_gen(images, batch_size=batch_size):
-    """Batches of images [N, 28, 28] in [0, 1] as [batch_size, 28, 28, 1] in [-1, 1]; one pass, in a new order each.
+    """Batches of images [N, 28, 28] in [0, 1] as [batch_size, 28, 28, 1] in [-1, 1]; each pass is in a new order.
 
-    Of images that lie in files the text remarks: from_tensor_slices() takes their paths, and .map() reads them (see
+    For images in files the text gives a hint: from_tensor_slices() takes their paths, and .map() reads them (see
     docs/variants.md).
     """
     x_train = images * 2 - 1  # the text's x_train / 127.5 - 1, of bytes
@@ -76,7 +76,7 @@ def get_dataset_gen(images, batch_size=batch_size):
 
 
 def loss_func(critic_on_reals, critic_on_fakeds):
-    """The losses of D and of G, of what D says of real and of generated images, both [N, 1]."""
+    """The losses of D and of G, from D's outputs for real and for generated images, both [N, 1]."""
     disc_loss_on_real_imgs = bcentropy(tf.ones_like(critic_on_reals), critic_on_reals)
     disc_loss_on_faked_imgs = bcentropy(tf.zeros_like(critic_on_fakeds), critic_on_fakeds)
     disc_loss = 0.5 * disc_loss_on_real_imgs + 0.5 * disc_loss_on_faked_imgs
@@ -139,7 +139,7 @@ def train(images, epochs, out_dir, rng):
 
 
 def generate(out_dir, noise):
-    """Make digits [N, 28, 28] in [-1, 1] of noise [N, 100] by the generator saved in out_dir."""
+    """Generate digits [N, 28, 28] in [-1, 1] from noise [N, 100] with the generator saved in out_dir."""
     gen = keras.models.load_model(os.path.join(out_dir, "generator.keras"))
     return gen(noise, training=False).numpy()[..., 0]
 

@@ -2,9 +2,9 @@
 
 The lessons' texts all take MNIST. Here --data may be
 
-    digits         scikit-learn's 1,797 digits of 8 x 8, scaled to 28 x 28: data/digits.npz, needs no network (default)
-    mnist          MNIST itself, by tf.keras.datasets, which downloads it once
-    FILE.npz       MNIST without a network: x_train, y_train, x_test, y_test as in Keras's mnist.npz; or any images
+    digits         scikit-learn's 1,797 digits of 8 x 8, scaled to 28 x 28: data/digits.npz, no download (default)
+    mnist          MNIST itself, from tf.keras.datasets, which downloads it once
+    FILE.npz       MNIST without a download: x_train, y_train, x_test, y_test as in Keras's mnist.npz; or any images
                    and labels
     FOLDER         MNIST's own IDX files (train-images-idx3-ubyte and so on), gzipped or not
 """
@@ -36,10 +36,10 @@ IDX = {"train": "train", "test": "t10k"}
 
 
 def load(data="digits", part="train"):
-    """Load digits to train on (part "train") or held out from that ("test").
+    """Load digits: the training set (part "train") or the test set ("test").
 
-    data: see above. Of the 1,797 digits the first 1,500 are for training. Of an .npz with images and
-    labels all are for training. A file whose digits lie class by class is put in a random order, see mixed().
+    data: see above. The first 1,500 of the 1,797 digits are for training. All images of an .npz with images and labels
+    are for training. Digits that are sorted by class are put in a random order, see mixed().
     Returns images [N, 28, 28], float32 in [0, 1], ink = 1, and labels [N], int64. Raises UserError, one line.
     """
     if data == "digits":
@@ -60,7 +60,7 @@ def load(data="digits", part="train"):
 
 
 def scale(images):
-    """Scale images [N, h, w] in [0, 1] to [N, 28, 28], float32, bilinearly (and antialiased, should they be larger)."""
+    """Scale images [N, h, w] in [0, 1] to [N, 28, 28], float32, bilinearly (with antialiasing if they are larger)."""
     return np.stack([np.asarray(Image.fromarray(image.astype(np.float32)).resize((28, 28), Image.BILINEAR))
                      for image in images])
 
@@ -70,13 +70,13 @@ def download(part):
     try:
         return mnist.load_data()[part == "test"]
     except Exception as error:  # urllib and Keras raise many kinds, also plain Exception
-        raise ValueError(f"cannot be downloaded ({error}); without a network take --data FILE, Keras's mnist.npz got "
-                         "by hand, or --data digits") from None
+        raise ValueError(f"cannot be downloaded ({error}); without a network use --data FILE, Keras's mnist.npz "
+                         "downloaded by hand, or --data digits") from None
 
 
 def read_file(folder, name):
     """Read one of the IDX files in a folder, gzipped or not."""
-    paths = [os.path.join(folder, name + ending) for ending in ("", ".gz")]
+    paths = [os.path.join(folder, name + suffix) for suffix in ("", ".gz")]
     path = next((path for path in paths if os.path.exists(path)), None)
     if path is None:
         raise ValueError(f"no {name} or {name}.gz in that folder")
@@ -91,20 +91,21 @@ def read_npz(path, part):
         raise ValueError("no such file or folder (digits, mnist, an .npz, or a folder of IDX files)")
     with open(path, "rb") as file:
         if not zipfile.is_zipfile(file):
-            raise ValueError("is not an .npz, or is cut off")
+            raise ValueError("is not an .npz, or is truncated")
     try:
         with np.load(path) as file:
             names = (f"x_{part}", f"y_{part}") if f"x_{part}" in file or part == "test" else ("images", "labels")
             found = ", ".join(file.files)
             if set(names) <= set(file.files):
                 return tuple(file[name] for name in names)
-    except Exception as error:  # np.load tells a damaged file in many ways
+    except Exception as error:  # np.load raises many kinds for a damaged file
         raise ValueError(f"is damaged, or not an .npz of arrays ({one_line(error)})") from None
-    raise ValueError(f"holds no x_{part} and y_{part}, but {found}")
+    raise ValueError(f"has no x_{part} and y_{part}, but {found}")
 
 
 def check(images, labels):
-    """Bytes or numbers in [0, 1], [N, 28, 28], [N, 28, 28, 1] or [N, 784], as float32 in [0, 1], [N, 28, 28]."""
+    """Convert bytes or numbers in [0, 1], [N, 28, 28], [N, 28, 28, 1] or [N, 784], to float32 [N, 28, 28] in [0, 1].
+    """
     if len(images) == 0 or images.shape[1:] not in ((28, 28), (28, 28, 1), (784,)):
         raise ValueError(f"images of shape {images.shape} are not N digits of 28 x 28")
     if labels.shape != images.shape[:1]:
@@ -112,15 +113,15 @@ def check(images, labels):
     if labels.dtype.kind not in "iuf" or np.any(labels % 1 != 0):
         raise ValueError("labels are not whole numbers")
     images = images.reshape(-1, 28, 28).astype(np.float32) / (255 if images.dtype == np.uint8 else 1)
-    if not (0 <= images.min() and images.max() <= 1):  # not a number is neither
+    if not (0 <= images.min() and images.max() <= 1):  # also true for nan
         raise ValueError("images are neither bytes (uint8) nor numbers in [0, 1]")
     return images
 
 
 def mixed(images, labels):
-    """Both in one random order, always the same, should they lie class by class; MNIST itself does not.
+    """Images and labels in the same random order, always the same one, if they are sorted by class; MNIST is not.
 
-    A lesson shuffles as its text does, keras_gan.py among 1,000 at a time: its batches would be of one class.
+    A lesson shuffles as its text does, keras_gan.py only 1,000 at a time: its batches would be of one class.
     """
     if np.sum(labels[1:] != labels[:-1]) < len(labels) / 2:  # 0.9 of them, of ten classes in a random order
         order = np.random.RandomState(0).permutation(len(labels))
@@ -129,7 +130,7 @@ def mixed(images, labels):
 
 
 def batches(images, batch_size, rng):
-    """Yield [batch_size, 28, 28] for ever: a new order in each pass, nothing left out (input_data's next_batch)."""
+    """Yield [batch_size, 28, 28] without end: a new order in each pass, nothing left out (input_data's next_batch)."""
     rest = images[:0]
     while True:
         while len(rest) < batch_size:
@@ -139,7 +140,7 @@ def batches(images, batch_size, rng):
 
 
 def flags(doc, unit, default, beta1=None):
-    """Parse the flags of a lesson, whose text counts in unit, "epochs" or "steps"; makes the folder out_dir.
+    """Parse the flags of a lesson and make the folder out_dir. unit: what its text counts, "epochs" or "steps".
 
     beta1: default of the flag --beta1, for a lesson that has it.
     """
@@ -161,7 +162,7 @@ def flags(doc, unit, default, beta1=None):
     parser.add_argument("--data", type=os.path.expanduser, default="digits",
                         help="digits; mnist, a download; its file mnist.npz or folder of IDX files [digits]")
     parser.add_argument("--out_dir", type=os.path.expanduser, default=f"runs/{script}",
-                        help=f"folder for what the run leaves [runs/{script}]")
+                        help=f"folder for the results [runs/{script}]")
     parser.add_argument("--seed", type=at_least(0), default=1, help="seed of weights, noise and order [1]")
     if beta1 is not None:
         parser.add_argument("--beta1", type=fraction, default=beta1, help=f"momentum term of both Adams [{beta1}]")
@@ -176,7 +177,7 @@ def flags(doc, unit, default, beta1=None):
 
 
 def save_losses(losses, out_dir, unit):
-    """Keep the losses of D and G in each unit, [n, 2], as train_losses.pkl, and draw them as losses.png."""
+    """Save the losses of D and G in each unit, [n, 2], as train_losses.pkl, and plot them as losses.png."""
     write_whole(os.path.join(out_dir, "train_losses.pkl"), pkl.dumps(losses))
     losses = np.array(losses)
     fig = Figure()
@@ -190,18 +191,18 @@ def save_losses(losses, out_dir, unit):
 
 
 def save_model(model, out_dir, name="generator"):
-    """Keep a model of Keras as generator.keras."""
+    """Save a Keras model as generator.keras."""
     path = os.path.join(out_dir, name + ".keras")
-    with whole(path, os.path.join(out_dir, name + ".part.keras")) as part:  # its ending tells Keras the format
+    with whole(path, os.path.join(out_dir, name + ".part.keras")) as part:  # Keras needs this extension
         model.save(part)
 
 
 def run(main):
-    """Call main(); how it ends becomes one line at most on stderr and an exit code."""
+    """Call main(); an error becomes one line on stderr and an exit code."""
     def lesson():
         try:
             main()
-        except tf.errors.OpError as error:  # of its saver, on a full disk for example
+        except tf.errors.OpError as error:  # from its saver, for example on a full disk
             raise UserError(one_line(error)) from None
 
     scripts.run(lesson)

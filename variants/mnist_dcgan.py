@@ -4,16 +4,17 @@
     python variants/mnist_dcgan.py                      # 10,000 steps
     python variants/mnist_dcgan.py --steps 500 --data mnist.npz
 
-Against mnist_gan.py: convolutions, batch norm whose moving averages are UPDATE_OPS that minimize() has to wait for,
-and a discriminator with two logits, one for each class (0 = fake, 1 = real). The run leaves in --out_dir:
+Compared with mnist_gan.py: convolutions, batch norm whose moving averages are UPDATE_OPS that minimize() has to wait
+for, and a discriminator with two logits, one for each class (0 = fake, 1 = real). The run writes to --out_dir:
 checkpoints/ (the generator's variables only), train_losses.pkl, losses.png and samples.png, a canvas of 6 x 6 digits
-with inverted colours. It does not resume: a new run starts anew.
+with inverted colours. It does not resume: a new run starts from the beginning.
 
-Mended: tf.layers, which no longer works (Keras 3), is dense() and so on below. The text says strides=3 four times;
-its own shapes, 7 -> 14 -> 28 and a discriminator that ends in 7 * 7 * 128, need 2. leakyrelu has "0.5x" for 0.5 * x.
-The placeholder is called noise here and noise_input there: noise. np.empty takes one tuple. The text says Loss A is
-the discriminator's, and prints the generator's: the lines name both. istraining is an argument, no global. The three
-passes through the discriminator all move the same averages in one step: one after the other, or chance decides.
+Fixed: tf.layers, which no longer works (Keras 3), is replaced by dense() and so on below. The text says strides=3 four
+times; its own shapes, 7 -> 14 -> 28 and a discriminator that ends in 7 * 7 * 128, need 2. leakyrelu has "0.5x" for
+0.5 * x. The text calls the placeholder noise or noise_input: here it is noise. np.empty takes one tuple. The text says
+Loss A is the discriminator's, but prints the generator's: the lines name both. istraining is an argument, not a global.
+The three passes through the discriminator all update the same averages in one step: here one after the other, since
+otherwise their order would be random.
 """
 import os
 from types import SimpleNamespace
@@ -34,7 +35,7 @@ batch_size = 128
 
 
 def dense(x, units, name):
-    """What tf.layers.dense did: map x [N, n] to [N, units]."""
+    """As tf.layers.dense was: map x [N, n] to [N, units]."""
     with tf.variable_scope(name):
         kernel = tf.get_variable("kernel", [x.shape[1], units], initializer=tf.glorot_uniform_initializer())
         bias = tf.get_variable("bias", [units], initializer=tf.zeros_initializer())
@@ -42,7 +43,7 @@ def dense(x, units, name):
 
 
 def conv2d(x, filters, size, strides, name):
-    """What tf.layers.conv2d did, padding "same": x [N, h, w, c] to [N, h / strides, w / strides, filters]."""
+    """As tf.layers.conv2d was, padding "same": x [N, h, w, c] to [N, h / strides, w / strides, filters]."""
     with tf.variable_scope(name):
         kernel = tf.get_variable("kernel", [size, size, x.shape[3], filters],
                                  initializer=tf.glorot_uniform_initializer())
@@ -51,7 +52,7 @@ def conv2d(x, filters, size, strides, name):
 
 
 def conv2d_transpose(x, filters, size, strides, name):
-    """What tf.layers.conv2d_transpose did, padding "same": x [N, h, w, c] to [N, h * strides, w * strides, filters]."""
+    """As tf.layers.conv2d_transpose was, padding "same": x [N, h, w, c] to [N, h * strides, w * strides, filters]."""
     with tf.variable_scope(name):
         kernel = tf.get_variable("kernel", [size, size, filters, x.shape[3]],
                                  initializer=tf.glorot_uniform_initializer())
@@ -61,10 +62,10 @@ def conv2d_transpose(x, filters, size, strides, name):
 
 
 def batch_normalization(x, training, name, momentum=0.99, epsilon=0.001):
-    """What tf.layers.batch_normalization did: normalise x [..., channels] over all but its last dimension.
+    """As tf.layers.batch_normalization was: normalise x [..., channels] over all dimensions except the last.
 
-    training: scalar bool tensor. True: by the batch's own mean and variance; False: by the moving averages. The op
-    that moves those is not run by itself: it waits in the collection UPDATE_OPS.
+    training: scalar bool tensor. True: with the batch's own mean and variance; False: with the moving averages. The op
+    that updates those does not run by itself: it is in the collection UPDATE_OPS.
     """
     with tf.variable_scope(name):
         channels = x.shape[-1:]
@@ -85,7 +86,7 @@ def batch_normalization(x, training, name, momentum=0.99, epsilon=0.001):
 
 
 def model_inputs():
-    """Placeholders for noise [N, 100] in [-1, 1], real images [N, 28, 28, 1] in [-1, 1], and training or not."""
+    """Placeholders for noise [N, 100] in [-1, 1], real images [N, 28, 28, 1] in [-1, 1], and whether it is training."""
     noise = tf.placeholder(tf.float32, shape=[None, noise_dimension])
     real_image_input = tf.placeholder(tf.float32, shape=[None, 28, 28, 1])
     istraining = tf.placeholder(tf.bool, shape=[])
@@ -98,7 +99,7 @@ def leakyrelu(x, alpha=0.2):
 
 
 def generator(x, istraining, reuse=False):
-    """Make images [N, 28, 28, 1] in (-1, 1) of noise x [N, 100]."""
+    """Generate images [N, 28, 28, 1] in (-1, 1) from noise x [N, 100]."""
     with tf.variable_scope("Generator", reuse=reuse):
         x = dense(x, 7 * 7 * 128, "dense")  # [N, 6272]
         x = batch_normalization(x, istraining, "batch_normalization")
@@ -189,7 +190,7 @@ def train(model, images, num_steps, out_dir, rng):
             bar.set_description(line, refresh=False)
             bar.update()
             if i % 500 == 0 or i == 1:
-                with bar.external_write_mode():  # above the bar, where there is one
+                with bar.external_write_mode():  # above the bar, if there is one
                     print(line, flush=True)
             if i % 500 == 0 or i == num_steps:
                 saver.save(sess, os.path.join(out_dir, "checkpoints", "generator.ckpt"))
@@ -197,7 +198,7 @@ def train(model, images, num_steps, out_dir, rng):
 
 
 def generate(out_dir, z):
-    """Make digits [N, 28, 28] in [-1, 1] of noise z [N, 100] by the generator saved in out_dir."""
+    """Generate digits [N, 28, 28] in [-1, 1] from noise z [N, 100] with the generator saved in out_dir."""
     with tf.Graph().as_default(), tf.Session() as sess:
         noise, _, istraining = model_inputs()
         gen_sample = generator(noise, istraining)

@@ -2,19 +2,20 @@
 """A dense GAN on handwritten digits, in graph mode: "Generative Adversarial Network", with its names and numbers.
 
     python variants/mnist_gan.py                        # 500 epochs
-    python variants/mnist_gan.py --beta1 0.5            # the same, mended
+    python variants/mnist_gan.py --beta1 0.5            # the same, fixed
     python variants/mnist_gan.py --epochs 20 --data mnist.npz
 
-Two networks with one hidden layer each; the labels of real images are smoothed to 0.9. The run leaves in --out_dir:
-digit.png (one to train on), checkpoints/ (the generator's variables only), train_losses.pkl, losses.png and
-samples.png, 16 new digits from the restored generator. It does not resume: what Adam and the discriminator know is
-not kept, a new run starts anew.
+Two networks with one hidden layer each; the labels of real images are smoothed to 0.9. The run writes to --out_dir:
+digit.png (a training image), checkpoints/ (the generator's variables only), train_losses.pkl, losses.png and
+samples.png, 16 new digits from the restored generator. It does not resume: the discriminator and the optimizers'
+variables are not saved, and a new run starts from the beginning.
 
-The text's 500 epochs are 275,000 steps on MNIST's 55,000 images, and 7,500 on the 1,500 digits. On these they end in
-few kinds of digits, as Adam's momentum, which the text leaves at 0.9, is too much: see docs/variants.md.
+The text's 500 epochs are 275,000 steps on MNIST's 55,000 images, and 7,500 on the 1,500 digits. On the digits the
+generator ends with few kinds of digits, as Adam's momentum, which the text leaves at 0.9, is too high: see
+docs/variants.md.
 
-Mended: tf.layers, which no longer works (Keras 3), is dense() below. The new digits come from a graph of their own,
-so that the checkpoint alone is enough.
+Fixed: tf.layers, which no longer works (Keras 3), is replaced by dense() below. The new digits come from a separate
+graph, so that the checkpoint alone is enough.
 """
 import os
 from types import SimpleNamespace
@@ -39,7 +40,7 @@ batch_size = 100
 
 
 def dense(x, units, name):
-    """What tf.layers.dense did: map x [N, n] to [N, units]."""
+    """As tf.layers.dense was: map x [N, n] to [N, units]."""
     with tf.variable_scope(name):
         kernel = tf.get_variable("kernel", [x.shape[1], units], initializer=tf.glorot_uniform_initializer())
         bias = tf.get_variable("bias", [units], initializer=tf.zeros_initializer())
@@ -54,7 +55,7 @@ def model_inputs(real_dim, z_dim):
 
 
 def generator(z, out_dim, n_units=128, reuse=False, alpha=0.01):
-    """Make images [N, out_dim] in (-1, 1) of z [N, z_size]."""
+    """Generate images [N, out_dim] in (-1, 1) from z [N, z_size]."""
     with tf.variable_scope("generator", reuse=reuse):
         hidden1 = dense(z, n_units, "dense")  # [N, 128]
         hidden1 = tf.maximum(alpha * hidden1, hidden1)
@@ -138,7 +139,7 @@ def train(model, images, epochs, out_dir, rng):
 
 
 def generate(out_dir, sample_z):
-    """Make digits [N, 28, 28] in [-1, 1] of noise sample_z [N, z_size] by the generator saved in out_dir."""
+    """Generate digits [N, 28, 28] in [-1, 1] from noise sample_z [N, z_size] with the generator saved in out_dir."""
     with tf.Graph().as_default(), tf.Session() as sess:
         _, input_z = model_inputs(input_size, z_size)
         gen_samples = generator(input_z, input_size, n_units=g_hidden_size, alpha=alpha)
