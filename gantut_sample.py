@@ -314,11 +314,18 @@ def page(sampler, config):
         write_whole(config.out, text)
 
 
-MODES = {"grid": (grid, "grid.png", 64), "images": (images, "images", 10000),
-         "interpolate": (interpolate, "interpolate.png", 8), "arithmetic": (arithmetic, "arithmetic.png", 64),
-         "walk": (walk, "walk.gif", 16), "film": (film, "film.gif", None), "nearest": (nearest, "nearest.png", 8),
-         "quiz": (quiz, "quiz.html", 10), "export": (export, "export", None),
-         "page": (page, "page.html", None)}  # function, --out, --count
+MODES = {  # the function of a mode, its default --out and --count
+    "grid": (grid, "grid.png", 64),
+    "images": (images, "images", 10000),
+    "interpolate": (interpolate, "interpolate.png", 8),
+    "arithmetic": (arithmetic, "arithmetic.png", 64),
+    "walk": (walk, "walk.gif", 16),
+    "film": (film, "film.gif", None),
+    "nearest": (nearest, "nearest.png", 8),
+    "quiz": (quiz, "quiz.html", 10),
+    "export": (export, "export", None),
+    "page": (page, "page.html", None),
+}
 
 
 def main():

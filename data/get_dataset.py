@@ -47,17 +47,21 @@ IDX = {"x_train": "train-images-idx3-ubyte", "y_train": "train-labels-idx1-ubyte
 
 DIGITS = "python gantut_trainer.py --dataset {dataset} --is_crop --image_size 32 --c_dim 1"
 ALIGN = "python data/align_faces.py {out} {out}_aligned --size 64"
-Set = collections.namedtuple("Set", "count crop size names licence by_hand archive then")
-SETS = {  # names: a pattern of the last two parts of a picture's path
+# names: a pattern of the last two parts of a picture's path, "" for a set of arrays (an .npz, or IDX files in a folder)
+# downloaded: download() gets it. folders: what a picture's folder is called says whom or what it shows
+Set = collections.namedtuple("Set", "count crop size names licence by_hand archive then downloaded folders",
+                             defaults=[True, True])
+SETS = {
     "lfw": Set(13233, 0, 0, r"(.+)/\1_\d{4}\.jpg", "none stated; press photographs, for research",
                "lfw-funneled.tgz from https://ndownloader.figshare.com/files/5976015", "lfw-funneled.tgz", ALIGN),
     "congress": Set(879, 0, 0, r"(.*/)?[A-Z]\d{6}\.jpg", "public domain, works of the US Government",
                     "the zip of https://github.com/Hainish/congress-images-225x275 (Code, Download ZIP)",
-                    "congress-images-225x275-master.zip", ALIGN + " --format jpg"),
+                    "congress-images-225x275-master.zip", ALIGN + " --format jpg", downloaded=False, folders=False),
     "celeba": Set(202599, 108, 64, r"(.*/)?\d{6}\.jpg", "for non-commercial research only, do not pass it on",
                   "img_align_celeba.zip (1.4 GB) from http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html (Google Drive, "
                   "folder Img) or the zip of https://www.kaggle.com/datasets/jessicali9530/celeba-dataset",
-                  "img_align_celeba.zip", "python gantut_trainer.py --dataset {dataset}"),
+                  "img_align_celeba.zip", "python gantut_trainer.py --dataset {dataset}",
+                  downloaded=False, folders=False),
     "mnist": Set(70000, 0, 0, "", "CC BY-SA 3.0, Yann LeCun and Corinna Cortes",
                  "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz", "mnist.npz", DIGITS),
     "fashion_mnist": Set(70000, 0, 0, "", "MIT, Zalando SE",
@@ -126,7 +130,7 @@ def get(name):
     one = SETS[name]
     by_hand = f"with a browser get {one.by_hand}, then: "
     by_hand += in_words(f"python data/get_dataset.py {name} --archive {one.archive}")
-    if name in ("celeba", "congress"):
+    if not one.downloaded:
         raise UserError(f"{name} ({one.licence}) is not downloaded by this program: {by_hand}")
     try:
         return download(name)
@@ -242,7 +246,8 @@ def arrays(path):
                 found[key] = read_idx(file)
         return found
     if not zipfile.is_zipfile(path):
-        raise ValueError(f"neither an .npz nor a folder of {IDX['x_train']}.gz and so on")
+        raise UserError(f"{path} is neither an .npz nor a folder: of IDX files give the folder that holds "
+                        f"{IDX['x_train']}.gz and so on")
     with np.load(path) as file:
         return dict(file)
 
@@ -338,7 +343,8 @@ def write(pictures, out, source):
 
 def make(name, out, archive, crop, size):
     """Get a set, check it and write it; returns the number of pictures, and the version of LFW, in words."""
-    source = f"set {name}\n" + (CROPPED.format(crop, size) if crop or size or "mnist" in name else AS_THEY_ARE)
+    one = SETS[name]
+    source = f"set {name}\n" + (CROPPED.format(crop, size) if crop or size or not one.names else AS_THEY_ARE)
     with reading(out):
         check_output(out, source)
     path, known = os.path.abspath(archive or get(name)), ""
@@ -351,23 +357,23 @@ def make(name, out, archive, crop, size):
             known = check_file(file)
         if known and known.split()[0] != name:
             wrong_set(name, file, known.split()[0])
-    find = partial(digits, path) if "mnist" in name else partial(photographs, path)
+    find = partial(photographs if one.names else digits, path)
     with reading(path):
         names = [found for found, _ in find()]
     if not names:
         raise UserError(f"no pictures of {name} in {path}")
-    if "mnist" not in name:
+    if one.names:
         check_names(name, path, names)
-    if len(names) < SETS[name].count:
+    if len(names) < one.count:
         how = "" if archive else "; to get the others, delete that and run the same command again"
-        warn(f"{len(names):,} pictures in {path}, the whole set has {SETS[name].count:,}{how}")
+        warn(f"{len(names):,} pictures in {path}, the whole set has {one.count:,}{how}")
     source += f"from {os.path.basename(path)}\n" + (f"{os.path.getsize(path)} bytes\n" if os.path.isfile(path) else "")
     with reading(out):
         check_output(out, source)
     which = which_lfw(known, path) if name == "lfw" else ""
-    source += f"on {time.strftime('%Y-%m-%d')}\nlicence: {SETS[name].licence}\n" + (which and f"which: {which}\n")
+    source += f"on {time.strftime('%Y-%m-%d')}\nlicence: {one.licence}\n" + (which and f"which: {which}\n")
     pictures = find(crop=crop, size=size)
-    if name in ("celeba", "congress"):  # their folders' names mean nothing
+    if not one.folders:
         pictures = ((os.path.basename(found), encoded) for found, encoded in pictures)
     with reading(path):
         done, bad = write(tqdm(pictures, name, len(names), disable=None, unit=" pictures"), out, source)

@@ -271,7 +271,7 @@ class Saver(tf.train.Saver):
         absent, misfit = self.compare(path)
         if misfit:
             raise UserError(misfit + ": use the flags it was trained with (image_size, gf_dim, df_dim, z_dim, c_dim), "
-                            "or another --checkpoint_dir")
+                            "the networks as they were then, or another --checkpoint_dir")
         if not absent:
             return super().restore(sess, path)
         print(f" [*] {path} holds no {absent[0].op.name} (and {len(absent) - 1} more of the optimizers' or averages'): "

@@ -5,6 +5,7 @@ the chief reads and writes it; no other module asks which process is the chief.
 """
 import contextlib
 import os
+import sys
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -183,6 +184,9 @@ class Run:
         if self.processes.count > 1 and alone:
             raise UserError("several workers train only the variables that run.AdamOptimizer updates, but this train() "
                             f"leaves out {alone[0]}")
+        if self.optimizers and alone:
+            print(f" [!] no optimizer trains {alone[0]}: D's variables are those with d_ in their names, G's those "
+                  "with g_", file=sys.stderr)
         if self.config.d_learning_rate and not any(update.loss is self.dcgan.d_loss for update in minimized):
             raise UserError("d_learning_rate has no effect: in this train() no run.AdamOptimizer minimizes self.d_loss")
 

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from gantut.checkpoints import newest_checkpoint, step_of
 from gantut.errors import UserError, one_line, whole, writing
-from gantut.flags import RECIPE
+from gantut.flags import BEYOND, RECIPE
 
 OF_THE_MODEL = ["image_size", "c_dim", "z_dim", "gf_dim", "df_dim", "batch_size", "is_crop"]
 MUST_MATCH = OF_THE_MODEL + ["seed", "crop_size"]
@@ -99,9 +99,9 @@ def read(path):
     try:
         with open(path) as file:
             before = json.load(file)
-        before["flags"].setdefault("precision", "float32")  # the values before these flags existed
-        before["flags"].setdefault("fast", "True")
-        before["flags"].setdefault("mirror", "False")
+        before["flags"].setdefault("fast", "True")  # before the flag existed
+        for name in BEYOND.keys() & {*MUST_MATCH, *MAY_CHANGE}:  # a flag that did not exist then had its default
+            before["flags"].setdefault(name, str(BEYOND[name][0]))
         before["data"]["pictures"], before["data"]["folder"], before["data"]["fingerprint"]
         return before
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:

@@ -76,6 +76,7 @@ MODES = {"grid": "grid.png", "interpolate": "interpolate.png", "arithmetic": "ar
 
 
 def test_every_mode_of_the_sampler_on_a_full_disk(tmp_path, sampler):  # noqa: F811
+    assert gantut_sample.MODES.keys() == MODES.keys() | {"film", "export"}  # the film has a test of its own
     write_pictures(tmp_path / "pictures")
     folder = tmp_path / "disk"
     folder.mkdir()

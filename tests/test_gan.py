@@ -207,6 +207,26 @@ def test_a_checkpoint_restores_everything_also_from_a_moved_folder(tmp_path):
             np.testing.assert_array_equal(sess.run(var), saved[var.op.name])
 
 
+@pytest.mark.parametrize("name, trained", [("d_more", True), ("more", False)])
+def test_a_layer_that_no_optimizer_trains_is_named(tmp_path, capsys, name, trained):
+    class WithALayer(DCGAN):
+        def discriminator(self, image, reuse=False):
+            D, logits = super().discriminator(image, reuse)
+            with tf.variable_scope("discriminator", reuse=reuse):
+                scale = tf.get_variable(name, [], initializer=tf.ones_initializer())
+            return tf.nn.sigmoid(logits * scale), logits * scale
+
+    write_pictures(tmp_path / "pictures")
+    flags = config(tmp_path, str(tmp_path / "pictures"), epoch=1)
+    with tf.Graph().as_default(), tf.Session() as sess:
+        dcgan = WithALayer(sess, image_size=16, batch_size=8, **SIZES)
+        dcgan.train(flags)
+        (scale,) = [var for var in tf.trainable_variables() if var.op.name == "discriminator/" + name]
+        assert (sess.run(scale) != 1) == trained
+    line = f" [!] no optimizer trains discriminator/{name}: "
+    assert (line in capsys.readouterr().err) != trained
+
+
 def test_no_checkpoint_is_no_error(tmp_path, sess):
     dcgan = DCGAN(sess, image_size=8, **SIZES)
     assert dcgan.load(str(tmp_path)) is False

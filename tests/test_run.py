@@ -182,12 +182,13 @@ def test_a_run_continues_with_another_learning_rate_and_says_so(runs, tmp_path):
 
 
 def test_a_run_of_an_earlier_version_continues_as_written_and_with_fast_and_says_so(runs, tmp_path):
-    """Its run.json does not mention --fast, with which all were trained."""
+    """Its run.json does not mention --fast, with which all were trained; of another flag it means the default."""
     folder = copied(runs.half, tmp_path)
     path = folder / "checkpoint" / "run.json"
     run = json.loads(path.read_text())
-    del run["flags"]["fast"]
+    del run["flags"]["fast"], run["flags"]["seed"]
     path.write_text(json.dumps(run))
+    assert "was made with --seed=1, not --seed=2" in the_error(train(folder, *BASE, "--epoch", 3, "--seed", 2))
     written = train(folder, *BASE, "--epoch", 3)
     fast = train(folder, *BASE, "--epoch", 4, "--fast", "--precision", "float32")
     assert [process.returncode for process in (written, fast)] == [0, 0], written.stderr + fast.stderr
