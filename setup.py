@@ -19,6 +19,7 @@ EXTRAS = {
     "export": ["tf2onnx>=1.17,<2"],
     "faces": ["mtcnn==1.0.0", "scikit-learn>=1.4,<2"],
     "kubernetes": ["kubernetes>=29"],
+    "docs": ["sphinx>=8.1,<10", "myst-parser>=4,<6", "furo>=2024.8"],
 }
 TEST = [requirement for extra in EXTRAS.values() for requirement in extra]
 TEST += ["pytest>=8,<10", "pytest-xdist>=3.5,<4", "ruff", "setuptools>=65", "wheel", "scikit-image>=0.22,<1",
