@@ -60,7 +60,7 @@ def size_of(files):
     """The sizes of the first of the files, in the form of model_sizes()."""
     try:
         return {"image_size": min(read(files[0]).shape[:2]), "c_dim": 3}
-    except Exception as error:  # whatever a broken file makes Pillow raise
+    except Exception as error:  # a broken file may make Pillow raise anything
         raise UserError(f"{files[0]}: {reason(error)}; remove or replace such a file") from None
 
 

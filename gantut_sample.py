@@ -210,7 +210,7 @@ def film(config):
     for path in of_one_training([found[epoch] for epoch in sorted(found)]):
         try:
             frames.append(read(path))
-        except Exception as error:  # whatever a broken file makes Pillow raise
+        except Exception as error:  # a broken file may make Pillow raise anything
             raise UserError(f"{path}: {reason(error)}") from None
         if frames[-1].shape != frames[0].shape:
             raise UserError(f"{path} has another size than the pictures before it: the film needs those of one "

@@ -116,7 +116,7 @@ def batch_norm(_):
             ("gamma and beta are not applied", normalised(x, mean, variance))])
         compare(with_train, sess.run(result, {train: True}), by_batch, [
             ("the moving averages are used: train is ignored", by_averages),
-            ("each pixel has a mean of its own: the mean is over all but the last axis", normalised(
+            ("each pixel has a mean of its own: the mean is over all axes except the last", normalised(
                 x, x.mean(0), x.var(0), gamma, beta)), ("gamma and beta are not applied", normalised(
                     x, x.mean(axes), x.var(axes))),
             ("it is divided by the variance, not by its root", (x - x.mean(axes)) / x.var(axes) * gamma + beta)])

@@ -11,7 +11,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TO_WRITE = "is yours to write"  # start.py writes this into an empty body
 READERS = ["gantut_imgfuncs.py", "gantut_datafuncs.py", "gantut_gan.py", "mnist_gan.py"]  # files
 SINCE_2017 = {  # part of an error's message: what has changed since the text, or what it means
-    "no attribute 'contrib'": "the text's line, but tf.contrib is gone: do by hand what the docstring says",
+    "no attribute 'contrib'": "the text's line, but tf.contrib no longer exists: write out what the docstring says",
     "name 'xrange' is not defined": "today's Python calls it range",
     "name 'get_image' is not defined": "this file has it as gantut_imgfuncs.get_image",
     "name 'save_images' is not defined": "this file has it as gantut_imgfuncs.save_images",

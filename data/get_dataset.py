@@ -1,8 +1,8 @@
 """Part 2 of the tutorial, the data: gets a well-known set of pictures as a folder for --dataset.
 
     python data/get_dataset.py lfw                                         # photographs of faces, to be aligned
-    python data/get_dataset.py congress --archive congress-images-225x275  # portraits, to be aligned; got by hand
-    python data/get_dataset.py celeba --archive img_align_celeba.zip       # got by hand
+    python data/get_dataset.py congress --archive congress-images-225x275  # portraits, downloaded by hand
+    python data/get_dataset.py celeba --archive img_align_celeba.zip       # downloaded by hand
     python data/get_dataset.py mnist                                       # or fashion_mnist
 
 scikit-learn and Keras download to their own caches; --archive takes a file that you already have. The whole file is

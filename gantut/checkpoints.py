@@ -91,7 +91,7 @@ def why_unreadable(path):
             for variable in reader.get_variable_to_shape_map():
                 reader.get_tensor(variable)
     except FileNotFoundError:
-        return "its files have gone"
+        return "its files have been deleted"
     except OSError as error:
         raise UserError(f"cannot read the checkpoint {error.filename}: {error.strerror}") from None
     except (tf.errors.OpError, ValueError, IndexError, RuntimeError) as error:  # as TensorFlow's reader raises them

@@ -97,7 +97,7 @@ def read_mask(path, picture, image_size, crop=None):
         if crop and values.shape != (image_size, image_size) and values.shape == read(picture).shape[:2]:
             values = crop(values)
         check_mask(values, gray, image_size)
-    except Exception as error:  # whatever a broken file makes Pillow raise
+    except Exception as error:  # a broken file may make Pillow raise anything
         words = error if isinstance(error, UserError) else f"cannot be read: {reason(error)}"
         raise UserError(f"the mask {path} {words}") from None
     return values > 127

@@ -81,7 +81,7 @@ class Finder:
 
         import tensorflow as tf
         from mtcnn import MTCNN
-        tf.keras.config.set_floatx("float32")  # whatever ~/.keras/keras.json says
+        tf.keras.config.set_floatx("float32")  # ~/.keras/keras.json may say something else
         tf.keras.config.set_image_data_format("channels_last")
         self.mtcnn = MTCNN()
         for stage, side in zip(self.mtcnn.stages, (None, 24, 48)):  # a call for each network, not for each layer

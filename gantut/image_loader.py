@@ -44,7 +44,7 @@ class Loader:
         """
         try:
             image = self.get_image(path)
-        except Exception:  # whatever a broken file makes Pillow raise
+        except Exception:  # a broken file may make Pillow raise anything
             self.check_file(path)
             raise
         image = np.asarray(image, np.float64)
@@ -128,7 +128,7 @@ class Loader:
                     deep = is_16_bit(image)
             if deep:
                 read(path)  # only the values show whether they use all 16 bits
-        except Exception as error:  # whatever a broken file makes Pillow raise
+        except Exception as error:  # a broken file may make Pillow raise anything
             return Examined(0, 0, broken=reason(error))
         if not self.is_crop and (width, height) != (self.image_size, self.image_size):
             size = self.image_size

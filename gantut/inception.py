@@ -45,7 +45,7 @@ def features_of(images, weights):
 
 def main(given, found, weights):
     import tensorflow as tf
-    tf.keras.config.set_floatx("float32")  # whatever ~/.keras/keras.json says
+    tf.keras.config.set_floatx("float32")  # ~/.keras/keras.json may say something else
     tf.keras.config.set_image_data_format("channels_last")
     from tensorflow.keras.applications import inception_v3
     network = inception_v3.InceptionV3(include_top=False, pooling="avg", weights=weights)

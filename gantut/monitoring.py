@@ -82,7 +82,7 @@ def what_failed(error, run):
 
     What has been trained is saved first, if possible.
     """
-    if isinstance(error, tf.errors.InvalidArgumentError):  # as a histogram raises of what is not finite
+    if isinstance(error, tf.errors.InvalidArgumentError):  # a histogram raises it for numbers that are not finite
         return not_finite(error, run)
     if isinstance(error, tf.errors.OpError) and run.processes.count > 1:
         return None  # WorkerGroup explains it

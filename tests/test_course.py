@@ -260,7 +260,7 @@ def by_xrange(x, train):
     return [x for _ in xrange(3)]  # noqa: F821
 
 
-@pytest.mark.parametrize("norm, words", [(by_contrib, "tf.contrib is gone"), (by_if, "tf.cond decides later"),
+@pytest.mark.parametrize("norm, words", [(by_contrib, "tf.contrib no longer exists"), (by_if, "tf.cond decides later"),
                                          (by_xrange, "today's Python calls it range")])
 def test_what_has_changed_since_the_text_is_explained(norm, words, monkeypatch):
     monkeypatch.setattr(functions, "load", lambda _: SimpleNamespace(batch_norm=lambda name: norm))

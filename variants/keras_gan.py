@@ -30,7 +30,7 @@ from tensorflow.keras.models import Model
 from tensorflow.keras.optimizers import Adam
 from tqdm import tqdm
 
-keras.config.set_floatx("float32")  # these three are what the text assumes, whatever ~/.keras/keras.json says
+keras.config.set_floatx("float32")  # the text assumes these three; ~/.keras/keras.json may differ
 keras.config.set_image_data_format("channels_last")
 keras.config.set_epsilon(1e-7)
 
