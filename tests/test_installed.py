@@ -18,8 +18,9 @@ from gantut.flags import parse_flags
 from gantut.paths import COMMANDS
 from gantut_gan import DCGAN
 
-SOURCES = [".ci", ".gitignore", "*.in", "*.md", "*.py", "LICENSE", "benchmarks", "course", "docs", "gantut",
-           "pretrained", "pyproject.toml", "tests", "variants", "data/*.*", "data/aligned", "data/portraits"]
+SOURCES = [".ci", ".github", ".gitignore", "*.cff", "*.in", "*.md", "*.py", "*.txt", "LICENSE", "benchmarks", "course",
+           "docs", "gantut", "pretrained", "pyproject.toml", "tests", "variants", "data/*.*", "data/aligned",
+           "data/portraits"]
 BUILD = "from setuptools import build_meta; build_meta.build_sdist({!r})"
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 TRAIN = [*SMALL, "--dataset", "aligned", "--is_crop", "--train_size", 16]
