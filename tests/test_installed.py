@@ -94,6 +94,7 @@ def results(installed):
     first = {"train": ["gantut-train", *TRAIN, "--epoch", 1], "faces": ["gantut-faces", "held_out", "--count", 4,
                                                                        "--seed", 2, "--size", 32],
              "start": ["gantut-course", "start", "mine", "--part", 4],
+             "list": [*python, "gantut"], "report": [*python, "gantut", "--report"],
              **{name + " --version": [name, "--version"] for name in ("gantut-align", "gantut-faces", "gantut-course")},
              **{name + " --help": [*name.split(), "--help"] for name in COMMANDS.values()}}
     then = {"go on": [*python, "gantut_trainer", *TRAIN, "--epoch", 2],
@@ -151,6 +152,12 @@ def test_every_command_says_the_version(results, capsys):
     assert left.value.code == 0
     said = [capsys.readouterr().out, *(results[name].stdout for name in results if name.endswith(" --version"))]
     assert said == [f"gantut {__version__}\n"] * 4
+
+
+def test_the_commands_are_listed_and_a_report_says_installed(results):
+    listed = re.findall(r"^  (\S+(?: start| check)?)  ", results["list"].stdout, re.MULTILINE)
+    assert set(COMMANDS.values()) < set(listed)
+    assert re.search(rf"^gantut +{re.escape(__version__)}, installed$", results["report"].stdout, re.MULTILINE)
 
 
 def test_a_training_goes_on_by_any_of_its_names(results):
