@@ -22,7 +22,7 @@ EXTRAS = {
     "docs": ["sphinx>=8.1,<10", "myst-parser>=4,<6", "furo>=2024.8"],
 }
 TEST = [requirement for extra in EXTRAS.values() for requirement in extra]
-TEST += ["pytest>=8,<10", "pytest-xdist>=3.5,<4", "ruff", "setuptools>=65", "wheel", "scikit-image>=0.22,<1",
+TEST += ["pytest>=8,<10", "pytest-xdist>=3.5,<4", "ruff", "setuptools>=77", "wheel", "scikit-image>=0.22,<1",
          "selenium>=4.20,<5", "nbclient>=0.10,<1", "ipykernel>=6.29,<8", "onnxruntime>=1.20,<2",
          "ai-edge-litert>=2.0,<3"]
 
@@ -36,7 +36,8 @@ setup(
     long_description=README,
     long_description_content_type="text/markdown",
     author="gantut developers",
-    license="MIT",
+    author_email="developers@gantut.invalid",  # .invalid is nobody's: an issue of the repository reaches us
+    license_expression="MIT",
     project_urls={"Tutorial": "https://mlnotebook.github.io/post/GAN1/"},
     keywords=["gan", "dcgan", "generative adversarial network", "tensorflow", "tutorial", "image completion"],
     classifiers=[

@@ -1,33 +1,17 @@
 """What the benchmarks share: the project's path, what a training printed, tables, the machine. Import it first."""
 import csv
 import os
-import platform
 import re
 import sys
-from importlib import metadata
 
 import numpy as np
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT, *(os.path.join(ROOT, folder) for folder in ("data", "variants"))]
+
+from gantut.__main__ import describe, version  # noqa: E402, F401  (for a benchmark's JSON)
+
 BEST = "SWD, mean"  # the judge's score that counts
-
-
-def describe():
-    """The machine and the versions of the libraries, for a benchmark's JSON; None for what is not installed."""
-    with open("/proc/cpuinfo") as file:
-        cpu = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), platform.machine())
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return {"cpu": cpu, "cores": os.cpu_count(), "memory_gb": round(memory / 1e9, 1), "system": platform.platform(),
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("tensorflow", "numpy", "pillow", "torch")}}
-
-
-def version(package):
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def step_seconds(stdout):

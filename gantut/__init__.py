@@ -41,6 +41,7 @@ output
 
 A module imports only modules above it in this list (tests/test_architecture.py). None imports a gantut_*.py: it is
 given what it needs of the model or of the image functions, so a reader's own files can replace ours. places, parts and
-notebook are earlier names of paths, recipe and console.
+notebook are earlier names of paths, recipe and console. python -m gantut, which is __main__, lists the commands, and
+prints what a bug report needs.
 """
 __version__ = "1.1.0"

@@ -4,8 +4,6 @@ import os
 import sys
 import time
 
-from tqdm import tqdm
-
 SECONDS = 0.25  # between two changes of the bar
 
 
@@ -74,6 +72,7 @@ class ProgressBar:
     """
 
     def __init__(self, done, total, batch_size):
+        from tqdm import tqdm  # here, so that python -m gantut --report needs no package
         self.batch_size = batch_size
         self.bar = tqdm(initial=done * batch_size, total=total * batch_size, unit=" images", file=sys.stdout,
                         disable=None, dynamic_ncols=True)

@@ -28,22 +28,29 @@ def session_config(threads=0, precision=None):
 def set_precision(config, precision):
     """Set a session's tf.ConfigProto to the flag --precision; returns float32 or bfloat16.
 
-    auto: bfloat16 if the processor has arithmetic for it. On a GPU it is float32, for which TensorFlow uses the TF32 of
-    the tensor cores by itself. A line says what auto has chosen, or warns that bfloat16 will be slow.
+    auto: what fastest_precision() returns. A line says what auto has chosen, or warns that bfloat16 will be slow.
     """
-    arithmetic = processors_arithmetic()
     if precision == "auto":
-        gpu = bool(tf.config.list_physical_devices("GPU"))
-        precision = "bfloat16" if arithmetic and not gpu else "float32"
-        why = "there is a GPU" if gpu else f"the processor has {arithmetic or 'no arithmetic for bfloat16'}"
+        precision, why = fastest_precision()
         print(f" [*] --precision {precision}: {why}")
-    elif precision == "bfloat16" and not arithmetic:
+    elif precision == "bfloat16" and not processors_arithmetic():
         print(" [!] this processor has no arithmetic for bfloat16: it will be slower than float32", file=sys.stderr)
     if precision == "bfloat16":
         rewrite = config.graph_options.rewrite_options
         rewrite.auto_mixed_precision_onednn_bfloat16 = rewriter_config_pb2.RewriterConfig.ON
         rewrite.remapping = rewriter_config_pb2.RewriterConfig.OFF  # its fused operations fail on a cluster
     return precision
+
+
+def fastest_precision():
+    """What --precision auto chooses here, and why: bfloat16 if the processor has arithmetic for it.
+
+    On a GPU it is float32, for which TensorFlow uses the TF32 of the tensor cores by itself.
+    """
+    if tf.config.list_physical_devices("GPU"):
+        return "float32", "there is a GPU"
+    arithmetic = processors_arithmetic()
+    return "bfloat16" if arithmetic else "float32", f"the processor has {arithmetic or 'no arithmetic for bfloat16'}"
 
 
 def precision_of(sess):

@@ -28,7 +28,7 @@ import gantut_imgfuncs  # noqa: E402
 from gantut.errors import UserError  # noqa: E402
 from gantut.image_loader import Loader  # noqa: E402
 
-for ignored in (signal.SIGINT, signal.SIGHUP):  # by a shell's & or nohup; what the tests start would inherit it
+for ignored in {signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)}:  # by a shell's & or nohup, and inherited
     if signal.getsignal(ignored) is signal.SIG_IGN:
         signal.signal(ignored, signal.SIG_DFL)
 

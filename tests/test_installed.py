@@ -18,8 +18,9 @@ from gantut.flags import parse_flags
 from gantut.paths import COMMANDS
 from gantut_gan import DCGAN
 
-SOURCES = [".ci", ".gitignore", "*.in", "*.md", "*.py", "LICENSE", "benchmarks", "course", "docs", "gantut",
-           "pretrained", "pyproject.toml", "tests", "variants", "data/*.*", "data/aligned", "data/portraits"]
+SOURCES = [".ci", ".github", ".gitignore", "*.cff", "*.in", "*.md", "*.py", "*.txt", "LICENSE", "benchmarks", "course",
+           "docs", "gantut", "pretrained", "pyproject.toml", "tests", "variants", "data/*.*", "data/aligned",
+           "data/portraits"]
 BUILD = "from setuptools import build_meta; build_meta.build_sdist({!r})"
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 TRAIN = [*SMALL, "--dataset", "aligned", "--is_crop", "--train_size", 16]
@@ -93,6 +94,7 @@ def results(installed):
     first = {"train": ["gantut-train", *TRAIN, "--epoch", 1], "faces": ["gantut-faces", "held_out", "--count", 4,
                                                                        "--seed", 2, "--size", 32],
              "start": ["gantut-course", "start", "mine", "--part", 4],
+             "list": [*python, "gantut"], "report": [*python, "gantut", "--report"],
              **{name + " --version": [name, "--version"] for name in ("gantut-align", "gantut-faces", "gantut-course")},
              **{name + " --help": [*name.split(), "--help"] for name in COMMANDS.values()}}
     then = {"continue": [*python, "gantut_trainer", *TRAIN, "--epoch", 2],
@@ -150,6 +152,12 @@ def test_every_command_says_the_version(results, capsys):
     assert left.value.code == 0
     said = [capsys.readouterr().out, *(results[name].stdout for name in results if name.endswith(" --version"))]
     assert said == [f"gantut {__version__}\n"] * 4
+
+
+def test_the_commands_are_listed_and_a_report_says_installed(results):
+    listed = re.findall(r"^  (\S+(?: start| check)?)  ", results["list"].stdout, re.MULTILINE)
+    assert set(COMMANDS.values()) < set(listed)
+    assert re.search(rf"^gantut +{re.escape(__version__)}, installed$", results["report"].stdout, re.MULTILINE)
 
 
 def test_a_training_continues_by_any_name_of_the_command(results):
