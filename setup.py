@@ -1,4 +1,4 @@
-"""Installs the tutorial's files and the package: pip install .  [test]: what tests need, [gpu]: CUDA, [ray]: Ray Train."""
+"""Installs the tutorial's files and the package: pip install .  [test]: what tests need, [gpu]: CUDA, [ray]: Ray."""
 import os
 import runpy
 from glob import glob
