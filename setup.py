@@ -1,4 +1,4 @@
-"""Installs the tutorial's files and the package behind them: pip install .  [test]: for the tests, [gpu]: CUDA."""
+"""Installs the tutorial's files and the package: pip install .  [test]: for the tests, [gpu]: CUDA, [ray]: Ray."""
 import os
 import runpy
 from glob import glob
@@ -24,7 +24,8 @@ EXTRAS = {
 TEST = [requirement for extra in EXTRAS.values() for requirement in extra]
 TEST += ["pytest>=8,<10", "pytest-xdist>=3.5,<4", "ruff", "setuptools>=77", "wheel", "scikit-image>=0.22,<1",
          "selenium>=4.20,<5", "nbclient>=0.10,<1", "ipykernel>=6.29,<8", "onnxruntime>=1.20,<2",
-         "ai-edge-litert>=2.0,<3"]
+         "ai-edge-litert>=2.0,<3", "kubernetes-validate>=1.34,<2", "kubeflow-trainer-api>=2.3,<3", "pyyaml>=6"]
+RAY = ["ray[train]>=2.60,<3"]  # 150 MB, so a test that wants it is skipped without it
 
 with open("README.md", encoding="utf-8") as readme:
     README = readme.read()
@@ -79,5 +80,5 @@ setup(
         "matplotlib>=3.8,<4",
         "filelock>=3.12,<5",
     ],
-    extras_require={**EXTRAS, "test": TEST, "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"]},
+    extras_require={**EXTRAS, "test": TEST, "ray": RAY, "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"]},
 )
