@@ -103,10 +103,12 @@ def photos(tmp_path_factory):
     return folder
 
 
+@pytest.mark.quick
 def test_the_template_is_the_drawn_faces_too():
     assert np.array_equal(PLACES, [make_faces.TEMPLATE[name] for name in align_faces.POINTS])
 
 
+@pytest.mark.quick
 def test_the_included_portraits():
     """Their size and names, and that they are aligned: their mean is dark at the eyes and between the lips."""
     folder = os.path.join(ROOT, "data", "portraits")
@@ -128,6 +130,7 @@ def test_the_included_portraits():
     assert sum(np.ptp(face, axis=2).mean() < 1 for face in faces) == 60, "gray ones"
 
 
+@pytest.mark.quick
 def test_similarity_is_the_least_squares_one():
     rng = np.random.RandomState(0)
     points, places = rng.uniform(0, 100, (4, 2)), rng.uniform(0, 1, (4, 2))
@@ -138,6 +141,7 @@ def test_similarity_is_the_least_squares_one():
     assert b == pytest.approx(u.mean() + 1j * v.mean() - a * (x.mean() + 1j * y.mean()))
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("angle, scale", [(0, 1), (30, 1.7), (-75, .5), (180, 3), (10, .23)])
 def test_a_known_similarity_is_undone(angle, scale):
     """Dots drawn at the template's landmarks, moved and cut out, are where they were, to half a pixel."""
@@ -154,6 +158,7 @@ def test_a_known_similarity_is_undone(angle, scale):
         assert abs(centre - PLACES[dot] * 64).max() < .5, (centre, PLACES[dot] * 64)
 
 
+@pytest.mark.quick
 def test_scaling_down_does_not_alias():
     stripes = np.zeros((640, 640, 3), np.uint8)
     stripes[:, ::2] = 255
@@ -164,6 +169,7 @@ def test_scaling_down_does_not_alias():
     assert abs(align_faces.cut(picture, 1 / 256, 0, 64) - blocks).max() <= .5
 
 
+@pytest.mark.quick
 def test_beyond_the_edge_the_picture_is_mirrored():
     picture = np.random.RandomState(0).randint(0, 256, (32, 32, 3)).astype(np.uint8)
     crop = align_faces.cut(picture, 1 / 32, .5 + 0j, 32)  # its left half lies outside
@@ -392,6 +398,7 @@ def test_no_picture_stops_the_others(tmp_path):
     assert len(table(tmp_path)) == 6
 
 
+@pytest.mark.quick
 def test_what_a_picture_raises_is_its_reason(monkeypatch, tmp_path):
     write_pictures(tmp_path / "raw", n=1)
     args = SimpleNamespace(raw=str(tmp_path / "raw"), out=str(tmp_path / "out"), mode="crop", size=16, format="png")

@@ -75,6 +75,7 @@ REACHED = {
 }
 
 
+@pytest.mark.quick
 def test_no_function_is_left_out():
     for name, reached in REACHED.items():
         assert sorted(reached) == sorted(functions(name).keys() - {"command"}), name
@@ -221,6 +222,7 @@ def statements(source, *names):
     return found
 
 
+@pytest.mark.quick
 def test_most_statements_of_the_texts_train_are_kept_as_they_are():
     text = statements(read("tests/readers/gantut_gan.py"), "train")
     ours = statements(read(GAN), "train", "step")
@@ -232,6 +234,7 @@ def test_most_statements_of_the_texts_train_are_kept_as_they_are():
     assert f"{len(stand)} of the 45 statements" in page
 
 
+@pytest.mark.quick
 def test_the_class_is_short():
     node = next(node for node in ast.parse(read(GAN)).body if isinstance(node, ast.ClassDef))
     assert node.name == DCGAN.__name__ and node.end_lineno - node.lineno + 1 <= 250

@@ -95,6 +95,7 @@ def test_an_incomplete_model_is_refused(trained, tmp_path):
     assert snapshot(folder / "checkpoint") == before
 
 
+@pytest.mark.quick
 def test_what_counts_as_complete(tmp_path):
     for name in ("a-1.index", "a-1.data-00000-of-00002", "a-1.data-00001-of-00002", "a-2.index", "b-3.meta",
                  "a-4.data-00000-of-00001", "a-5.index", "a-5.data-00000-of-00002", "checkpoint", "notes.txt"):
@@ -115,6 +116,7 @@ def test_a_run_removes_its_own_old_checkpoints_and_no_others(trained, tmp_path):
     assert models == {"DCGAN.model-3", "DCGAN.model-99", "best-5", "DCGAN.model-10"}
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, 524])
 def test_a_file_system_without_locks(tmp_path, monkeypatch, capsys, number):
     """As network file systems answer flock(): a training continues, with a line. Any other error ends it."""

@@ -89,6 +89,7 @@ def test_two_devices_match_two_workers(two):
                  in_mode("statistics", two[0], without=zero + moving))
 
 
+@pytest.mark.quick
 def test_batch_norms_move_again_after_an_error():
     plain, changed = batch_norm(name="plain"), batch_norm(name="changed")
     changed.move = own = lambda mean, variance: None
@@ -120,6 +121,7 @@ def test_moving_averages_move_to_the_mean_over_the_devices():
         assert all((before == after).all() for before, after in zip((mean, variance), sess.run(averages)))
 
 
+@pytest.mark.quick
 def test_every_device_has_its_part_of_the_work():
     config = tf.ConfigProto()
     Model = on(2, config)
@@ -137,6 +139,7 @@ def test_every_device_has_its_part_of_the_work():
     assert len(done["CPU:0"]) == len(done["CPU:1"]) > 10, done
 
 
+@pytest.mark.quick
 def test_the_workers_parts_of_an_epoch_are_what_one_process_would_see(tmp_path):
     """Each worker its part of every batch and of its noise, no picture twice."""
     files = dataset_files(write_pictures(tmp_path, n=26))
@@ -160,6 +163,7 @@ def test_the_workers_parts_of_an_epoch_are_what_one_process_would_see(tmp_path):
     assert len({of_all[workers[i].rows(4)].tobytes() for i in range(3)}) == 3
 
 
+@pytest.mark.quick
 def test_missing_gpus():
     with pytest.raises(UserError, match="--num_gpus 99, but TensorFlow sees"):
         find_devices(SimpleNamespace(num_gpus=99, num_devices=1), tf.ConfigProto())

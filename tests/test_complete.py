@@ -36,6 +36,7 @@ def settings(**changes):
     return SimpleNamespace(**{**values, **changes})
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("lowres_weight", [0.0, 1.0])
 def test_the_gradient_agrees_with_finite_differences(sess, lowres_weight):
     completion = sharp_model(sess)
@@ -51,6 +52,7 @@ def test_the_gradient_agrees_with_finite_differences(sess, lowres_weight):
         np.testing.assert_allclose(gradient[:, k], difference, rtol=0.03, atol=0.03 * abs(gradient).max())
 
 
+@pytest.mark.quick
 def test_the_losses_are_the_papers(sess):
     completion = sharp_model(sess)
     rng = np.random.RandomState(0)
@@ -66,6 +68,7 @@ def test_the_losses_are_the_papers(sess):
     np.testing.assert_allclose(loss, contextual + 0.1 * perceptual, rtol=1e-5)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("approach", ["adam", "hmc"])
 def test_a_picture_is_completed_the_same_alone_and_among_others(sess, approach):
     completion = sharp_model(sess)
@@ -109,15 +112,18 @@ def test_hmc_samples_a_truncated_normal(sigma):
     assert stats.kstest(samples[-1][:, 0], target.cdf).pvalue > 1e-3
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("kind, kept", [("center", 0.75), ("left", 0.5), ("full", 1), ("grid", 1 / 16), ("lowres", 0)])
 def test_masks_keep_their_fraction(kind, kept):
     assert make_mask(kind, 64, None).mean() == kept
 
 
+@pytest.mark.quick
 def test_a_random_mask_keeps_four_fifths():
     assert abs(make_mask("random", 64, np.random.RandomState(0)).mean() - 0.8) < 0.02
 
 
+@pytest.mark.quick
 def test_weights_are_the_fraction_of_missing_neighbours():
     mask = np.random.RandomState(0).uniform(size=[12, 12]) > 0.3
     weights = near_the_hole(mask)
@@ -126,18 +132,21 @@ def test_weights_are_the_fraction_of_missing_neighbours():
         assert weights[y, x] == pytest.approx(expected)
 
 
+@pytest.mark.quick
 def test_blending_the_picture_into_itself_gives_the_picture():
     picture = np.random.RandomState(0).uniform(0, 255, [20, 20, 3])
     mask = make_mask("center", 20, None)
     np.testing.assert_allclose(poisson_blend(picture, picture + 40, mask), picture, atol=1e-8)
 
 
+@pytest.mark.quick
 def test_blending_nothing_into_a_ramp_continues_the_ramp():
     y, x = np.mgrid[:16, :16]
     ramp = (3.0 * x + 5 * y)[:, :, np.newaxis]
     np.testing.assert_allclose(poisson_blend(ramp, np.zeros_like(ramp), make_mask("center", 16, None)), ramp, atol=1e-8)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("kind", ["left", "grid", "random", "lowres"])
 def test_blending_solves_its_equation_wherever_the_hole_lies(kind):
     rng = np.random.RandomState(0)
@@ -154,6 +163,7 @@ def test_blending_solves_its_equation_wherever_the_hole_lies(kind):
         assert sum(result[y, x] - result[p] for p in around) == pytest.approx(sum(fill[y, x] - fill[p] for p in around))
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("c_dim", [1, 3])
 def test_kept_pixels_do_not_change_by_a_bit(c_dim):
     rng = np.random.RandomState(0)

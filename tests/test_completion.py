@@ -94,6 +94,7 @@ def test_nothing_that_is_read_is_overwritten(model, tmp_path, monkeypatch):  # n
     assert snapshot(tmp_path) == before
 
 
+@pytest.mark.quick
 def test_a_kind_of_mask_is_not_the_folder_of_its_name(tmp_path, monkeypatch):
     """--mask center --out_dir center, for the second time."""
     (tmp_path / "center").mkdir()
@@ -105,6 +106,7 @@ def test_a_kind_of_mask_is_not_the_folder_of_its_name(tmp_path, monkeypatch):
 
 # names
 
+@pytest.mark.quick
 def test_ordinary_names_stay_as_they_are(tmp_path):
     files = ["pics/000.png", "pics/a/x.jpg", "pics/b/x.jpg", "pics/späte Bilder.tif", "pics/at 1.23\u202fPM.png",
              "pics/می\u200cخواهم.png", "pics/写真\u30001.png"]  # spaces of macOS and Japan, a joiner of Persian
@@ -114,6 +116,7 @@ def test_ordinary_names_stay_as_they_are(tmp_path):
     assert result_names(picture_names(["pics/x.png"], "pics/x.png")) == ["x"]
 
 
+@pytest.mark.quick
 def test_a_numbered_name_is_no_other_pictures():
     assert result_names(["A", "a", "a_2"]) == ["A", "a_3", "a_2"]
     assert result_names(["foo", "foo_strip", "foo_strip_2"]) == ["foo", "foo_strip_3", "foo_strip_2"]
@@ -133,6 +136,7 @@ STRANGE = [
 ]
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("files", STRANGE, ids=lambda files: files[0][:9].encode("ascii", "replace").decode())
 def test_all_results_have_names_of_their_own_that_can_be_written(tmp_path, files):
     names = result_names(picture_names(["pics/" + file for file in sorted(files)], "pics"))
@@ -193,6 +197,7 @@ def test_strange_names_are_completed_each_with_its_own_mask(model, tmp_path):  #
 
 # masks
 
+@pytest.mark.quick
 def test_a_mask_is_found_by_its_path_and_by_its_name_only_if_that_is_clear(tmp_path):
     touch(tmp_path, "masks/a/x.png", "masks/y.jpg", "masks/deep/z.png", "masks/b/w.png")
 
@@ -236,6 +241,7 @@ UNDERSTOOD = {
 }
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("name", UNDERSTOOD)
 def test_masks_that_are_accepted(tmp_path, name):
     path = str(tmp_path / name)
@@ -257,6 +263,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("name", REFUSED)
 def test_masks_that_are_refused_by_name(tmp_path, name):
     values, words = REFUSED[name]
@@ -267,6 +274,7 @@ def test_masks_that_are_refused_by_name(tmp_path, name):
     assert path in str(error.value)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("crop_size", [0, 24])
 def test_a_mask_of_the_pictures_size_is_cropped_as_it_is(tmp_path, crop_size):
     """The bright window of a picture of 48 x 32 is its mask as well: both are cropped alike."""
@@ -285,6 +293,7 @@ def test_a_mask_of_the_pictures_size_is_cropped_as_it_is(tmp_path, crop_size):
             find_masks(str(tmp_path / "other.png"), [path], path, 16, 1, crop)
 
 
+@pytest.mark.quick
 def test_a_fine_pattern_of_the_pictures_size_is_black_and_white(tmp_path):
     """Scaling turns it gray, which is not the mask's fault."""
     dots = np.uint8(np.random.RandomState(0).uniform(size=[64, 64]) > 0.4) * 255

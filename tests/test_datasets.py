@@ -29,6 +29,7 @@ def found(folder):
 
 # what counts
 
+@pytest.mark.quick
 def test_every_format_that_imread_reads_counts_the_tutorials_three_first():
     assert gantut_gan.SUPPORTED_EXTENSIONS[:3] == ["png", "jpg", "jpeg"]
     assert sorted("." + extension for extension in gantut_gan.SUPPORTED_EXTENSIONS) == sorted(EXTENSIONS)
@@ -40,6 +41,7 @@ SYSTEMS = [".ipynb_checkpoints", "@eaDir", "__MACOSX", "#recycle", "$RECYCLE.BIN
            "System Volume Information", "deep/@eaDir", "deep/.git"]
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_the_folders_of_a_system_do_not_count(tmp_path, capsys, name):
     touch(tmp_path, "a.png", "deep/b.webp", name + "/c.png", name + "/deeper/d.png")
@@ -47,17 +49,20 @@ def test_the_folders_of_a_system_do_not_count(tmp_path, capsys, name):
     assert capsys.readouterr().err == f" [!] 2 pictures in {tmp_path}; left out: 1 hidden or system folder(s)\n"
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("name", ["@alice", "_b", "eaDir", "recycle", "MACOSX"])
 def test_folders_that_look_a_little_like_it_do(tmp_path, capsys, name):
     touch(tmp_path, name + "/a.png")
     assert found(tmp_path) == [name + "/a.png"] and capsys.readouterr().err == ""
 
 
+@pytest.mark.quick
 def test_a_folder_that_is_hidden_itself_may_be_the_data_set(tmp_path):
     touch(tmp_path, ".faces/a.png")
     assert found(tmp_path / ".faces") == ["a.png"]
 
 
+@pytest.mark.quick
 def test_linked_folders_and_files_count_once_and_loops_end(tmp_path):
     touch(tmp_path, "elsewhere/b.png", "elsewhere/deep/c.tif", "pics/real/a.png")
     os.symlink(tmp_path / "elsewhere", tmp_path / "pics" / "linked")
@@ -70,6 +75,7 @@ def test_linked_folders_and_files_count_once_and_loops_end(tmp_path):
     assert len(found(tmp_path / "all")) == 4
 
 
+@pytest.mark.quick
 def test_what_is_not_a_regular_file_is_never_opened(tmp_path, capsys):
     os.mkfifo(tmp_path / "pipe.png")
     os.symlink("/dev/zero", tmp_path / "zero.png")
@@ -79,6 +85,7 @@ def test_what_is_not_a_regular_file_is_never_opened(tmp_path, capsys):
     assert "left out: 3 that are not regular files" in capsys.readouterr().err
 
 
+@pytest.mark.quick
 def test_one_line_says_how_many_are_left_out_and_why(tmp_path, capsys):
     touch(tmp_path, "a.png", "b.GIF", "notes.txt", "more.txt", "c.heic", "README", ".hidden.png", ".DS_Store")
     assert found(tmp_path) == ["a.png", "b.GIF"]
@@ -86,6 +93,7 @@ def test_one_line_says_how_many_are_left_out_and_why(tmp_path, capsys):
                                        ".txt (2), no ending (1), .heic (1)\n")
 
 
+@pytest.mark.quick
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
 def test_a_folder_that_cannot_be_read_is_named(tmp_path):
     touch(tmp_path, "a.png", "closed/b.png")
@@ -113,6 +121,7 @@ def test_a_training_on_pictures_of_every_kind(tmp_path):
         " [!] pictures/other\\nlines.png: is not a picture", " [!] pictures/two\\nlines.png: is not a picture"]
 
 
+@pytest.mark.quick
 def test_text_in_a_picture_does_no_harm(tmp_path):
     """As programs write their settings into a PNG, compressed; but not the endless text of a decompression bomb."""
     for megabytes, said in [(3, None), (70, "has more than 64 MB of text in it: save it without")]:
@@ -128,6 +137,7 @@ def test_text_in_a_picture_does_no_harm(tmp_path):
             assert load_image(path, 16)[0, 0].tolist() == [1, -1, -1]
 
 
+@pytest.mark.quick
 def test_copies_kept_by_a_nas_do_not_count(tmp_path):
     write_pictures(tmp_path / "pictures", n=2)
     for name in ("#snapshot", "~snapshot", "@Recently-Snapshot", "@ShareSnap", ".snapshot", ".zfs"):
@@ -156,6 +166,7 @@ RANGES = {  # file: its values, and what is said of it, None if it is fine
 }
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("name", RANGES)
 def test_values_without_a_defined_range_are_refused_by_name(tmp_path, name):
     values, said = RANGES[name]
@@ -185,6 +196,7 @@ def write_tiff(path, values, photometric, sample_format=1):
                      + bytes(4))
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_tiffs_in_which_white_is_zero(tmp_path, dtype):
     """And one in which white is zero in 12 bits of 16, which has no range either."""
@@ -199,6 +211,7 @@ def test_tiffs_in_which_white_is_zero(tmp_path, dtype):
     assert "4096 of 65535" in examine(str(tmp_path / "12bits.tif"), 16).broken
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32])
 def test_signed_numbers_are_called_that(tmp_path, dtype):
     write_tiff(tmp_path / "gray.tif", gray(np.iinfo(dtype).max, dtype), 1, sample_format=2)
@@ -208,6 +221,7 @@ def test_signed_numbers_are_called_that(tmp_path, dtype):
         load_image(str(tmp_path / "gray.tif"), 16)
 
 
+@pytest.mark.quick
 def test_12_bits_in_16_of_each_colour_are_refused(tmp_path):
     full = (np.random.RandomState(0).randint(0, 65536, [16, 16, 3])).astype(np.uint16)
     write_png16(tmp_path / "full.png", full)
@@ -247,6 +261,7 @@ def test_what_is_not_a_folder_of_pictures_is_told_apart(tmp_path):
     assert cropped.returncode == 0 and len(dataset_files(str(tmp_path / "cropped"))) == 1, cropped.stderr
 
 
+@pytest.mark.quick
 def test_aligned_is_not_advised_where_it_is_not(tmp_path, monkeypatch):
     """As in an installation without the data."""
     monkeypatch.chdir(tmp_path)
@@ -258,11 +273,13 @@ def test_aligned_is_not_advised_where_it_is_not(tmp_path, monkeypatch):
 
 # check_number
 
+@pytest.mark.quick
 @pytest.mark.parametrize("n", [4, 5])
 def test_check_number_accepts_one_batch(n):
     check_number(["picture.png"] * n, "folder", 4)
 
 
+@pytest.mark.quick
 def test_check_number_says_which_extensions_it_found_instead(tmp_path):
     touch(tmp_path, "a.GIF", "b.gif", "deep/er/c.gif", "deep/d.txt", "README")
     said = message(check_number, [], str(tmp_path), 4)
@@ -271,21 +288,25 @@ def test_check_number_says_which_extensions_it_found_instead(tmp_path):
     assert ".png" in said and ".jpg" in said and ".jpeg" in said
 
 
+@pytest.mark.quick
 def test_check_number_lists_only_the_most_common_extensions(tmp_path):
     touch(tmp_path, *[f"{i}.e{kind}" for kind in range(20) for i in range(kind + 1)])
     said = message(check_number, [], str(tmp_path), 4)
     assert ".e19 (20)" in said and ".e0 (1)" not in said
 
 
+@pytest.mark.quick
 def test_check_number_says_that_a_folder_is_empty(tmp_path):
     os.makedirs(tmp_path / "empty" / "emptier")
     assert "no files at all" in message(check_number, [], str(tmp_path / "empty"), 4)
 
 
+@pytest.mark.quick
 def test_check_number_says_that_a_folder_is_missing(tmp_path):
     assert str(tmp_path / "nowhere") in message(check_number, [], str(tmp_path / "nowhere"), 4)
 
 
+@pytest.mark.quick
 def test_check_number_says_the_largest_batch_possible():
     said = message(check_number, ["picture.png"] * 3, "folder", 64)
     assert "3 " in said and "folder" in said and "64" in said and "--batch_size 3" in said
@@ -293,23 +314,27 @@ def test_check_number_says_the_largest_batch_possible():
 
 # dataset_files, in and below a folder
 
+@pytest.mark.quick
 def test_dataset_files_are_sorted_and_from_all_subfolders(tmp_path):
     names = ["b.png", "a.jpg", "deep/c.jpeg", "deep/er/d.png", "z/a.png"]
     touch(tmp_path, *names)
     assert dataset_files(str(tmp_path)) == sorted(str(tmp_path / name) for name in names)
 
 
+@pytest.mark.quick
 def test_dataset_files_take_extensions_in_any_case(tmp_path):
     names = ["a.PNG", "b.Jpg", "c.JPEG", "d.jpeg"]
     touch(tmp_path, *names)
     assert dataset_files(str(tmp_path)) == [str(tmp_path / name) for name in names]
 
 
+@pytest.mark.quick
 def test_dataset_files_leave_other_files_out(tmp_path):
     touch(tmp_path, "a.png", "b.svg", "c.txt", "d.png.bak", "epng", "jpg", "png/f.heic")
     assert dataset_files(str(tmp_path)) == [str(tmp_path / "a.png")]
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("folder", ["faces [small]", "what?", "all*", "[!a]", "späte Bilder"])
 def test_dataset_files_in_folders_with_special_characters(tmp_path, folder):
     touch(tmp_path, folder + "/a.png", folder + "/" + folder + "/b.png", "other/c.png")
@@ -317,18 +342,21 @@ def test_dataset_files_in_folders_with_special_characters(tmp_path, folder):
     assert dataset_files(root) == sorted([os.path.join(root, "a.png"), os.path.join(root, folder, "b.png")])
 
 
+@pytest.mark.quick
 def test_dataset_files_ignore_folders_named_like_pictures(tmp_path):
     os.makedirs(tmp_path / "folder.png" / "deeper.jpg")
     touch(tmp_path, "a.png", "folder.png/b.png")
     assert dataset_files(str(tmp_path)) == [str(tmp_path / "a.png"), str(tmp_path / "folder.png" / "b.png")]
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("slash", ["", os.sep])
 def test_dataset_files_with_and_without_a_slash_at_the_end(tmp_path, slash):
     files = dataset_files(write_pictures(tmp_path / "pictures", n=3) + slash)
     assert [os.path.basename(path) for path in files] == ["000.png", "001.png", "002.png"]
 
 
+@pytest.mark.quick
 def test_dataset_files_of_an_empty_and_of_a_missing_folder(tmp_path):
     assert dataset_files(str(tmp_path)) == []
     assert dataset_files(str(tmp_path / "nowhere")) == []

@@ -54,6 +54,7 @@ WRITERS = {  # file: what writes it, given its path
 }
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("name", WRITERS)
 def test_existing_files_are_kept_on_a_full_disk(tmp_path, monkeypatch, name):
     folder = tmp_path / "disk"
@@ -75,6 +76,7 @@ MODES = {"grid": "grid.png", "interpolate": "interpolate.png", "arithmetic": "ar
          "nearest": "nearest.png", "quiz": "quiz.html", "page": "page.html", "images": "images"}
 
 
+@pytest.mark.quick
 def test_every_mode_of_the_sampler_on_a_full_disk(tmp_path, sampler):  # noqa: F811
     assert gantut_sample.MODES.keys() == MODES.keys() | {"film", "export"}  # the film has a test of its own
     write_pictures(tmp_path / "pictures")
@@ -130,6 +132,7 @@ def test_links_pipes_and_devices_are_not_replaced(tmp_path):
     assert reader.communicate(timeout=20)[0] == b"through" and not os.path.isfile(tmp_path / "pipe")
 
 
+@pytest.mark.quick
 def test_of_several_files_all_or_none(tmp_path):
     write_whole(str(tmp_path / "a"), "old")
     with pytest.raises(ZeroDivisionError), all_whole(str(tmp_path)) as part:

@@ -98,6 +98,7 @@ def test_saved_models_are_loaded_by_tensorflow_alone(tmp_path, model):
     np.testing.assert_allclose(judged["probability"], model.probability, rtol=0, atol=1e-4)
 
 
+@pytest.mark.quick
 def test_onnx_runtime(model):
     onnxruntime = pytest.importorskip("onnxruntime")
     sessions = {network: onnxruntime.InferenceSession(str(model.files["onnx", network])) for network in "GD"}
@@ -113,6 +114,7 @@ def test_onnx_runtime(model):
     assert sessions["G"].get_outputs()[0].shape == sessions["D"].get_inputs()[0].shape == ["N", size, size, c_dim]
 
 
+@pytest.mark.quick
 def test_litert(model):
     interpreter = pytest.importorskip("ai_edge_litert.interpreter")
     runners = {network: interpreter.Interpreter(str(model.files["tflite", network])).get_signature_runner(
@@ -130,6 +132,7 @@ def test_files_hold_the_networks_weights_once(model):
             assert os.path.getsize(model.files[form, network]) < 4 * numbers + 20_000
 
 
+@pytest.mark.quick
 @colour
 def test_nothing_is_lost_when_an_export_fails(tmp_path, model, monkeypatch):
     with open_sampler(model.folder) as sampler:

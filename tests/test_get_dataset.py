@@ -137,6 +137,7 @@ def cut_short(path):
     return path
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("which, make", [
     (" (LFW funneled, by its name)", lambda path: tgz(path / "a.tgz", faces("lfw_funneled/"))),
     ("", lambda path: folder(path, {"a.tar": gzip.decompress(tgz(path / "a", faces("lfw/")).read_bytes())}) / "a.tar"),
@@ -156,6 +157,7 @@ def test_lfw(tmp_path, run, which, make):
     assert snapshot(tmp_path / "out") == {**faces(), "source.txt": source.encode()}
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("which", ["original", "funneled", "deepfunneled"])
 def test_lfw_by_its_checksum(tmp_path, run, monkeypatch, which):
     archive = tgz(tmp_path / "a.tgz", faces("lfw_funneled/"))
@@ -165,6 +167,7 @@ def test_lfw_by_its_checksum(tmp_path, run, monkeypatch, which):
     assert f"which: LFW {which}\n" in (tmp_path / "out" / "source.txt").read_text()
 
 
+@pytest.mark.quick
 def test_congress(tmp_path, run):
     archive = zipped(tmp_path / "c.zip", {"c-master/README.md": b"", **portraits("c-master/images/")})
     done = run("congress", tmp_path / "out", "--archive", archive)
@@ -182,6 +185,7 @@ KINDS = {
 }
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("name, flags", [("lfw", []), ("congress", []), ("celeba", ["--crop", 0, "--size", 0])])
 def test_files_stay_as_they_are(tmp_path, run, name, flags):
     """Of whatever kind, under their own names; what a training cannot read is left out nevertheless."""
@@ -194,6 +198,7 @@ def test_files_stay_as_they_are(tmp_path, run, name, flags):
     assert after == files
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_passes_check_decodes_can_be_read(kind):
     """check_decodes() looks at a JPEG at an eighth of its size, and finds what read() finds."""
@@ -211,6 +216,7 @@ def test_what_passes_check_decodes_can_be_read(kind):
     assert all(ours == reads for ours, reads in found) and found[0] == [True, True] and found[40] == [False, False]
 
 
+@pytest.mark.quick
 def test_a_folder_of_pngs_from_before(tmp_path, run):
     """As an earlier version made it from the same archive: one line, and no picture is there twice."""
     archive = tgz(tmp_path / "a.tgz", faces())
@@ -222,6 +228,7 @@ def test_a_folder_of_pngs_from_before(tmp_path, run):
     assert snapshot(tmp_path) == before
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("before, more", [
     ("img_align_celeba/", {}),
     ("img_align_celeba/img_align_celeba/", {"list_attr_celeba.csv": b"1", "__MACOSX/img/._000001.jpg": b"mac"}),
@@ -238,6 +245,7 @@ def test_celeba(tmp_path, run, before, more):
         assert np.array_equal(pixels(file), np.array(expected))
 
 
+@pytest.mark.quick
 def test_crop_and_size(tmp_path, run):
     archive = zipped(tmp_path / "c.zip", celebrities(n=1))
     for i, (flags, size) in enumerate({("--crop", 0): (64, 64), ("--size", 0): (108, 108),
@@ -247,6 +255,7 @@ def test_crop_and_size(tmp_path, run):
             assert image.size == size
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("name, make", [
     ("mnist", lambda path: npz(path / "mnist.npz")),
     ("mnist", lambda path: idx(path / "raw", packed=False)),
@@ -264,6 +273,7 @@ def test_mnist(tmp_path, run, name, make):
         assert written.dtype == np.uint8 and np.array_equal(written, x[i])
 
 
+@pytest.mark.quick
 def test_mnist_without_labels(tmp_path, run):
     archive = npz(tmp_path / "x.npz", x_train=digits()["x_train"])
     assert run("mnist", tmp_path / "out", "--archive", archive, "--size", 14).error is None
@@ -272,6 +282,7 @@ def test_mnist_without_labels(tmp_path, run):
     assert pixels(files[0]).shape == (14, 14)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("kind", ["sha256", "md5"])
 def test_no_warning_of_the_published_file(tmp_path, run, monkeypatch, kind):
     archive = npz(tmp_path / "mnist.npz")
@@ -281,6 +292,7 @@ def test_no_warning_of_the_published_file(tmp_path, run, monkeypatch, kind):
     assert done.error is None and done.warnings == []
 
 
+@pytest.mark.quick
 def test_checksums_are_those_of_the_libraries():
     lfw = pytest.importorskip("sklearn.datasets._lfw")
     assert get_dataset.PUBLISHED[lfw.ARCHIVE.checksum] == "lfw original"
@@ -336,6 +348,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("name, make, words", REFUSED.values(), ids=REFUSED)
 def test_refused(tmp_path, run, name, make, words):
     (tmp_path / "in").mkdir()
@@ -346,6 +359,7 @@ def test_refused(tmp_path, run, name, make, words):
     assert snapshot(tmp_path) == before and not (tmp_path / "out").exists()
 
 
+@pytest.mark.quick
 def test_another_set_by_its_checksum(tmp_path, run, monkeypatch):
     """MNIST's files and Fashion-MNIST's have the same names."""
     file = idx(tmp_path / "in") / "train-images-idx3-ubyte.gz"
@@ -354,6 +368,7 @@ def test_another_set_by_its_checksum(tmp_path, run, monkeypatch):
     assert error.startswith(f"error: {file} is of fashion_mnist, not of mnist: ") and not (tmp_path / "out").exists()
 
 
+@pytest.mark.quick
 def test_broken_pictures_are_left_out(tmp_path, run):
     archive = zipped(tmp_path / "c.zip", {**celebrities(), "000002.jpg": b"no picture", "000004.jpg": photograph(9, 9)})
     done = run("celeba", tmp_path / "out", "--archive", archive)
@@ -362,6 +377,7 @@ def test_broken_pictures_are_left_out(tmp_path, run):
     assert sorted(snapshot(tmp_path / "out")) == ["000001.png", "000003.png", "source.txt"]
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("make", [zipped, tgz], ids=["zip", "tgz"])
 def test_no_name_leads_out_of_the_folder(tmp_path, run, make):
     names = ["../../up.jpg", "../up/up.jpg", f"{tmp_path}/root.jpg", "A/../../b.jpg", "..\\..\\c.jpg", "C:\\d.jpg",
@@ -376,6 +392,7 @@ def test_no_name_leads_out_of_the_folder(tmp_path, run, make):
     assert len(inside) == len(names)  # the last one is not a picture, but source.txt is there
 
 
+@pytest.mark.quick
 def test_a_folder_with_other_files_is_refused(tmp_path, run):
     archive = tgz(tmp_path / "a.tgz", faces())
     (tmp_path / "file").write_text("mine")
@@ -398,6 +415,7 @@ def test_a_folder_with_other_files_is_refused(tmp_path, run):
     assert snapshot(tmp_path) == before
 
 
+@pytest.mark.quick
 def test_again(tmp_path, run):
     """A second run writes only what is missing; an empty folder, or one from a run that just started, is accepted."""
     folder(tmp_path / "out", {".part": b"half a pict"})
@@ -449,6 +467,7 @@ def test_disk_full(tmp_path):
     assert [os.path.basename(file) for file in dataset_files(tmp_path / "out")] == ["1.jpg"]
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("name, make, then", [
     ("lfw", lambda path: folder(path / "lfw_funneled", faces()), "data/align_faces.py lfw lfw_aligned --size 64"),
     ("mnist", lambda path: npz(path / "mnist.npz"), "gantut_trainer.py --dataset mnist --is_crop --image_size 32"),
@@ -467,6 +486,7 @@ def test_after_the_download(tmp_path, run, monkeypatch, name, make, then):
     assert "delete that and run" in done.warnings[-1]  # of a download, nothing should be missing
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("error", [
     urllib.error.URLError("timed out"), urllib.error.HTTPError("http://x", 503, "Busy", {}, None), TimeoutError(),
     OSError("lfw-funneled.tgz has an SHA256 checksum (0) differing\nfrom expected (1)"),
@@ -481,6 +501,7 @@ def test_download_fails(tmp_path, run, monkeypatch, name, error):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.quick
 def test_no_scikit_learn(tmp_path, run, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
@@ -488,24 +509,28 @@ def test_no_scikit_learn(tmp_path, run, monkeypatch):
     assert "pip install '.[faces]'" in run("lfw", tmp_path / "out").error
 
 
+@pytest.mark.quick
 def test_congress_says_how_to_get_it_by_hand(run):
     error = run("congress").error
     assert "https://github.com/Hainish/congress-images-225x275" in error
     assert error.endswith("python data/get_dataset.py congress --archive congress-images-225x275-master.zip")
 
 
+@pytest.mark.quick
 def test_celeba_says_how_to_get_it_by_hand(run):
     error = run("celeba").error
     assert "mmlab.ie.cuhk.edu.hk/projects/CelebA.html" in error and "kaggle.com" in error
     assert error.endswith("python data/get_dataset.py celeba --archive img_align_celeba.zip")
 
 
+@pytest.mark.quick
 def test_occupied_out_is_refused_before_the_download(tmp_path, run, monkeypatch):
     monkeypatch.setattr(get_dataset, "download", lambda name: pytest.fail("downloaded"))
     folder(tmp_path, {"mine.txt": b"mine"})
     assert "mine.txt" in run("lfw", tmp_path).error
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("args", [(), ("cifar",), ("mnist", "a", "b"), ("mnist", "--archive"), ("mnist", "--sizes", 1),
                                   ("mnist", "--size", -1), ("mnist", "--crop", "x"), ("mnist", "--crop", 5000)])
 def test_arguments(run, args):
@@ -562,6 +587,7 @@ def test_libraries_caches(tmp_path):
     assert done.returncode == 0 and done.stdout.startswith("503 pictures")
 
 
+@pytest.mark.quick
 def test_nothing_is_written_into_the_folder_that_is_read(tmp_path, run):
     for name in ("1.jpg", "2.jpg"):
         (tmp_path / "photos").mkdir(exist_ok=True)

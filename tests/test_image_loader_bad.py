@@ -186,6 +186,7 @@ def write_fuzzed(folder, n, seed):
             file.write(fuzzed(rng, SOUND[rng.choice(list(SOUND))]))
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.filterwarnings("ignore")
 def test_fuzzed_files_are_read_or_named(tmp_path, seed):
@@ -197,6 +198,7 @@ def test_fuzzed_files_are_read_or_named(tmp_path, seed):
 SIZES = [(0, 0), (1, 1000000), (65535, 65535), (30000, 30000), (12000, 12000), (7200, 7200), (7000, 7000)]
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP"])
 @pytest.mark.parametrize("width, height", SIZES)
 def test_sizes_that_only_the_header_claims(tmp_path, kind, width, height):
@@ -209,6 +211,7 @@ def test_sizes_that_only_the_header_claims(tmp_path, kind, width, height):
         assert examine(str(path), 16, True, 0).broken
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP"])
 def test_negative_and_odd_sizes_in_the_header(tmp_path, kind):
     path = tmp_path / "claims.png"
@@ -221,6 +224,7 @@ def test_negative_and_odd_sizes_in_the_header(tmp_path, kind):
     check_one(str(path))
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("kind, mode, width", [("PNG", "RGBA", 7000), ("PNG", "I;16", 3500), ("PNG", "RGB", 9400)])
 def test_decompression_bombs_that_are_small_on_disk(tmp_path, kind, mode, width):
     path = tmp_path / "bomb.png"

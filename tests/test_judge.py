@@ -26,6 +26,7 @@ def rng(seed=0):
 
 # the formulas
 
+@pytest.mark.quick
 def test_sliced_wasserstein_of_a_shift_is_the_shifts_mean_projection():
     """E |d c| over directions d is |c| Gamma(n / 2) / (sqrt(pi) Gamma((n + 1) / 2))."""
     for n in (1, 3, 50):
@@ -37,6 +38,7 @@ def test_sliced_wasserstein_of_a_shift_is_the_shifts_mean_projection():
         stats.wasserstein_distance(a[:, 0], b[:, 0]), rel=1e-4)
 
 
+@pytest.mark.quick
 def test_the_pyramid_takes_a_picture_apart_by_its_frequencies():
     y, x = np.mgrid[:64, :64]
     flat, checks = np.full([64, 64], 100.0), 100 + 50 * (-1.0) ** (x + y)
@@ -51,6 +53,7 @@ def test_the_pyramid_takes_a_picture_apart_by_its_frequencies():
     assert power[2, 2] == pytest.approx(50 / np.sqrt(2), rel=0.05) and power[:2, 2].max() < 3  # of the borders
 
 
+@pytest.mark.quick
 def test_patches_are_parts_of_their_picture(monkeypatch):
     level = np.float32(np.arange(4 * 16 * 16 * 3).reshape([4, 16, 16, 3]))
     found = metrics.patches(level, rng()).reshape([4, metrics.PATCHES, 7, 7, 3])
@@ -62,6 +65,7 @@ def test_patches_are_parts_of_their_picture(monkeypatch):
     assert (np.diff(means) > 0).all()  # each from its own picture
 
 
+@pytest.mark.quick
 def test_spread_and_nearest():
     points = rng().normal(size=[2000, 8])
     assert metrics.spread(points) == pytest.approx(4, rel=0.03)  # sqrt(2 * 8)
@@ -70,6 +74,7 @@ def test_spread_and_nearest():
     assert list(metrics.nearest(line, np.array([[2.0], [9]]))) == [2, 1, 1, 2]
 
 
+@pytest.mark.quick
 def test_kid_is_the_unbiased_estimate():
     x, y = rng().normal(size=[2, 6, 3])
     y += 1
@@ -86,6 +91,7 @@ def test_kid_is_the_unbiased_estimate():
     assert abs(mean) < 4 * error < 100
 
 
+@pytest.mark.quick
 def test_precision_and_recall_of_what_is_missing_and_what_is_wrong():
     real = np.concatenate([rng().normal(0, 1, [200, 2]), rng(1).normal(20, 1, [200, 2])])
     half = rng(2).normal(0, 1, [400, 2])  # one of the two groups
@@ -115,6 +121,7 @@ def judge():
     return Judge(faces(400), 150, 1)
 
 
+@pytest.mark.quick
 def test_the_scores_rank_real_better_worse_noise(judge):
     noise = judge.noise()
     noisy = [judge.scores(np.float32(judge.other) * (1 - t) + noise * t)["SWD, mean"] for t in (0.1, 0.3)]
@@ -122,6 +129,7 @@ def test_the_scores_rank_real_better_worse_noise(judge):
     assert order == sorted(order) and order[1] > 1.5 * order[0]
 
 
+@pytest.mark.quick
 def test_a_collapsed_model_and_one_that_copies_are_found(judge):
     floor = judge.floor()
     few = judge.scores(np.repeat(judge.other[:10], 15, axis=0))  # ten pictures, again and again
@@ -133,6 +141,7 @@ def test_a_collapsed_model_and_one_that_copies_are_found(judge):
     assert copies["spread"] > 0.9 * floor["spread"] and copies["SWD, mean"] < judge.scores(judge.noise())["SWD, mean"]
 
 
+@pytest.mark.quick
 def test_too_few_pictures():
     with pytest.raises(UserError, match="64 of the data and 32 samples"):
         Judge(faces(40), 100, 1)
@@ -265,6 +274,7 @@ def test_pictures_of_any_size(tmp_path, size, levels):
         f"SWD at {level} px" for level in levels]
 
 
+@pytest.mark.quick
 def test_thumbnails_are_means_of_blocks():
     images = np.float32(rng().uniform(0, 255, [3, 50, 50, 3]))
     edges = [i * 50 // 16 for i in range(17)]

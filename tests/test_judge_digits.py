@@ -28,11 +28,13 @@ def some_covariance(d, seed):
     return np.cov(x, rowvar=False)
 
 
+@pytest.mark.quick
 def test_frechet_of_a_sample_with_itself_is_0():
     x = np.random.RandomState(0).normal(size=(100, 32))
     assert abs(judge_digits.frechet(x, x)) < 1e-6
 
 
+@pytest.mark.quick
 def test_frechet_of_shifted_and_stretched_gaussians():
     mean_a, mean_b = np.array([0.0, 1.0, 2.0]), np.array([3.0, 1.0, -2.0])
     deviations_a, deviations_b = np.array([1.0, 2.0, 0.5]), np.array([2.0, 2.0, 3.0])
@@ -42,18 +44,21 @@ def test_frechet_of_shifted_and_stretched_gaussians():
     np.testing.assert_allclose(judge_digits.frechet(b, a), expected)
 
 
+@pytest.mark.quick
 def test_frechet_against_the_root_of_a_matrix():
     a, b = some_covariance(8, 1), some_covariance(8, 2)
     expected = 8 + np.trace(a + b - 2 * scipy.linalg.sqrtm(a @ b).real)
     np.testing.assert_allclose(judge_digits.frechet(shape_to(np.ones(8), a), shape_to(np.zeros(8), b)), expected)
 
 
+@pytest.mark.quick
 def test_frechet_where_a_feature_never_varies():
     x = np.random.RandomState(0).normal(size=(100, 4))
     x[:, 2] = 0
     assert abs(judge_digits.frechet(x, x)) < 1e-6
 
 
+@pytest.mark.quick
 def test_coverage_and_confidence():
     probabilities = np.full((100, 10), 0.01)
     classes = [3] * 97 + [5] * 2 + [9]
@@ -64,6 +69,7 @@ def test_coverage_and_confidence():
     assert judge_digits.coverage(np.eye(10)) == 10
 
 
+@pytest.mark.quick
 def test_what_is_not_a_run_is_one_line(tmp_path):
     (tmp_path / "generator.keras").write_text("no model")
     for argument, message in ((f"mnist_gan={tmp_path}", "holds no generator of mnist_gan"),
@@ -76,12 +82,14 @@ def test_what_is_not_a_run_is_one_line(tmp_path):
         judge_digits.generate("keras_gan", str(tmp_path), 3)
 
 
+@pytest.mark.quick
 def test_pictures_are_what_was_written(tmp_path):
     images = np.random.RandomState(0).randint(0, 256, (3, 28, 28)) / 255
     judge_digits.write(images, tmp_path)
     np.testing.assert_allclose(judge_digits.read(sorted(tmp_path.iterdir())), images, atol=1e-9)
 
 
+@pytest.mark.quick
 def test_a_folder_without_the_trainers_model(tmp_path, capfd):
     with pytest.raises(UserError, match="no digits from gantut_trainer"):
         judge_digits.generate("gantut_trainer", str(tmp_path), 3)

@@ -9,6 +9,8 @@ from helpers import variables, write_pictures
 from gantut.errors import UserError
 from gantut_gan import DCGAN
 
+pytestmark = pytest.mark.quick
+
 ENDS = {  # name: (what is raised, in which step, what the line says, the checkpoint that is saved)
     "memory of a GPU": (tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[64,1]"), 3,
                         "there is not enough memory .*OOM when allocating.*--batch_size.*middle of step 3$", 3),

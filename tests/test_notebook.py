@@ -64,6 +64,7 @@ def test_it_runs_right_after_the_wheel_is_installed(kernel, tmp_path, monkeypatc
     assert {"checkpoint", "logs", "samples", "faces"} == set(os.listdir(built.empty / "gantut_run"))
 
 
+@pytest.mark.quick
 def test_the_file_keeps_a_real_run():
     assert os.path.getsize(PATH) < 2e6
     cells = [cell for cell in nbformat.read(PATH, 4).cells if cell.cell_type == "code"]

@@ -19,6 +19,7 @@ MODELS = {"colour": dict(SIZES, image_size=32, z_dim=20), "gray": dict(SIZES, c_
 SEED = 7
 
 
+@pytest.mark.quick
 def test_directions_are_the_principal_components_carried_back_to_z():
     rng = np.random.RandomState(1)
     matrix = np.float32(rng.normal(size=[9, 32]) * np.linspace(2, 0.2, 9)[:, np.newaxis])

@@ -90,6 +90,7 @@ REFUSED = {  # what train() is told to do: what the line says
 }
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("asked", REFUSED)
 def test_what_train_cannot_do_is_refused_by_name(tmp_path, asked):
     config = SimpleNamespace(dataset=str(tmp_path), **eval(f"dict({asked})"))
@@ -98,6 +99,7 @@ def test_what_train_cannot_do_is_refused_by_name(tmp_path, asked):
     assert all(words in str(caught.value) for words in REFUSED[asked]) and "\n" not in str(caught.value)
 
 
+@pytest.mark.quick
 def test_train_goes_by_what_it_is_told(tmp_path):
     given = dict(epoch=3, train_size=8.0, ema=0.999, judge_every=1, keep_best=True, learning_rate=0.1, image_size=16)
 

@@ -22,12 +22,14 @@ needs_browser = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chro
                                    "apt-get install chromium chromium-driver")
 
 
+@pytest.mark.quick
 def test_chances_are_the_binomial_distributions():
     for n in (1, 2, 7, 20, 200):
         assert np.allclose(chances(n), binom.sf(np.arange(n + 1) - 1, n, 0.5), rtol=1e-12, atol=0)
     assert chances(2) == [1, 0.75, 0.25]
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("channels", [1, 3])
 def test_pictures_are_kept_to_the_bit(channels):
     picture = np.random.RandomState(0).randint(0, 256, [8, 8, channels]).astype(np.uint8)
@@ -50,6 +52,7 @@ def truth(page):
     return [np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1])))).mean() > 128 for uri in uris]
 
 
+@pytest.mark.quick
 def test_order_is_drawn_from_the_seed():
     assert sum(truth(make_page())) == N and len(truth(make_page())) == 2 * N
     assert make_page() == make_page()

@@ -27,6 +27,7 @@ def numbers_of_its_own():
     RNG.seed(1)
 
 
+@pytest.mark.quick
 def test_colour_against_numpy(sess):
     b, s, c = RNG.uniform(0, 1, [3, 5, 1, 1, 1]).astype(np.float32)
     x = IMAGES + (b - 0.5)
@@ -35,6 +36,7 @@ def test_colour_against_numpy(sess):
     np.testing.assert_allclose(sess.run(colour(tf.constant(IMAGES), b, s, c)), x, atol=1e-5)
 
 
+@pytest.mark.quick
 def test_translation_against_loops(sess):
     shifts = np.array([[0, 0], [2, -1], [-2, 2], [1, 0], [0, -2]])
     expected = np.zeros_like(IMAGES)
@@ -46,6 +48,7 @@ def test_translation_against_loops(sess):
     np.testing.assert_array_equal(sess.run(translate(tf.constant(IMAGES), tf.constant(shifts, tf.float32))), expected)
 
 
+@pytest.mark.quick
 def test_cutout_against_loops(sess):
     places = [[8, 8], [0, 16], [16, 3], [5, 11], [4, 0]]
     expected = IMAGES.copy()
@@ -54,6 +57,7 @@ def test_cutout_against_loops(sess):
     np.testing.assert_array_equal(sess.run(cutout(tf.constant(IMAGES), tf.constant(places, tf.float32))), expected)
 
 
+@pytest.mark.quick
 def test_augmentation_is_each_pictures_own_and_moves_as_far_as_the_paper_says(sess):
     x = tf.constant(np.tile(np.arange(16, dtype=np.float32)[:, np.newaxis, np.newaxis], [1000, 1, 16, 1]))
     numbers = RNG.uniform(-1, 1, [1000, NUMBERS]).astype(np.float32)
@@ -66,6 +70,7 @@ def test_augmentation_is_each_pictures_own_and_moves_as_far_as_the_paper_says(se
     assert 0.2 < (changed == 0).mean() < 0.35  # holes of a quarter, partly outside, and what has come in
 
 
+@pytest.mark.quick
 def test_gradients_pass_through_the_augmentation(sess):
     x = tf.placeholder(tf.float32, [1, 8, 8, 1])
     numbers = tf.constant(RNG.uniform(-1, 1, [1, NUMBERS]), tf.float32)
@@ -81,6 +86,7 @@ def test_gradients_pass_through_the_augmentation(sess):
     np.testing.assert_allclose(gradient, numeric, atol=1e-4)
 
 
+@pytest.mark.quick
 def test_the_average_against_numpy(sess):
     var = tf.get_variable("generator/w", [3])
     averages = Averages([var], 0.3)
@@ -105,6 +111,7 @@ def made(sess, Model=None, **parts):
     return Model(sess, image_size=8, batch_size=4, z_dim=8, gf_dim=4, df_dim=4)
 
 
+@pytest.mark.quick
 def test_r1_against_finite_differences(sess):
     """The penalty at one picture: gamma / 2 times the squared gradient of D's logit, in its 192 values."""
     dcgan = made(sess, r1=3.0)
@@ -123,17 +130,20 @@ def test_r1_against_finite_differences(sess):
     np.testing.assert_allclose(penalised - plain, 3.0 / 2 * (gradient**2).sum(), rtol=0.01)
 
 
+@pytest.mark.quick
 def test_without_any_part_it_is_the_unchanged_class():
     assert with_parts(DCGAN, SimpleNamespace()) is DCGAN
     assert with_parts(DCGAN, SimpleNamespace(mirror=True, init_from="other")) is DCGAN
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("part", [dict(mirror=True), dict(init_from="other")])
 def test_a_class_without_a_run_is_refused_what_a_run_does(part):
     with pytest.raises(UserError, match="leave out the flags for more"):
         with_parts(object, SimpleNamespace(**part))
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("given", [[], ["ema"]])
 def test_modern_leaves_flags_that_are_given(given):
     class Flags(dict):
@@ -145,6 +155,7 @@ def test_modern_leaves_flags_that_are_given(given):
     assert flags["ema"].value == (0.0 if given else 0.999)
 
 
+@pytest.mark.quick
 def test_d_sees_the_same_pictures_on_two_devices():
     """The whole batch is augmented before it is divided: D's logits are the same."""
     changed, logits = [], []
@@ -246,6 +257,7 @@ def test_a_checkpoint_without_an_average_when_one_is_asked_for(runs):
         names_to_draw_with(tf.train.latest_checkpoint(str(folder / "checkpoint")), "average")
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("fast", [False, True])
 def test_one_update_of_g(sess, fast):
     dcgan = made(sess, g_updates=1, fast=fast)

@@ -163,6 +163,7 @@ def test_logs_continue_once_there_is_space_again(started, tmp_path):
         assert accumulator.Scalars("d_loss")[-1].step > steps
 
 
+@pytest.mark.quick
 def test_logs_that_do_not_reach_the_disk_are_reported(tmp_path):
     """TensorFlow loses some silently, some with an error in its thread."""
     with tf.Graph().as_default() as graph:
@@ -275,12 +276,14 @@ def test_a_divergence_stops_the_run_before_it_reaches_the_checkpoint(started, tm
     assert variables(folder) == variables(started)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_loss_that_is_not_finite_is_named(sess, value):
     with pytest.raises(UserError, match="g_loss is not finite at step 7"):
         Monitor(sess, []).check_losses(7, d_loss_fake=0.5, d_loss_real=0.5, g_loss=value)
 
 
+@pytest.mark.quick
 def test_a_weight_that_is_not_finite_is_named(sess):
     good, bad = tf.Variable([1.0, 2.0], name="good"), tf.Variable([1.0, np.inf], name="bad")
     sess.run(tf.global_variables_initializer())
@@ -296,6 +299,7 @@ def feed(monitor, steps, d_loss, first=1):
         monitor.check_losses(step, d_loss_fake=d_loss / 2, d_loss_real=d_loss / 2, g_loss=9.5)
 
 
+@pytest.mark.quick
 def test_that_d_has_won_is_said_once_with_its_numbers(sess, capsys):
     monitor = Monitor(sess, [])
     feed(monitor, 199, 0.01)
@@ -312,6 +316,7 @@ def test_that_d_has_won_is_said_once_with_its_numbers(sess, capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.quick
 def test_a_collapse_is_said_once_with_its_numbers(sess, capsys):
     monitor = Monitor(sess, [])
     rng = np.random.RandomState(0)

@@ -92,6 +92,7 @@ def same(pictures, images):
 
 # the model, its noise and its pictures
 
+@pytest.mark.quick
 @pytest.mark.parametrize("sizes", [
     dict(image_size=8, c_dim=1, z_dim=3, gf_dim=2, df_dim=5),
     dict(image_size=16, c_dim=3, z_dim=100, gf_dim=4, df_dim=2),
@@ -105,6 +106,7 @@ def test_sizes_come_from_the_checkpoint(tmp_path, sizes):
     assert images.shape == (2, sizes["image_size"], sizes["image_size"], sizes["c_dim"])
 
 
+@pytest.mark.quick
 def test_noise_depends_on_seed_and_number_alone(sampler):
     assert np.array_equal(sampler.noise(range(70))[[3, 69]], noise(3, 69))
     assert np.array_equal(sampler.noise([69]), noise(69))
@@ -112,12 +114,14 @@ def test_noise_depends_on_seed_and_number_alone(sampler):
     assert stats.kstest(sampler.noise(range(500)).ravel(), stats.uniform(-1, 2).cdf).pvalue > 0.001
 
 
+@pytest.mark.quick
 def test_pictures_are_the_reference_networks_in_evaluation_mode(model, sampler):
     z = noise(*range(70))  # more than one batch
     assert np.allclose(sampler.draw_all(z), reference_images(model, z), atol=1e-5)
     assert reference_images(model, z).std(axis=0).mean() > 0.1  # they differ, so that the comparison means something
 
 
+@pytest.mark.quick
 def test_a_picture_is_the_same_alone_and_among_63_others(sampler):
     z = sampler.noise(range(64))
     together = sampler.draw_all(z)
@@ -129,6 +133,7 @@ def test_a_picture_is_the_same_alone_and_among_63_others(sampler):
 
 # the modes
 
+@pytest.mark.quick
 def test_grid(tmp_path, model, sampler):
     gantut_sample.grid(sampler, config(tmp_path / "grid.png", count=7))
     pictures = read_sheet(tmp_path / "grid.png", 3, 3).reshape([9, 16, 16, 3])
@@ -136,6 +141,7 @@ def test_grid(tmp_path, model, sampler):
     assert not pictures[7:].any()
 
 
+@pytest.mark.quick
 def test_images_are_single_files_drawn_in_small_batches(tmp_path, model, sampler, monkeypatch):
     drawn = []
     monkeypatch.setattr(sampler, "draw_all", lambda z: drawn.append(len(z)) or type(sampler).draw_all(sampler, z))
@@ -160,6 +166,7 @@ def slerp(a, b, t):
     return ((1 - t) * np.linalg.norm(a) + t * np.linalg.norm(b)) * (np.cos(angle) * u + np.sin(angle) * v)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("path", ["straight", "spherical"])
 def test_interpolation(tmp_path, model, sampler, path):
     gantut_sample.interpolate(sampler, config(tmp_path / "i.png", count=3, steps=5, path=path))
@@ -173,6 +180,7 @@ def test_interpolation(tmp_path, model, sampler, path):
     assert np.array_equal(pictures[:, [0, -1]].reshape([6, 16, 16, 3]), ends)  # the samples themselves, to the bit
 
 
+@pytest.mark.quick
 def test_spherical_path():
     a, b = noise(0, 1, z_dim=100), noise(2, 3, z_dim=100) * 1.5
     for t in np.linspace(0, 1, 7):
@@ -184,12 +192,14 @@ def test_spherical_path():
     assert np.linalg.norm((a + b) / 2, axis=1).max() < np.linalg.norm(gantut_sample.spherical(a, b, 0.5), axis=1).min()
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("factor", [1, 2, -1])
 def test_spherical_path_on_one_line_is_straight(factor):
     a = noise(0, 1)
     assert np.allclose(gantut_sample.spherical(a, factor * a, 0.25), (0.75 + 0.25 * factor) * a)
 
 
+@pytest.mark.quick
 def test_arithmetic(tmp_path, model, sampler):
     gantut_sample.arithmetic(sampler, config(tmp_path / "a.png", a=["1", "5", "9"], b=["2", "3"], c=["4"]))
     pictures = read_sheet(tmp_path / "a.png", 4, 4)
@@ -202,12 +212,14 @@ def test_arithmetic(tmp_path, model, sampler):
     assert not pictures[1, 3].any() and not pictures[2, 2:].any() and not pictures[3, 1:].any()
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("wrong", ["64", "-1", "x", "", "1.5"])
 def test_arithmetic_wants_samples_of_the_grid(tmp_path, sampler, wrong):
     with pytest.raises(UserError, match=f"no sample {wrong} in a grid of 64: its samples are 0 to 63"):
         gantut_sample.arithmetic(sampler, config(tmp_path / "a.png", a=["1"], b=["2", wrong], c=["4"]))
 
 
+@pytest.mark.quick
 def test_closed_walk_is_closed_smooth_and_uniform():
     a, b = noise(*range(40), z_dim=50), noise(*range(40, 80), z_dim=50)
     z = gantut_sample.closed_walk(a, b, 100)
@@ -220,6 +232,7 @@ def test_closed_walk_is_closed_smooth_and_uniform():
     assert stats.kstest(((a + b) / 2).ravel(), stats.uniform(-1, 2).cdf).pvalue < 1e-6
 
 
+@pytest.mark.quick
 def test_dimension_walk_moves_one_entry_at_a_time():
     z = noise(0, 1)
     walk = gantut_sample.dimension_walk(z, 8).reshape([8, 8, 2, 8])  # [dimension, frame, sample, entry]
@@ -230,6 +243,7 @@ def test_dimension_walk_moves_one_entry_at_a_time():
     assert abs(walk).max() == 1
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("kind, frames", [("closed", 60), ("dimensions", 64)])
 def test_walk(tmp_path, model, sampler, kind, frames):
     gantut_sample.walk(sampler, config(tmp_path / "w.gif", count=2, walk=kind))
@@ -250,6 +264,7 @@ def write_epochs(folder, numbers, size=16):
         iio.imwrite(folder / f"epoch_{i:02d}.png", np.full([size, size, 3], i, dtype=np.uint8))
 
 
+@pytest.mark.quick
 def test_film_has_a_frame_for_each_epoch_in_order(tmp_path):
     epochs = [0, 1, 2, 10, 99, 100, 101]  # as names, 100 comes before 99
     write_epochs(tmp_path / "samples", epochs)
@@ -266,6 +281,7 @@ def test_film_has_a_frame_for_each_epoch_in_order(tmp_path):
     assert shown == epochs
 
 
+@pytest.mark.quick
 def test_film_leaves_out_the_epochs_of_an_earlier_training(tmp_path, capsys):
     write_epochs(tmp_path / "samples", range(8))
     samples = sorted((tmp_path / "samples").glob("epoch_*.png"))
@@ -284,6 +300,7 @@ def test_film_leaves_out_the_epochs_of_an_earlier_training(tmp_path, capsys):
                         capsys.readouterr().err)
 
 
+@pytest.mark.quick
 def test_film_says_what_is_wrong(tmp_path):
     with pytest.raises(UserError, match="no epoch_NN.png in .*nowhere"):
         gantut_sample.film(config(tmp_path / "film.gif", sample_dir=str(tmp_path / "nowhere")))
@@ -297,6 +314,7 @@ def test_film_says_what_is_wrong(tmp_path):
         gantut_sample.film(film)
 
 
+@pytest.mark.quick
 def test_nearest(tmp_path, sampler, capsys):
     data = tmp_path / "data"
     write_pictures(data, n=150)
@@ -317,12 +335,14 @@ def test_nearest(tmp_path, sampler, capsys):
     assert np.array_equal(rows[0, 0], rows[0, 1]) and np.array_equal(rows[1, 0], rows[1, 1])
 
 
+@pytest.mark.quick
 def test_nearest_of_few_pictures(tmp_path, sampler):
     write_pictures(tmp_path / "data", n=2)
     gantut_sample.nearest(sampler, config(tmp_path / "n.png", count=3, dataset=str(tmp_path / "data")))
     read_sheet(tmp_path / "n.png", 3, 3)
 
 
+@pytest.mark.quick
 def test_quiz_takes_pictures_of_both_kinds(tmp_path, sampler, monkeypatch):
     write_pictures(tmp_path / "data", n=20)
     given = []
@@ -337,6 +357,7 @@ def test_quiz_takes_pictures_of_both_kinds(tmp_path, sampler, monkeypatch):
         gantut_sample.quiz(sampler, config(tmp_path / "q.html", count=21, dataset=str(tmp_path / "data")))
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("mode", ["nearest", "quiz"])
 def test_pictures_that_are_cut_off_after_their_header(tmp_path, sampler, capsys, mode):
     """With --skip_bad_images they are named and left out, else the line names that flag."""

@@ -28,6 +28,7 @@ def test_flags_and_names_in_any_order(tmp_path):
         assert process.returncode == 0 and (folder / ANY_ORDER[case][1]).exists(), (case, process.stderr)
 
 
+@pytest.mark.quick
 def test_several_names_of_a_kind(monkeypatch):
     """Names on both sides of a flag: the second is read, and it is the wrong one."""
     import judge_digits
@@ -46,6 +47,7 @@ def parser():
     return made
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("words, expected", [
     ("a", ("a", "default", None)), ("a x", ("a", "x", None)), ("--size 3 b", ("b", "default", 3)),
     ("a --size 3 x", ("a", "x", 3)), ("--size=3 a x", ("a", "x", 3)), ("a -- -x", ("a", "-x", None)),
@@ -55,6 +57,7 @@ def test_what_is_read(words, expected):
     assert (args.set, args.out, args.size) == expected
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("words, message", [
     ("", "the following arguments are required: set"), ("c", "invalid choice: 'c'"), ("a x --size 3 y", "arguments: y"),
     ("a --size x", "invalid int value: 'x'"), ("a --sizes 3 x", "--sizes"), ("a x --size", "expected one argument"),
@@ -65,6 +68,7 @@ def test_what_is_wrong_is_one_line(words, message):
     assert message in left.value.code and left.value.code.startswith("error: ") and "\n" not in left.value.code
 
 
+@pytest.mark.quick
 def test_no_script_that_takes_names_has_a_parser_of_its_own():
     """One of argparse's reads no optional name, and no list of names, behind a flag."""
     for path in glob.glob(os.path.join(ROOT, "**", "*.py"), recursive=True):

@@ -28,6 +28,7 @@ def cpuinfo(path, flags):
     return str(path)
 
 
+@pytest.mark.quick
 def test_what_the_processor_has(tmp_path):
     for name in ARITHMETIC:
         assert processors_arithmetic(cpuinfo(tmp_path / name, "sse " + name)) == name

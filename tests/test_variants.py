@@ -47,6 +47,7 @@ def write_idx(path, array):
 
 # the data
 
+@pytest.mark.quick
 def test_digits():
     images, labels = mnist.load()
     held_out, held_out_labels = mnist.load("digits", "test")
@@ -55,6 +56,7 @@ def test_digits():
     assert set(labels) == set(held_out_labels) == set(range(10))
 
 
+@pytest.mark.quick
 def test_digits_are_scikit_learns():
     datasets = pytest.importorskip("sklearn.datasets")
     with np.load(mnist.DIGITS) as file:
@@ -62,11 +64,13 @@ def test_digits_are_scikit_learns():
         assert np.array_equal(file["labels"], datasets.load_digits().target)
 
 
+@pytest.mark.quick
 def test_scale_keeps_a_constant_and_the_order():
     images = mnist.scale(np.stack([np.full((8, 8), 0.25), np.tile(np.linspace(0, 1, 8), (8, 1))]))
     assert np.all(images[0] == 0.25) and np.all(np.diff(images[1], axis=1) >= 0)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("names", [("x_train", "y_train"), ("images", "labels")])
 @pytest.mark.parametrize("shape", [(6, 28, 28), (6, 28, 28, 1), (6, 784)])
 def test_npz(tmp_path, names, shape):
@@ -77,6 +81,7 @@ def test_npz(tmp_path, names, shape):
     assert np.array_equal(labels, y)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("extension", ["", ".gz"])
 def test_idx(tmp_path, extension):
     x, y = bytes_of_digits()
@@ -111,6 +116,7 @@ def test_what_is_not_data_is_one_line(tmp_path):
     assert len(paths) == 12
 
 
+@pytest.mark.quick
 def test_a_file_that_is_damaged_or_another_sets_says_which(tmp_path):
     x, y = bytes_of_digits(2000)
     np.savez(tmp_path / "whole.npz", x_train=x, y_train=y)
@@ -133,6 +139,7 @@ def test_a_file_that_is_damaged_or_another_sets_says_which(tmp_path):
         assert message in str(error.value)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("order", [1, -1])
 def test_digits_that_lie_class_by_class_are_mixed(tmp_path, order):
     """Each image keeps its label, and a lesson's first batch has every class."""
@@ -148,6 +155,7 @@ def test_digits_that_lie_class_by_class_are_mixed(tmp_path, order):
         assert np.array_equal(found_labels, mnist.load(str(data))[1])  # the same seed, the same training
 
 
+@pytest.mark.quick
 def test_mnist_without_a_network_is_one_line(monkeypatch):
     datasets = pytest.importorskip("tensorflow.keras.datasets")
 
@@ -159,6 +167,7 @@ def test_mnist_without_a_network_is_one_line(monkeypatch):
         mnist.load("mnist")
 
 
+@pytest.mark.quick
 def test_batches_leave_nothing_out():
     images = np.arange(10)
     batches = mnist.batches(images, 4, np.random.RandomState(0))
@@ -167,6 +176,7 @@ def test_batches_leave_nothing_out():
     assert len(next(mnist.batches(images, 25, np.random.RandomState(0)))) == 25
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("flags", [["--epochs", "0"], ["--epochs", "x"], ["--seed", "-1"], ["--data", "nowhere"],
                                    ["--steps", "3"], ["--out_dir", "file/folder"], ["--out_dir", "run[1]"],
                                    ["--beta1", "1"], ["--beta1", "x"]])
@@ -211,6 +221,7 @@ def names(variables):
     return {v.op.name for v in variables}
 
 
+@pytest.mark.quick
 def test_gan_shapes(gan):
     _, model, _ = gan
     assert model.g_model.shape.as_list() == [None, 784]
@@ -222,6 +233,7 @@ def test_gan_shapes(gan):
         "discriminator/dense_1/kernel": [128, 1], "discriminator/dense_1/bias": [1]}
 
 
+@pytest.mark.quick
 def test_gan_networks_against_numpy(gan):
     sess, model, feed = gan
     v = dict(zip([v.op.name for v in model.t_vars], sess.run(model.t_vars)))
@@ -237,6 +249,7 @@ def test_gan_networks_against_numpy(gan):
         np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
+@pytest.mark.quick
 def test_gan_losses_against_numpy(gan):
     sess, model, feed = gan
     real, fake, d_loss_real, d_loss, g_loss = sess.run(
@@ -251,12 +264,14 @@ def test_gan_losses_against_numpy(gan):
     np.testing.assert_allclose(g_loss, entropy(fake, 1), rtol=1e-5)
 
 
+@pytest.mark.quick
 def test_gan_an_update_changes_its_own_network(gan):
     sess, model, feed = gan
     assert changed(sess, model.d_train_opt, feed, model.t_vars) == names(model.d_vars)
     assert changed(sess, model.g_train_opt, feed, model.t_vars) == names(model.g_vars)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("arguments, beta1", [([], 0.9), ([0.5], 0.5)])
 def test_gan_beta1(sess, arguments, beta1):
     mnist_gan.build_model(*arguments)
@@ -265,6 +280,7 @@ def test_gan_beta1(sess, arguments, beta1):
     np.testing.assert_allclose(sess.run(powers), [beta1, beta1], rtol=1e-6)
 
 
+@pytest.mark.quick
 def test_dcgan_shapes(dcgan):
     _, model, _ = dcgan
     assert model.gen_sample.shape.as_list() == [None, 28, 28, 1]
@@ -276,6 +292,7 @@ def test_dcgan_shapes(dcgan):
         "Discriminator/dense/kernel": [6272, 1024], "Discriminator/dense_1/kernel": [1024, 2]}
 
 
+@pytest.mark.quick
 def test_dcgan_losses_against_numpy(dcgan):
     sess, model, feed = dcgan
     real, fake, disc_loss, gen_loss = sess.run([model.disc_real, model.disc_fake, model.disc_loss, model.gen_loss],
@@ -289,11 +306,13 @@ def test_dcgan_losses_against_numpy(dcgan):
     np.testing.assert_allclose(gen_loss, entropy(fake, 1), rtol=1e-4)
 
 
+@pytest.mark.quick
 def test_dcgan_leakyrelu(sess):
     x = np.linspace(-2, 2, 9, dtype=np.float32)
     np.testing.assert_allclose(sess.run(mnist_dcgan.leakyrelu(tf.constant(x))), np.where(x > 0, x, 0.2 * x), atol=1e-6)
 
 
+@pytest.mark.quick
 def test_dcgan_an_update_changes_its_own_network_and_averages(dcgan):
     sess, model, feed = dcgan
     variables = tf.global_variables("Generator/") + tf.global_variables("Discriminator/")
@@ -306,6 +325,7 @@ def test_dcgan_an_update_changes_its_own_network_and_averages(dcgan):
         assert {name for name in weights if name.startswith(scope)} <= moved
 
 
+@pytest.mark.quick
 def test_dcgan_moving_averages(dcgan):
     sess, model, feed = dcgan
     kernel = sess.run(model.disc_vars[0])

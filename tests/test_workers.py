@@ -264,15 +264,18 @@ def workers(monkeypatch, flags=None, **environment):
                                                   start_timeout=0), **(flags or {})}))
 
 
+@pytest.mark.quick
 def test_no_other_worker(monkeypatch):
     assert workers(monkeypatch) is None
     assert workers(monkeypatch, SLURM_STEP_NUM_TASKS="1", SLURM_PROCID="0") is None
 
 
+@pytest.mark.quick
 def test_by_flags(monkeypatch):
     assert workers(monkeypatch, dict(worker_hosts=["a:1", "b:2"], task_index=1)) == (["a:1", "b:2"], 1)
 
 
+@pytest.mark.quick
 def test_by_tf_config(monkeypatch):
     cluster = {"worker": ["b:2", "c:3"], "chief": ["a:1"]}
     for task, index in (("chief", 0), 0), (("worker", 0), 1), (("worker", 1), 2):
@@ -280,6 +283,7 @@ def test_by_tf_config(monkeypatch):
         assert found == (["a:1", "b:2", "c:3"], index)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("nodes, tasks, rank, node, hosts", [
     ("n[01-02]", "1(x2)", 1, "n02", ["n01:8470", "n02:8470"]),
     ("n[01-02]", "2(x2)", 2, "n02", ["n01:8470", "n01:8471", "n02:8470", "n02:8471"]),
@@ -291,6 +295,7 @@ def test_by_slurm(monkeypatch, nodes, tasks, rank, node, hosts):
     assert "CUDA_VISIBLE_DEVICES" not in os.environ  # for Slurm itself
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("flags, environment, message", [
     (dict(worker_hosts=["a"]), {}, ":a is not an address host:port"),
     (dict(worker_hosts=["a:1", ":2"]), {}, ":2 is not an address host:port"),
@@ -375,6 +380,7 @@ def test_an_address_that_is_taken_or_elsewhere():
     del server
 
 
+@pytest.mark.quick
 def test_a_port_that_is_taken_after_it_was_looked_at(monkeypatch):
     """By a second worker of the same number, started at the same time."""
     hosts = [f"127.0.0.1:{port}" for port in free_ports(2)]
@@ -399,6 +405,7 @@ def test_two_workers_of_one_number(tmp_path, pictures):
     assert [team.stderr(i).count("\n") for i in (0, 1)] == [1, 1]
 
 
+@pytest.mark.quick
 def test_an_unknown_host_name_is_reported(capsys, monkeypatch):
     def unknown(*_, **__):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -408,6 +415,7 @@ def test_an_unknown_host_name_is_reported(capsys, monkeypatch):
     assert capsys.readouterr().out == " [*] Waiting until this worker's own name is known here: nod01\n"
 
 
+@pytest.mark.quick
 def test_workers_named_by_the_environment_are_reported(monkeypatch, capsys):
     """As under srun --pty, where the others never start."""
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
@@ -447,6 +455,7 @@ def run():
             "versions": {"tensorflow": "2.21.0", "numpy": "2.0"}, "data": {"pictures": 9, "fingerprint": "f"}}
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("other, message", [
     ({"tensorflow": "2.20.0"}, "tensorflow of worker 2 is 2.20.0, of worker 0 2.21.0"),
     ({"--batch_size": "8"}, "--batch_size of worker 2 is 8, of worker 0 1"),
@@ -459,11 +468,13 @@ def test_what_differs_is_named(other, message):
         worker(1).compare(FakeSession([{}, {}, other]), run())
 
 
+@pytest.mark.quick
 def test_threads_may_differ():
     for name in ("--threads", "--skip_bad_images"):
         worker(1).compare(FakeSession([{}, {}, {name: "x"}]), run())
 
 
+@pytest.mark.quick
 def test_what_ends_one_ends_all():
     assert worker(0).agree(FakeSession([0, 0]), None) is None
     assert worker(0).agree(FakeSession([0, 15]), None).args == (15,)
