@@ -382,10 +382,10 @@ def main():
     parser.add_argument("--count", type=int, default=5000, help="how many faces, 0 or more (default: 5000)")
     parser.add_argument("--seed", type=int, default=1, help="another seed gives other faces: 0 to 2**32 - 1 "
                                                             "(default: 1)")
-    parser.add_argument("--size", type=int, default=64, help="width and height in pixels, 8 or more (default: 64)")
+    parser.add_argument("--size", type=int, default=64, help="width and height in pixels, 8 to 4096 (default: 64)")
     args = parser.parse_args()
-    if args.count < 0 or args.size < 8 or not 0 <= args.seed < 2 ** 32:
-        raise UserError("--count must be 0 or more, --size 8 or more, --seed 0 to 4294967295")
+    if args.count < 0 or not 8 <= args.size <= 4096 or not 0 <= args.seed < 2 ** 32:
+        raise UserError("--count must be 0 or more, --size 8 to 4096, --seed 0 to 4294967295")
     try:
         check_output(args.out)
         os.makedirs(args.out, exist_ok=True)

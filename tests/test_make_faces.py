@@ -150,7 +150,8 @@ def test_out_is_a_file(tmp_path):
     assert (tmp_path / "out").read_text() == "mine"
 
 
-@pytest.mark.parametrize("flags", [("--count", -1), ("--size", 7), ("--seed", -1), ("--seed", 2 ** 32)])
+@pytest.mark.parametrize("flags", [
+    ("--count", -1), ("--size", 7), ("--size", 4097), ("--seed", -1), ("--seed", 2 ** 32)])
 def test_numbers_out_of_range(tmp_path, flags):
     assert one_line(run(tmp_path / "out", *flags))
     assert not (tmp_path / "out").exists()
