@@ -221,7 +221,7 @@ def test_all_parts_resume_bit_for_bit(runs):
 def test_a_run_of_the_text_continues_with_all_parts_and_says_so(runs):
     _, (_, then) = runs["text, then all"]
     assert "more of the optimizers' or averages'): they start anew" in then.stdout
-    assert "going on with augment True (it was False)" in then.stdout
+    assert " [*] going on with augment True (it was False)" in then.stdout
 
 
 def test_samples_are_drawn_with_the_average(runs):

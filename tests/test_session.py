@@ -79,8 +79,8 @@ def test_bfloat16_is_near_float32_and_checkpoints_hold_float32(runs):
 def test_a_run_goes_from_one_precision_to_the_other_and_back(runs):
     _, parts = runs[(1, "bfloat16"), (2, "float32"), (3, "bfloat16")]
     assert [part.returncode for part in parts] == [0, 0, 0]
-    assert "going on with precision float32 (it was bfloat16)" in parts[1].stdout
-    assert "going on with precision bfloat16 (it was float32)" in parts[2].stdout
+    assert " [*] going on with precision float32 (it was bfloat16)" in parts[1].stdout
+    assert " [*] going on with precision bfloat16 (it was float32)" in parts[2].stdout
     assert [len(losses(part.stdout)) for part in parts] == [3, 3, 3]
 
 

@@ -149,7 +149,7 @@ def test_resuming_needs_no_other_model_and_cannot_change_it(runs, tmp_path, caps
         training(folder, checkpoint_dir, init_from, epoch=epoch, mirror=epoch == 3)
         said = json.loads((folder / "checkpoint" / "run.json").read_text())
         assert said["init_from"]["folder"] == "other" and said["flags"]["mirror"] == str(epoch == 3)
-    assert "going on with mirror False (it was True)" in capsys.readouterr().out
+    assert " [*] going on with mirror False (it was True)" in capsys.readouterr().out
     with pytest.raises(UserError, match="that has not started with another model, as far as run.json says, not "
                                          "--init_from"):
         training(runs["nothing"][0], str(runs["nothing"][0] / "checkpoint"), checkpoint_dir)

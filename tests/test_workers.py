@@ -101,11 +101,11 @@ def test_stop_any_worker_and_continue_also_with_another_number(tmp_path, picture
     assert sorted(path.name for path in team.folders[1].iterdir()) == ["pictures", "stderr", "stdout"]
 
     alone = train(team.folders[0], *FLAGS, "--epoch", 10)  # as one process, in the same folder
-    assert alone.returncode == 0 and "going on with 1 x 4 pictures a step (it was 2 x 4)" in alone.stdout
+    assert alone.returncode == 0 and " [*] going on with 1 x 4 pictures a step (it was 2 x 4)" in alone.stdout
     assert [line for line, _ in losses(alone.stdout)] == [
         f"Epoch [{epoch:2d}] [{idx:4d}/{6:4d}]" for epoch in (8, 9) for idx in range(6)]
     team.start("--epoch", 11)
-    assert team.end() == [0, 0] and "going on with 2 x 4 pictures a step (it was 1 x 4)" in team.stdout()
+    assert team.end() == [0, 0] and " [*] going on with 2 x 4 pictures a step (it was 1 x 4)" in team.stdout()
     assert [line for line, _ in losses(team.stdout())] == [
         f"Epoch [10] [{idx:4d}/{3:4d}]" for idx in range(3)]
     assert team.saved() == 25 + 12 + 3
