@@ -298,7 +298,7 @@ def test_the_readers_files_are_trained_by_their_own_trainer_or_else_ours(tmp_pat
 
 
 OF_TRAIN_SIZE = {  # what a reader's class has for min(len(data), config.train_size): what is said
-    "len(data)": "--train_size 8 prints 3 lines with Epoch, expected 2: .* is config.train_size heeded",
+    "len(data)": "--train_size 8 prints 3 lines with Epoch, expected 2: .* is config.train_size used",
     "min(len(data), float(config.train_size))": "--train_size 8 ends with exit code 1: TypeError: 'float' object",
 }
 

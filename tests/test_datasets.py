@@ -83,7 +83,7 @@ def test_one_line_says_how_many_are_left_out_and_why(tmp_path, capsys):
     touch(tmp_path, "a.png", "b.GIF", "notes.txt", "more.txt", "c.heic", "README", ".hidden.png", ".DS_Store")
     assert found(tmp_path) == ["a.png", "b.GIF"]
     assert capsys.readouterr().err == (f" [!] 2 pictures in {tmp_path}; left out: 2 hidden file(s), 4 of other kinds: "
-                                       ".txt (2), no ending (1), .heic (1)\n")
+                                       ".txt (2), no extension (1), .heic (1)\n")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
@@ -267,7 +267,7 @@ def test_check_number_says_which_endings_it_found_instead(tmp_path):
     touch(tmp_path, "a.GIF", "b.gif", "deep/er/c.gif", "deep/d.txt", "README")
     said = message(check_number, [], str(tmp_path), 4)
     assert str(tmp_path) in said
-    assert ".gif (3)" in said and ".txt (1)" in said and "no ending (1)" in said
+    assert ".gif (3)" in said and ".txt (1)" in said and "no extension (1)" in said
     assert ".png" in said and ".jpg" in said and ".jpeg" in said
 
 
