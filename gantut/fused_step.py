@@ -326,5 +326,5 @@ def same(call, other):
 
 
 def changed(what):
-    return UserError(f"--fast and --g_updates replace DCGAN.step(), which has been changed ({what}); train without "
-                     "them")
+    return UserError(f"--fast and --g_updates replace the step, but DCGAN.step() has been changed ({what}); train "
+                     "without them")

@@ -43,8 +43,8 @@ def pictures(tmp_path):
 # streams
 
 STREAMS = {  # how the shell runs the trainer: what it says, and where
-    "| head -1": (r"stdout cannot be written to \(Broken pipe\): continuing without", "err"),
-    "> /dev/full": (r"stdout cannot be written to \(No space left on device\): continuing without", "err"),
+    "| head -1": (r"stdout cannot be written to \(Broken pipe\): continuing without it", "err"),
+    "> /dev/full": (r"stdout cannot be written to \(No space left on device\): continuing without it", "err"),
     ">&-": (r"stdout is closed: continuing without it", "err"),
     "2> /dev/full > out": (r"", "err"),
     "2>&- > out": (r"stderr is closed: continuing without it", "out"),
@@ -99,7 +99,7 @@ def test_scripts_whose_stdout_is_full_or_knows_no_umlauts(tmp_path):
         if script == "data/make_faces.py":  # which prints nothing
             assert process.stderr.count("continuing without it") == 0
         elif redirected:
-            assert "stdout cannot be written to (No space left on device): continuing without" in process.stderr
+            assert "stdout cannot be written to (No space left on device): continuing without it" in process.stderr
         else:
             assert "gr\\xf6\\xdfe" in process.stdout
 

@@ -249,8 +249,8 @@ def test_the_others_do_not_start(tmp_path, pictures):
     process = train(tmp_path, "--worker_hosts", hosts, "--start_timeout", 4)
     assert re.match(rf" \[\*\] Waiting for worker 1 \(127.0.0.1:{ports[1]}\): no process listens there$",
                     process.stdout)
-    assert re.match("error: after 4.0 s this worker, 0, still waits for worker 1 .*: no process listens there: start",
-                    the_error(process))
+    assert re.match("error: after 4.0 s this worker, 0, is still waiting for worker 1 .*: no process listens there: "
+                    "start", the_error(process))
 
 
 # who the workers are
@@ -299,7 +299,7 @@ def test_by_slurm(monkeypatch, nodes, tasks, rank, node, hosts):
 @pytest.mark.parametrize("flags, environment, message", [
     (dict(worker_hosts=["a"]), {}, ":a is not an address host:port"),
     (dict(worker_hosts=["a:1", ":2"]), {}, ":2 is not an address host:port"),
-    (dict(worker_hosts=["a:1", "b:70000"]), {}, "b:70000 is no address"),
+    (dict(worker_hosts=["a:1", "b:70000"]), {}, "b:70000 is not an address"),
     (dict(worker_hosts=["a:1", "a:1"]), {}, "an address occurs twice: a:1,a:1"),
     (dict(worker_hosts=["a:1", "b:1"], task_index=2), {}, "there is no worker 2 among 2, counted from 0"),
     (dict(task_index=1), {}, "there is no worker 1 among 0"),
