@@ -248,8 +248,8 @@ def test_the_others_do_not_come(tmp_path, pictures):
     process = train(tmp_path, "--worker_hosts", "127.0.0.1:{},127.0.0.1:{}".format(*ports), "--start_timeout", 4)
     assert re.match(rf" \[\*\] Waiting for worker 1 \(127.0.0.1:{ports[1]}\): no process listens there$",
                     process.stdout)
-    assert re.match("error: after 4.0 s this worker, 0, is still waiting for worker 1 .*: no process listens there: start",
-                    the_error(process))
+    assert re.match("error: after 4.0 s this worker, 0, is still waiting for worker 1 .*: no process listens there: "
+                    "start", the_error(process))
 
 
 # who the workers are
