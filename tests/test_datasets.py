@@ -124,7 +124,7 @@ def test_a_training_on_pictures_of_every_kind(tmp_path):
 @pytest.mark.quick
 def test_text_in_a_picture_does_no_harm(tmp_path):
     """As programs write their settings into a PNG, compressed; but not the endless text of a decompression bomb."""
-    for megabytes, said in [(3, None), (70, "has more than 64 MB of text in it: save it without")]:
+    for megabytes, said in [(3, None), (70, "has more than 64 MB of text in it: save it without the text")]:
         text = PngImagePlugin.PngInfo()
         text.add_text("settings", "x" * megabytes * 10**6, zip=True)
         path = str(tmp_path / f"{megabytes}.png")

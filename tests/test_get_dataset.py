@@ -579,7 +579,7 @@ def test_libraries_caches(tmp_path):
     assert [done[name].returncode for name in done] == [0, 0], done
     assert done["lfw"].stdout.startswith("3 pictures are in") and done["fashion_mnist"].stdout.startswith("18 pictures")
     warning = f"warning: 3 pictures in {home}/lfw_funneled, the whole set has 13,233; to get the others, delete that " \
-              "and run the same command\n"
+              "and run the same command again\n"
     assert done["lfw"].stderr == warning
     shutil.rmtree(home / "lfw_funneled")
     folder(home, {f"lfw_funneled/G/{i}.jpg": photograph(9, 9) for i in range(500)} | faces("lfw_funneled/"))
