@@ -184,11 +184,13 @@ class Run:
         if self.processes.count > 1 and alone:
             raise UserError("several workers train only the variables that run.AdamOptimizer updates, but this train() "
                             f"leaves out {alone[0]}")
-        if self.optimizers and alone:
-            print(f" [!] no optimizer trains {alone[0]}: D's variables are those with d_ in their names, G's those "
-                  "with g_", file=sys.stderr)
         if self.config.d_learning_rate and not any(update.loss is self.dcgan.d_loss for update in minimized):
             raise UserError("d_learning_rate has no effect: in this train() no run.AdamOptimizer minimizes self.d_loss")
+        listed = {var.op.name for var in self.dcgan.d_vars + self.dcgan.g_vars}
+        for var in tf.trainable_variables():
+            if var.op.name not in listed:
+                print(f" [!] {var.op.name} is in neither d_vars (names with d_) nor g_vars (names with g_): is it "
+                      "trained?", file=sys.stderr)
 
     # the loop
 

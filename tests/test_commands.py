@@ -251,7 +251,7 @@ BAD_INPUT = {  # name: (what is there besides 24 good pictures, flags, what the 
     "pictures of another size": (larger_pictures, ["--dataset", "larger"],
                                  [os.path.join("larger", "000.png"), "32x32", "16x16", "--is_crop"]),
     "a file that is not a picture": (a_text_called_png, [],
-                                  [os.path.join("pictures", "text.png"), "no picture", "remove or replace"]),
+                                  [os.path.join("pictures", "text.png"), "not a picture", "remove or replace"]),
     "half a picture": (half_a_picture, [], [os.path.join("pictures", "012.png"), "truncated"]),
     "a crop larger than a picture": (nothing, ["--is_crop", "--crop_size", 17],
                                      [os.path.join("pictures", "000.png"), "16x16", "--crop_size 17", "or 0 for"]),
@@ -306,7 +306,7 @@ OUT_OF_RANGE = [
     "--d_learning_rate=inf", "--max_to_keep=99999999999", "--batch_size=99999999999", "--image_size=1099511627776",
     "--image_size=16384", "--num_devices=99999999999", "--epoch=99999999999", "--save_every=99999999999"]
 PARSE = """
-import sys, gantut.flags, gantut_trainer
+import sys, gantut_trainer, gantut.flags
 from absl.testing import flagsaver
 for argument in sys.argv[1:]:
     with flagsaver.flagsaver():

@@ -143,9 +143,9 @@ def test_a_collapsed_model_and_one_that_copies_are_found(judge):
 
 @pytest.mark.quick
 def test_too_few_pictures():
-    with pytest.raises(UserError, match="64 of the data and 32 samples"):
+    with pytest.raises(UserError, match="at least 64 of the data and 32 samples"):
         Judge(faces(40), 100, 1)
-    with pytest.raises(UserError, match="or more"):
+    with pytest.raises(UserError, match="at least 64 of the data and 32"):
         Judge(faces(400), 20, 1)
 
 
@@ -240,7 +240,7 @@ def test_pictures_in_a_folder(tmp_path):
 
 
 @pytest.mark.parametrize("flags, words", [
-    (["--dataset", "few"], "the scores need 64"), (["--dataset", "pictures", "--pictures", "none"], "none"),
+    (["--dataset", "few"], "the scores need at least 64"), (["--dataset", "pictures", "--pictures", "none"], "none"),
     (["--dataset", "pictures", "--pictures", "larger"], "--is_crop"),
     (["--dataset", "pictures", "--pictures", "mixed"], "is 32x32, not 16x16"),
     (["--dataset", "pictures", "--pictures", "pictures", "--inception", "nowhere.h5"], "nowhere.h5"),
@@ -360,7 +360,7 @@ def test_scores_that_cannot_be_written_do_not_end_the_run(trained, tmp_path):
 def test_keep_best_needs_scores_and_scores_need_pictures(tmp_path):
     write_pictures(tmp_path / "pictures")
     assert "--judge_every" in the_error(train(tmp_path, "--keep_best"))
-    assert "the scores need 64 of the data" in the_error(train(tmp_path, "--judge_every", 1))
+    assert "the scores need at least 64 of the data" in the_error(train(tmp_path, "--judge_every", 1))
 
 
 @pytest.mark.parametrize("text", ["score,samples\nspread,3\n", "step\nsoon\n", "\x00\n1"])

@@ -358,14 +358,14 @@ def test_by_kubernetes(kubernetes, monkeypatch):
     threading.Timer(2.5, kubernetes.pods.update, [{"gantut-0-y": ("10.0.0.1", "Running")}]).start()
     assert workers(monkeypatch, flags, HOST_IP="10.0.0.2") == (["10.0.0.1:8470", "10.0.0.2:8470"], 1)
     assert "job-name%3Dgantut" in kubernetes.asked[0]
-    with pytest.raises(UserError, match="HOST_IP, 10.0.0.3, is none of 10.0.0.1:8470,10.0.0.2:8470"):
+    with pytest.raises(UserError, match="HOST_IP, 10.0.0.3, is not in 10.0.0.1:8470,10.0.0.2:8470"):
         workers(monkeypatch, flags, HOST_IP="10.0.0.3")
     with pytest.raises(UserError, match="after 0 s there are not enough: 2 of 3 pods with the label job-name=gantut"):
         workers(monkeypatch, {**flags, "num_workers": 3, "start_timeout": 0}, HOST_IP="10.0.0.1")
 
 
 def test_kubernetes_that_does_not_answer(kubernetes, monkeypatch):
-    with pytest.raises(UserError, match="by --kubernetes_label\\? Kubernetes does not answer: [^\n]*403[^\n]*$"):
+    with pytest.raises(UserError, match="by --kubernetes_label: Kubernetes does not answer: [^\n]*403[^\n]*$"):
         workers(monkeypatch, dict(kubernetes_label="a=forbidden"), HOST_IP="10.0.0.1")
 
 
