@@ -69,7 +69,6 @@ def test_coverage_and_confidence():
     assert judge_digits.coverage(np.eye(10)) == 10
 
 
-@pytest.mark.quick
 def test_what_is_not_a_run_is_one_line(tmp_path):
     (tmp_path / "generator.keras").write_text("no model")
     for argument, message in ((f"mnist_gan={tmp_path}", "holds no generator of mnist_gan"),
@@ -89,7 +88,6 @@ def test_pictures_are_what_was_written(tmp_path):
     np.testing.assert_allclose(judge_digits.read(sorted(tmp_path.iterdir())), images, atol=1e-9)
 
 
-@pytest.mark.quick
 def test_a_folder_without_the_trainers_model(tmp_path, capfd):
     with pytest.raises(UserError, match="no digits from gantut_trainer"):
         judge_digits.generate("gantut_trainer", str(tmp_path), 3)

@@ -10,8 +10,6 @@ from helpers import ROOT, two_at_a_time, write_pictures
 
 from gantut_gan import DCGAN
 
-pytestmark = pytest.mark.quick
-
 THEIRS = os.path.join(ROOT, "tests", "readers")
 PART_3, LAYERS, CLASS, PART_5 = ([name + ".py"] for name in ("gantut_imgfuncs", "gantut_datafuncs", "gantut_gan",
                                                              "gantut_trainer"))
@@ -62,12 +60,14 @@ def test_a_class_without_a_run_is_refused_on_several_devices(tmp_path):
     assert "train" in process.stderr and os.listdir(tmp_path) != [] and not (tmp_path / "checkpoint").exists()
 
 
+@pytest.mark.quick
 def test_the_class_has_the_tutorials_methods_and_the_step():
     public = [name for name in vars(DCGAN) if not name.startswith("_")]
     assert public == ["build_model", "generator", "discriminator", "train", "step", "save", "load"]
     assert [name for name in vars(DCGAN) if callable(vars(DCGAN)[name])] == ["__init__", *public]
 
 
+@pytest.mark.quick
 def test_the_package_imports_none_of_the_tutorials_files():
     for name in os.listdir(os.path.join(ROOT, "gantut")):
         if name.endswith(".py"):
