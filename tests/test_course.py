@@ -148,7 +148,7 @@ def test_ctrl_c_is_one_line_and_ends_all(tmp_path, command):
     if command == "check":
         pid = int(wait_until(lambda: (tmp_path / "began").exists() and (tmp_path / "began").read_text(), process))
     else:
-        assert process.stdout.read(5) == "begin"
+        assert process.stdout.read(5) == "start"
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and said == "stopped\n"
