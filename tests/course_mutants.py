@@ -198,10 +198,10 @@ MUTANTS = [  # mistake, file, what is replaced by what, the step that must find 
     ("losses subtracted", "gan", [("self.d_loss = self.d_loss_real + self.d_loss_fake",
                                    "self.d_loss = self.d_loss_real - self.d_loss_fake")],
      "DCGAN.build_model", "losses are subtracted"),
-    ("G's variables in D's list", "gan", [('if "d_" in var.name', "")], "DCGAN.build_model", "self.d_vars holds"),
+    ("G's variables in D's list", "gan", [('if "d_" in var.name', "")], "DCGAN.build_model", "self.d_vars has"),
     ("lists exchanged", "gan", [('if "d_" in var.name', 'if "g_" in var.name'), ("self.g_vars = [var for var in t_vars if "
                                  '"g_" in', 'self.g_vars = [var for var in t_vars if "d_" in')], "DCGAN.build_model",
-     "self.d_vars holds"),
+     "self.d_vars has"),
     ("real for fake", "gan", [("self.D_, self.D_logits_ = self.discriminator(self.G,",
                                "self.D_, self.D_logits_ = self.discriminator(self.images,")], "DCGAN.build_model",
      "D's judgement of G"),
