@@ -32,6 +32,7 @@ for ignored in {signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)}:  # by 
     if signal.getsignal(ignored) is signal.SIG_IGN:
         signal.signal(ignored, signal.SIG_DFL)
 
+ALIASES = {"notebook", "parts", "places"}  # modules of the package that are one line, earlier names of others
 SMALL = ["--image_size", "16", "--gf_dim", "4", "--df_dim", "4", "--z_dim", "8", "--batch_size", "8"]
 
 
@@ -44,6 +45,13 @@ def write_pictures(folder, n=24, size=16, channels=3, seed=0):
         picture = np.kron(coarse, np.ones((size // 4, size // 4, 1))).astype(np.uint8)
         iio.imwrite(os.path.join(folder, f"{i:03d}.png"), picture[:, :, 0] if channels == 1 else picture)
     return str(folder)
+
+
+def touch(folder, *names):
+    """Write empty files into a folder, a Path, and into folders below it."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
 
 
 def load_image(path, *args, **kwargs):
@@ -134,6 +142,13 @@ def two_at_a_time(function, cases):
 def snapshot(folder):
     """The bytes of every file in folder by its path."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def traced(sess, fetches, feed_dict):
+    """Run fetches and trace it: what each device did, a list of DeviceStepStats."""
+    trace = tf.RunMetadata()
+    sess.run(fetches, feed_dict, options=tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), run_metadata=trace)
+    return trace.step_stats.dev_stats
 
 
 def variables(folder):

@@ -4,13 +4,12 @@ import os
 import re
 
 import pytest
-from helpers import ROOT
+from helpers import ALIASES, ROOT
 
 import gantut
 
 pytestmark = pytest.mark.quick
 
-ALIASES = {"notebook", "parts", "places"}
 MODULES = re.findall(r"^  (\w+) +\S", gantut.__doc__, re.MULTILINE)
 FILES = sorted(name[:-3] for name in os.listdir(os.path.join(ROOT, "gantut")) if name.endswith(".py"))
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 from cluster_checks import BATCH, BareRun, on, train
-from helpers import ROOT, free_ports, write_pictures
+from helpers import ROOT, free_ports, traced, write_pictures
 
 import gantut_imgfuncs
 from gantut.batches import Pictures
@@ -130,12 +130,11 @@ def test_every_device_has_its_part_of_the_work():
         run = BareRun(dcgan)
         dg_optim, _ = update_both(dcgan, run.d_optim, run.g_optim)
         sess.run(tf.global_variables_initializer())
-        trace = tf.RunMetadata()
-        sess.run(dg_optim, {dcgan.images: np.zeros([8, 8, 8, 3]), dcgan.z: np.zeros([8, 8]), dcgan.is_training: True},
-                 options=tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), run_metadata=trace)
+        devices = traced(sess, dg_optim, {dcgan.images: np.zeros([8, 8, 8, 3]), dcgan.z: np.zeros([8, 8]),
+                                          dcgan.is_training: True})
     done = {device.device[-5:]: [node.timeline_label for node in device.node_stats
                                  if re.search(r"= \w*Conv2D\w*\(", node.timeline_label)]
-            for device in trace.step_stats.dev_stats if "CPU:" in device.device}
+            for device in devices if "CPU:" in device.device}
     assert len(done["CPU:0"]) == len(done["CPU:1"]) > 10, done
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import imageio.v3 as iio
 import numpy as np
 import pytest
-from helpers import run_script, snapshot, the_error, two_at_a_time, write_pictures
+from helpers import run_script, snapshot, the_error, touch, two_at_a_time, write_pictures
 from PIL import Image
 from test_complete import model  # noqa: F401  (a fixture)
 
@@ -31,12 +31,6 @@ FEW = ["--n_iter", 3, "--film_every", 0]
 
 def complete(folder, *flags):
     return run_script("gantut_complete.py", *FEW, *flags, cwd=folder)
-
-
-def touch(folder, *names):
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(b"")
 
 
 # originals

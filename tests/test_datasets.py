@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from helpers import examine, load_image, message, run_script, the_error, train, two_at_a_time, write_pictures
+from helpers import examine, load_image, message, run_script, the_error, touch, train, two_at_a_time, write_pictures
 from PIL import Image, PngImagePlugin
 
 import gantut_gan
@@ -14,12 +14,6 @@ from gantut.datasets import check_number, find_dataset
 from gantut.errors import UserError
 from gantut.images import EXTENSIONS, FORMATS
 from gantut_gan import dataset_files
-
-
-def touch(folder, *names):
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(b"")
 
 
 def found(folder):

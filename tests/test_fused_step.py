@@ -4,6 +4,7 @@ import contextlib
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
+from helpers import traced
 from step import BareRun
 
 import gantut.fused_step
@@ -64,10 +65,9 @@ def test_g_draws_its_images_once_for_the_updates_of_d_and_g(sess):
     run = BareRun(dcgan)
     dg_optim, _ = update_both(dcgan, run.d_optim, run.g_optim)
     sess.run(tf.global_variables_initializer())
-    trace = tf.RunMetadata()
-    sess.run(dg_optim, {dcgan.images: np.zeros([4, 16, 16, 3]), dcgan.z: np.zeros([4, 100]), dcgan.is_training: True},
-             options=tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), run_metadata=trace)
-    names = [node.node_name.split(":")[0] for device in trace.step_stats.dev_stats for node in device.node_stats]
+    devices = traced(sess, dg_optim, {dcgan.images: np.zeros([4, 16, 16, 3]), dcgan.z: np.zeros([4, 100]),
+                                      dcgan.is_training: True})
+    names = [node.node_name.split(":")[0] for device in devices for node in device.node_stats]
     drawn = [name for name in names if name.startswith("generator/g_h2/conv2d_transpose") and "grad" not in name]
     assert len([name for name in drawn if name == "generator/g_h2/conv2d_transpose"]) == 1, drawn
 

@@ -12,13 +12,12 @@ from urllib.parse import unquote, urlsplit
 
 import forked
 import pytest
-from helpers import ROOT, two_at_a_time
+from helpers import ALIASES, ROOT, two_at_a_time
 
 from gantut.paths import COMMANDS
 
 TEXTS = sorted(os.path.relpath(path, ROOT) for pattern in ("*.md", "docs/*.md", "*/README.md")
                for path in glob(os.path.join(ROOT, pattern)))
-ALIASES = {"notebook", "parts", "places"}  # each is one line
 
 
 class Page(HTMLParser):
