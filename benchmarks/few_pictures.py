@@ -88,11 +88,10 @@ def report(args, found, floor):
 
 def main():
     parser = argument_parser(__doc__)
-    lfw = place("pretrained", "lfw")
     parser.add_argument("--out", default="few_pictures", help="folder for the models, the pictures and few.json")
     parser.add_argument("--data", default=place("data", "portraits"))
     parser.add_argument("--held_out", type=int, default=150)
-    parser.add_argument("--init_from", default=lfw if os.path.isdir(lfw) else place("pretrained"))
+    parser.add_argument("--init_from", default=place("pretrained", "lfw"))
     parser.add_argument("--minutes", type=float, default=30, help="of each training [30]")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--batch_size", type=int, default=64)

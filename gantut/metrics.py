@@ -14,6 +14,7 @@ from gantut.seeding import random_state
 SMALLEST = 16  # pixels: the pyramid's last level, and the size at which whole pictures are compared
 PATCHES, WIDTH, DIRECTIONS = 32, 7, 512  # patches per picture, their width in pixels, random projections
 KERNEL = np.outer(*[np.array([1, 4, 6, 4, 1], np.float32) / 16] * 2)[np.newaxis, :, :, np.newaxis]
+BEST = "SWD, mean"  # the score that decides which model is better; lower is better
 FEWEST = 32  # pictures of each kind: with fewer the scores would be too noisy
 MOST = 20_000  # pictures of the data among which the nearest is searched
 
@@ -162,7 +163,7 @@ class Judge:
         sizes = [-(-self.real.shape[1] >> level) for level in range(len(distances))]
         points = thumbnails(images)
         return {**{f"SWD at {size} px": d for size, d in zip(sizes, distances)},
-                "SWD, mean": float(np.mean(distances)),
+                BEST: float(np.mean(distances)),
                 "spread": spread(points),
                 "nearest other": float(np.median(nearest_other(points))),
                 "nearest in the data": float(np.median(nearest(points, self.all if known is None else known)))}

@@ -16,7 +16,7 @@ from gantut import run_record
 from gantut.checkpoints import newest_checkpoint
 from gantut.errors import UserError, one_line, whole
 from gantut.images import pixels
-from gantut.metrics import Judge
+from gantut.metrics import BEST, Judge
 from gantut.outputs import optional
 from gantut.sampler import Sampler
 
@@ -24,7 +24,6 @@ D_HAS_WON = (0.05, 200)  # d_loss below this (1.39 = undecided) in this many con
 COLLAPSED = (0.05, 500)  # spread of the samples below this fraction of the pictures' spread, after this many steps
 SMALLER = "a smaller --batch_size, --gf_dim, --df_dim or --image_size needs less"
 COUNT = 1000  # samples, and as many real pictures, are compared
-BEST = "SWD, mean"  # the score that decides; lower is better
 
 
 class Monitor:
