@@ -177,20 +177,24 @@ class Run:
         return self.counter
 
     def check_optimizers(self):
-        """Raise UserError if train() does not use the optimizers as several processes or d_learning_rate need it."""
+        """Raise UserError if train() does not use the optimizers as several processes or d_learning_rate need it.
+
+        A line names variables in neither list of D's and G's, which the text's train() would not train.
+        """
+        trainable = [var.op.name for var in tf.trainable_variables()]
         minimized = [update for optimizer in self.optimizers for update in optimizer.updates]
         moved = {var.op.name for update in minimized for var in update.var_list}
-        alone = [var.op.name for var in tf.trainable_variables() if var.op.name not in moved]
+        alone = [name for name in trainable if name not in moved]
         if self.processes.count > 1 and alone:
             raise UserError("several workers train only the variables that run.AdamOptimizer updates, but this train() "
                             f"leaves out {alone[0]}")
         if self.config.d_learning_rate and not any(update.loss is self.dcgan.d_loss for update in minimized):
             raise UserError("d_learning_rate has no effect: in this train() no run.AdamOptimizer minimizes self.d_loss")
         listed = {var.op.name for var in self.dcgan.d_vars + self.dcgan.g_vars}
-        for var in tf.trainable_variables():
-            if var.op.name not in listed:
-                print(f" [!] {var.op.name} is in neither d_vars (names with d_) nor g_vars (names with g_): is it "
-                      "trained?", file=sys.stderr)
+        for name in trainable:
+            if name not in listed:
+                print(f" [!] {name} is in neither d_vars (names with d_) nor g_vars (names with g_): is it trained?",
+                      file=sys.stderr)
 
     # the loop
 
