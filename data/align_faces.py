@@ -263,7 +263,7 @@ def parse():
     parser = argument_parser((__doc__ or "").split("\n\n")[0])
     parser.add_argument("raw", type=os.path.expanduser, help="the folder of photos; subfolders too")
     parser.add_argument("out", type=os.path.expanduser, help="the folder for the crops")
-    parser.add_argument("--size", type=int, default=64, help="width and height of a crop in pixels (default: 64)")
+    parser.add_argument("--size", type=int, default=64, help="width and height of a crop in pixels, 8 to 4096 (default: 64)")
     parser.add_argument("--mode", choices=["face", "crop", "pad"], default="face",
                         help="face: find and align faces; crop: the centre square of each picture; pad: each whole "
                              "picture, on black (default: face)")
@@ -294,7 +294,9 @@ def check(args, error):
         error(f"{args.raw} is not a folder")
     if out.startswith(raw) or raw.startswith(out):
         error(f"OUT must not lie in RAW, nor RAW in OUT: {args.out}, {args.raw}")
-    for name, least in (("size", 8), ("workers", 1), ("min_face", 0), ("look_size", SMALLEST)):
+    if not 8 <= args.size <= 4096:
+        error("--size must be 8 to 4096")
+    for name, least in (("workers", 1), ("min_face", 0), ("look_size", SMALLEST)):
         if not getattr(args, name) >= least:
             error(f"--{name} must be {least} or more")
     if not 0 <= args.min_confidence <= 1:
