@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import imageio.v3 as iio
 import numpy as np
 import pytest
-from helpers import ROOT, SMALL, run_script, snapshot, two_at_a_time, write_pictures
+from helpers import ROOT, SMALL, run_script, snapshot, train, two_at_a_time, write_pictures
 from skimage.data import lfw_subset
 
 FLAGS = ["batch_size", "beta1", "c_dim", "cache_mb", "checkpoint_dir", "crop_size", "dataset", "df_dim", "epoch",
@@ -36,8 +36,8 @@ def environment(**changes):
     return {**{name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}, **changes}
 
 
-def train(folder, *flags):
-    """Run the trainer in folder on the pictures in its subfolder pictures; later flags win."""
+def train_as_user(folder, *flags):
+    """train(), started anew by Python with the environment of a user's shell."""
     return run_script("gantut_trainer.py", *SMALL, "--dataset", "pictures", *flags, cwd=folder, env=environment())
 
 
@@ -62,7 +62,7 @@ def short(tmp_path_factory):
     """3 epochs of 3 steps each."""
     folder = tmp_path_factory.mktemp("short")
     write_pictures(folder / "pictures")
-    return SimpleNamespace(folder=folder, process=train(folder, "--epoch", 3, "--sample_every", 4))
+    return SimpleNamespace(folder=folder, process=train_as_user(folder, "--epoch", 3, "--sample_every", 4))
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def continued(short, tmp_path_factory):
     """The short training's folder, copied and trained for a fourth epoch."""
     folder = tmp_path_factory.mktemp("continued") / "copy"
     shutil.copytree(short.folder, folder)
-    return SimpleNamespace(folder=folder, process=train(folder, "--epoch", 4, "--sample_every", 4))
+    return SimpleNamespace(folder=folder, process=train_as_user(folder, "--epoch", 4, "--sample_every", 4))
 
 
 def test_a_training_exits_0_and_says_nothing_on_stderr(short):
@@ -263,6 +263,7 @@ BAD_INPUT = {  # name: (what is there besides 24 good pictures, flags, what the 
                                       ["generator/g_h0_lin/Matrix", "[8, 512]", "[8, 768]", "gf_dim",
                                        "--checkpoint_dir"]),
 }
+AS_USER = ["no such folder", "a checkpoint of another shape"]  # before TensorFlow starts, and after
 
 
 @pytest.fixture(scope="module")
@@ -274,7 +275,8 @@ def refusals(short, tmp_path_factory):
         write_pictures(folder / "pictures")
         prepare(folder, short)
         before = snapshot(folder)
-        return SimpleNamespace(process=train(folder, "--epoch", 1, *flags), before=before, after=snapshot(folder))
+        run = train_as_user if name in AS_USER else train
+        return SimpleNamespace(process=run(folder, "--epoch", 1, *flags), before=before, after=snapshot(folder))
     return two_at_a_time(run, BAD_INPUT)
 
 
