@@ -273,11 +273,14 @@ def write_results(out_dir, names, pictures, masks, film, blend):
         completed = join(picture, fill, mask, blend)
         for file, image in zip(results(name), [completed, strip(picture, mask, completed)]):
             iio.imwrite(os.path.join(out_dir, file), image.squeeze())
-    frames = [np.array([join(*one, blend) for one in zip(pictures, fills, masks)]) for fills in film]
-    save_film([merge(frame, grid_size(len(frame))) for frame in frames], os.path.join(out_dir, FILM))
+    frames = (np.array([join(*one, blend) for one in zip(pictures, fills, masks)]) for fills in film)
+    save_film((merge(frame, grid_size(len(frame))) for frame in frames), os.path.join(out_dir, FILM))
 
 
 def main():
+    if FLAGS.restarts > FLAGS.batch_size:
+        raise UserError(f"--restarts {FLAGS.restarts} is more than --batch_size {FLAGS.batch_size}, the z that are "
+                        "computed at once: increase it, or use fewer restarts")
     root = FLAGS.dataset if os.path.isfile(FLAGS.dataset) else find_dataset(FLAGS.dataset)
     files = dataset_files(root) if os.path.isdir(root) else [root]
     check_number(files, root)
@@ -300,6 +303,7 @@ def main():
                                        names[i:i + at_once], FLAGS) for i in range(0, len(files), at_once)))
 
     film = [np.concatenate(fills) for fills in zip(*films)]
+    del films
     losses = np.concatenate(losses, axis=1)
     with writing(FLAGS.out_dir), all_whole(FLAGS.out_dir) as part:
         write_losses(part, files_names, losses)

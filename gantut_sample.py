@@ -332,7 +332,9 @@ def main():
     mode, out, count = MODES[FLAGS.mode]
     out = FORMATS[FLAGS.format] if mode is export else out
     given, FLAGS.out = FLAGS.out, FLAGS.out or out
-    FLAGS.count = FLAGS.count or count
+    FLAGS.count, most = FLAGS.count or count, 10**6 if mode is images else 10**4
+    if FLAGS.count and FLAGS.count > most:
+        raise UserError(f"--count {FLAGS.count}: --mode {FLAGS.mode} makes at most {most:,}")
     extension = os.path.splitext(out)[1]
     if not FLAGS.out.lower().endswith(extension):
         raise UserError(f"--mode {FLAGS.mode} writes a {extension} file: --out {FLAGS.out} should end in that")

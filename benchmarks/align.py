@@ -85,6 +85,8 @@ def run(script, raw, out, workers):
             first = time.time()
         if first:
             memory.append(resident(process.pid))
+    if process.returncode:
+        sys.exit(process.returncode)  # it has said why
     return time.time() - start, time.time() - first, memory
 
 

@@ -28,6 +28,7 @@ import tensorflow.compat.v1 as tf
 import gantut_imgfuncs
 from gantut.checkpoints import model_sizes
 from gantut.datasets import list_pictures
+from gantut.errors import write_whole
 from gantut.image_loader import Loader
 from gantut.images import grid_size, pixels
 from gantut.metrics import Judge
@@ -116,8 +117,7 @@ def main():
 
     def keep(where, key, value):
         where[key] = value
-        with open(path, "w") as file:
-            json.dump(results, file, indent=1)
+        write_whole(path, json.dumps(results, indent=1))
 
     if "seconds" not in results:
         keep(results, "seconds", recipes.measure(size, flags, ["the text's", "+ augment"]))

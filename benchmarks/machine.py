@@ -2,6 +2,7 @@
 import csv
 import os
 import re
+import subprocess
 import sys
 
 import numpy as np
@@ -10,7 +11,21 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT, *(os.path.join(ROOT, folder) for folder in ("data", "variants"))]
 
 from gantut.__main__ import describe, version  # noqa: E402, F401  (for a benchmark's JSON)
+from gantut.errors import UserError  # noqa: E402
 from gantut.metrics import BEST  # noqa: E402
+
+
+def trained(command):
+    """Run a training; returns what it has printed. When the benchmark is stopped, so is the training, which saves."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True,
+                          start_new_session=True) as process:  # Ctrl-C reaches it only from here
+        try:
+            said, _ = process.communicate()
+        finally:
+            process.terminate()
+    if process.returncode:
+        raise UserError(f"{' '.join(command)} ended with exit code {process.returncode}")
+    return said
 
 
 def step_seconds(stdout):

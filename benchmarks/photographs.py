@@ -11,7 +11,6 @@ is kept in --folder: the same command continues a run that was stopped.
 import json
 import os
 import re
-import subprocess
 import sys
 import tempfile
 
@@ -22,6 +21,7 @@ import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
 import numpy as np
 
+from gantut.errors import write_whole
 from gantut.scripts import argument_parser, call
 from gantut_gan import dataset_files
 
@@ -65,8 +65,7 @@ def steps_of(name, args):
 def seconds_per_step(name, args):
     """The median of an epoch."""
     with tempfile.TemporaryDirectory() as folder:
-        said = subprocess.run(command(name, args, folder, 1, 1000), check=True, stdout=subprocess.PIPE,
-                              text=True).stdout
+        said = machine.trained(command(name, args, folder, 1, 1000))
     if RECIPES[name] is None:
         return float(re.findall(r"([\d.]+) s a step", said)[-1])
     return machine.step_seconds(said)
@@ -77,8 +76,7 @@ def curve(name, args, seconds, seed):
     folder = os.path.join(args.folder, str(args.size), name, str(seed))
     epoch = max(1, round(args.minutes * 60 / seconds / steps_of(name, args)))
     every = max(1, epoch // JUDGED)
-    subprocess.run(command(name, args, folder, epoch // every * every, every, seed), check=True,
-                   stdout=subprocess.DEVNULL)
+    machine.trained(command(name, args, folder, epoch // every * every, every, seed))
     return [[step * seconds / 60, score] for _, step, score in machine.curve(folder)]
 
 
@@ -126,8 +124,7 @@ def main():
 
     def keep(kind, key, value):
         results[kind][key] = value
-        with open(path, "w") as file:
-            json.dump(results, file, indent=1)
+        write_whole(path, json.dumps(results, indent=1))
 
     missing = [name for name in args.recipes if f"{args.size} {name}" not in results["seconds"]]
     rounds = [{name: seconds_per_step(name, args) for name in missing} for _ in range(3 if missing else 0)]

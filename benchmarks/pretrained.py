@@ -25,6 +25,8 @@ def main():
     parser.add_argument("--average_only", action="store_true", help="write G's average as its weights")
     args = parser.parse_args()
     path = newest_checkpoint(args.checkpoint_dir)
+    if not path:
+        parser.error(f"no checkpoint in {args.checkpoint_dir}")
     os.makedirs(args.out)
     reader = tf.train.load_checkpoint(path)
     names = [name for name in reader.get_variable_to_shape_map() if name.startswith(("generator/", "discriminator/"))

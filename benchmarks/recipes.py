@@ -9,7 +9,6 @@ continues a run that was stopped: what the JSON file holds is not done again.
 """
 import json
 import os
-import subprocess
 import sys
 import tempfile
 
@@ -22,6 +21,7 @@ import judge_faces
 import learning
 import numpy as np
 
+from gantut.errors import write_whole
 from gantut.scripts import argument_parser, call
 
 RECIPES = {  # each keeps the average beside the weights, which changes no bit of them
@@ -43,7 +43,7 @@ def trainer(size, folder, flags):
                "float32", "--is_crop", "--image_size", str(size),
                "--checkpoint_dir", folder, "--sample_dir", os.path.join(folder, "samples"),
                "--logs_dir", os.path.join(folder, "logs"), "--ema", "0.999", *flags]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return machine.trained(command)
 
 
 def seconds_per_step(size, flags):
@@ -84,8 +84,7 @@ def main():
 
     def keep(kind, key, value):
         results[kind][key] = value
-        with open(args.json, "w") as file:
-            json.dump(results, file, indent=1)
+        write_whole(args.json, json.dumps(results, indent=1))
 
     with tempfile.TemporaryDirectory() as folder:
         for data in args.data:

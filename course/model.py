@@ -88,7 +88,7 @@ def normalised(x, values, name, training):
                                      values[name + "/gamma"], 1e-5)
 
 
-def reference_d(image, values, training, first_norm=False):
+def reference_d(image, values, training):
     """D's logits, with TensorFlow's operators and the values of its variables, by name."""
     h = image
     for i, layer in enumerate(D_LAYERS):

@@ -20,7 +20,7 @@ import tensorflow.compat.v1 as tf  # noqa: E402
 from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
-from gantut.errors import UserError  # noqa: E402
+from gantut.errors import UserError, check_writable  # noqa: E402
 from gantut.images import save_film  # noqa: E402
 from gantut.scripts import argument_parser, run  # noqa: E402
 
@@ -97,8 +97,9 @@ def command():
     parser.add_argument("film", nargs="?", type=os.path.expanduser, default="one_dimension.gif",
                         help="the GIF to write")
     path = parser.parse_args().film
-    if not path.lower().endswith(".gif") or not os.path.isdir(os.path.dirname(path) or "."):
-        raise UserError(f"cannot write {path}: give a file that ends in .gif, in a folder that exists")
+    if not path.lower().endswith(".gif"):
+        raise UserError(f"cannot write {path}: give a file that ends in .gif")
+    check_writable(path)
     main(path)
 
 

@@ -10,6 +10,7 @@ gantut_trainer.py is Part 5's, and trains with what you write. docs/course.md ex
 import ast
 import os
 import shlex
+import shutil
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -99,10 +100,10 @@ def reset(folder, name):
     kept = next(one for one in (f"{path}.kept{i}" for i in range(1000)) if not os.path.lexists(one))
     if there and not asked(f"start {path} again? The present file is kept as {kept} [y/N] "):
         sys.exit("nothing is changed")
+    if os.path.exists(path):
+        shutil.copy2(path, kept)  # the content, as path may be a link
     with whole(path) as part:
         put(part, skeleton(name))
-        if there:
-            os.rename(path, kept)
 
 
 def asked(question):

@@ -31,6 +31,7 @@ from tqdm import tqdm
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
+from gantut.__main__ import usable_cores  # noqa: E402
 from gantut.completion import each_once  # noqa: E402
 from gantut.datasets import list_pictures  # noqa: E402
 from gantut.errors import UserError, whole, write_whole  # noqa: E402
@@ -187,6 +188,7 @@ def check_settings(path, args):
         return
     except ValueError:
         made = {}
+    made = made if isinstance(made, dict) else {}
     other = [f"{name} {made.get(name)}, not {value}" for name, value in wanted.items() if made.get(name) != value]
     if other:
         raise UserError(f"{args.out} was made with {'; '.join(other)}: give another OUT, or the same flags to continue")
@@ -263,7 +265,8 @@ def parse():
     parser = argument_parser((__doc__ or "").split("\n\n")[0])
     parser.add_argument("raw", type=os.path.expanduser, help="the folder of photos; subfolders too")
     parser.add_argument("out", type=os.path.expanduser, help="the folder for the crops")
-    parser.add_argument("--size", type=int, default=64, help="width and height of a crop in pixels, 8 to 4096 (default: 64)")
+    parser.add_argument("--size", type=int, default=64,
+                        help="width and height of a crop in pixels, 8 to 4096 (default: 64)")
     parser.add_argument("--mode", choices=["face", "crop", "pad"], default="face",
                         help="face: find and align faces; crop: the centre square of each picture; pad: each whole "
                              "picture, on black (default: face)")
@@ -280,7 +283,7 @@ def parse():
                         help="larger pictures are scaled down to this size to find faces; a face of less than "
                              f"{SMALLEST} pixels is then not found (default: 640)")
     parser.add_argument("--format", choices=["png", "jpg"], default="png", help="(default: png)")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(),
+    parser.add_argument("--workers", type=int, default=min(usable_cores(), 256),
                         help="number of processes, which use about 1 GB each (default: the number of cores)")
     args = parser.parse_args()
     check(args, parser.error)
@@ -296,6 +299,8 @@ def check(args, error):
         error(f"OUT must not lie in RAW, nor RAW in OUT: {args.out}, {args.raw}")
     if not 8 <= args.size <= 4096:
         error("--size must be 8 to 4096")
+    if args.workers > 256:
+        error("--workers must be 256 or less")
     for name, least in (("workers", 1), ("min_face", 0), ("look_size", SMALLEST)):
         if not getattr(args, name) >= least:
             error(f"--{name} must be {least} or more")

@@ -134,8 +134,9 @@ def get(name):
         raise UserError(f"{name} ({one.licence}) is not downloaded by this program: {by_hand}")
     try:
         return download(name)
-    except ImportError as error:
-        raise UserError(in_words(f"{name} needs {error.name}: pip install '.[faces]'")) from None
+    except ModuleNotFoundError as error:
+        how = ": pip install '.[faces]'" if error.name == "sklearn" else ""
+        raise UserError(in_words(f"{name} needs {error.name}{how}")) from None
     except Exception as error:  # the network and the libraries' checks may raise anything
         raise UserError(f"cannot download {name}: {reason(error)}; try later, or {by_hand}") from None
 
@@ -288,7 +289,7 @@ def check_output(out, source):
         return
     if MARKER not in names:
         raise UserError(f"{out} holds other files ({names[0]}): give an empty or a new folder")
-    with open(os.path.join(out, MARKER), errors="replace") as file:
+    with open(os.path.join(out, MARKER), errors="surrogateescape") as file:
         found = file.read()
     as_pngs = source.replace(AS_THEY_ARE, CROPPED.format(0, 0))
     if as_pngs != source and found.startswith(as_pngs):

@@ -16,7 +16,7 @@ import re
 import sys
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from scipy.ndimage import gaussian_filter
 from tqdm import tqdm
 
@@ -135,7 +135,7 @@ def outline(x, y, t):
     return d / np.maximum(np.hypot(gx, gy), .5)
 
 
-def mouth_lines(x, y, left, right, t):
+def mouth_lines(x, left, right, t):
     """The position p along the mouth (-1 to 1 between its corners), its arch, and the lips' four edges, y; [S, S] each.
     """
     p = (x - (left[0] + right[0]) / 2) / ((right[0] - left[0]) / 2)
@@ -338,7 +338,7 @@ def draw_face(seed, index, size=64):
     eyes = place["left_eye"], place["right_eye"]
     hairs = strands(rng, .022, .016) if t["curly"] else strands(rng, .055, .006)
     fine = strands(rng, .008, .0035)
-    mouth = mouth_lines(x, y, place["mouth_left"], place["mouth_right"], t)
+    mouth = mouth_lines(x, place["mouth_left"], place["mouth_right"], t)
     edge = outline(x, y, t)
     picture = np.zeros((3, CANVAS, CANVAS))
     paint_behind(picture, u, v, x, y, edge, hairs, t)
@@ -361,18 +361,22 @@ def check_output(folder):
 
 
 def save(face, path):
-    """Write a face as JPEG; raises UserError if another picture is there."""
+    """Write a face as JPEG, unless it is there; raises UserError if another picture is."""
     data = io.BytesIO()
     Image.fromarray(face).save(data, "JPEG", quality=90, subsampling=0, optimize=True)
-    if os.path.exists(path) and not same(path, data):
+    if not os.path.exists(path):
+        write_whole(path, data.getvalue())
+    elif not same(path, data):
         raise UserError(f"{path} exists and is another picture; choose an empty or a new folder")
-    write_whole(path, data.getvalue())
 
 
 def same(*files):
     """Whether two JPEGs show the same, except for the rounding of another version of the library."""
-    with Image.open(files[0]) as one, Image.open(files[1]) as other:
-        return one.size == other.size and np.abs(np.int16(one.convert("RGB")) - np.int16(other)).mean() < 1
+    try:
+        with Image.open(files[0]) as one, Image.open(files[1]) as other:
+            return one.size == other.size and np.abs(np.int16(one.convert("RGB")) - np.int16(other)).mean() < 1
+    except UnidentifiedImageError:
+        return False
 
 
 def main():

@@ -2,6 +2,7 @@
 
 Checkpoints of the two programs that the tutorial is based on do not fit: a line says how their networks differ.
 """
+import contextlib
 import json
 import os
 import re
@@ -157,7 +158,7 @@ def written_by_run(checkpoint_dir):
     """The names of the checkpoints that the folder's own run has written, from run.json."""
     try:
         with open(os.path.join(checkpoint_dir, "run.json")) as file:
-            return json.load(file).get("checkpoints", names_in_state(checkpoint_dir))  # missing in older versions
+            return json.load(file).get("checkpoints", names_in_state(checkpoint_dir))  # if absent, the state file's
     except (OSError, ValueError, AttributeError):
         return []
 
@@ -220,15 +221,27 @@ def check_graph():
                         "tf.Graph().as_default(), tf.Session() as sess:")
 
 
-class Saver(tf.train.Saver):
+class SafeSaver(tf.train.Saver):
+    """A tf.train.Saver whose new checkpoint is on the disk before it removes older ones.
+
+    TensorFlow leaves it to the system when files reach the disk, and a power cut could leave neither.
+    """
+
+    def _MaybeDeleteOldCheckpoints(self, meta_graph_suffix="meta"):  # called at the end of each save
+        to_disk(self.last_checkpoints[-1])
+        super()._MaybeDeleteOldCheckpoints(meta_graph_suffix)
+
+
+class Saver(SafeSaver):
     """Part 4's tf.train.Saver of all variables that exist now; it checks a checkpoint before it restores it.
 
     max_to_keep: how many of the newest checkpoints stay. model: the variables that a checkpoint must have, all if not
     given; the others, Adam's and the averages, may be missing, as they are in the checkpoints of 2017.
-    of_a_run: whether a training has made it.
+    of_a_run: whether a training has made it. restored: the path of the checkpoint that was restored, if one was.
     """
 
     of_a_run = False
+    restored = None
 
     def __init__(self, max_to_keep=1, model=None):
         self.variables = tf.global_variables()
@@ -272,6 +285,7 @@ class Saver(tf.train.Saver):
         if misfit:
             raise UserError(misfit + ": use the flags it was trained with (image_size, gf_dim, df_dim, z_dim, c_dim), "
                             "the networks as they were then, or another --checkpoint_dir")
+        self.restored = path
         if not absent:
             return super().restore(sess, path)
         print(f" [*] {path} holds no {absent[0].op.name} (and {len(absent) - 1} more of the optimizers' or averages'): "
@@ -285,13 +299,28 @@ class Saver(tf.train.Saver):
         longer. Files that the run has not written itself stay: run.json lists its own.
         """
         written, known = written_by_run(checkpoint_dir), names_in_state(checkpoint_dir)
-        self.recover_last_checkpoints([os.path.join(checkpoint_dir, one) for one in known if one in written])
+        own = [one for one in known if one in written][-self.saver_def.max_to_keep:]  # it may be less than it was
+        self.recover_last_checkpoints([os.path.join(checkpoint_dir, one) for one in own])
         for one in os.listdir(checkpoint_dir):
             match = re.fullmatch(rf"({re.escape(name)}-\d+)(\..*|_temp.*)|checkpoint\.tmp.*", one)
             if match and ("temp" in one or one.startswith("checkpoint.tmp")
                           or (known and match[1] in written and match[1] not in known)):
                 path = os.path.join(checkpoint_dir, one)
                 shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
+
+
+def to_disk(path):
+    """Return when the files of the checkpoint at path, and their names, are on the disk."""
+    folder, name = os.path.split(path)
+    for one in os.listdir(folder or "."):
+        if one.startswith(name + "."):
+            with open(os.path.join(folder, one), "rb+") as file:
+                os.fsync(file.fileno())
+    if os.name == "posix":
+        names = os.open(folder or ".", os.O_RDONLY)
+        with contextlib.suppress(OSError):  # not every file system can
+            os.fsync(names)
+        os.close(names)
 
 
 def check_parents(path, shapes, flag="checkpoint_dir"):

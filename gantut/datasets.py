@@ -94,6 +94,9 @@ def check_number(files, root, batch_size=1, train_size=np.inf, replicas=1):
         raise UserError(f"no pictures in {root}: files that end in {' '.join(EXTENSIONS)} count, in subfolders too; "
                         f"found {found or 'no files at all'}")
     batches = f"one batch of {batch_size}" if replicas == 1 else f"{replicas} batches of {batch_size}"
+    if min(len(files), train_size) < replicas:
+        raise UserError(f"{replicas} devices or workers need at least one picture each: {len(files)} in {root}, "
+                        f"--train_size {train_size:g}")
     if train_size < batch_size * replicas:
         most = f"{train_size // replicas:g}"
         raise UserError(f"--train_size {train_size:g} is less than {batches}: use --batch_size {most} or less")

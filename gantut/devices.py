@@ -10,6 +10,7 @@ import tensorflow.compat.v1 as tf
 
 from gantut.errors import UserError
 from gantut.fused_step import check_class, in_use, move_again
+from gantut.paths import in_words
 
 
 def find_devices(flags, config):
@@ -23,8 +24,8 @@ def find_devices(flags, config):
         return []
     found = len(tf.config.list_physical_devices("GPU"))
     if found < flags.num_gpus:
-        raise UserError(f"--num_gpus {flags.num_gpus}, but TensorFlow sees {found} here: see nvidia-smi, pip install "
-                        "'.[gpu]', and docs/when-it-does-not-work.md")
+        raise UserError(in_words(f"--num_gpus {flags.num_gpus}, but TensorFlow sees {found} here: see nvidia-smi, pip "
+                                 "install '.[gpu]', and docs/when-it-does-not-work.md"))
     config.allow_soft_placement = True  # operations that have no GPU version run on the CPU
     return [f"/GPU:{i}" for i in range(flags.num_gpus)]
 

@@ -94,7 +94,7 @@ class Rehearsed(Exception):
 
 @contextlib.contextmanager
 def all_whole(folder):
-    """Yield a folder to write into; when that has succeeded, all its files are moved to folder, otherwise none."""
+    """Yield a folder to write into; when that has succeeded, its files are moved to folder, one after the other."""
     with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as part:
         yield part
         for name in sorted(os.listdir(part)):

@@ -25,6 +25,7 @@ from scipy.sparse.linalg import svds
 from tensorflow.python.eager.context import eager_mode
 
 from gantut.errors import UserError, all_whole, write_whole, writing
+from gantut.paths import in_words
 from gantut.seeding import random_state
 
 FORMATS = {"saved_model": "export", "onnx": "export.onnx", "tflite": "export.tflite"}  # with the default of --out
@@ -83,7 +84,7 @@ def onnx_model(graph, inputs, outputs):
     try:
         from tf2onnx.convert import from_graph_def
     except ImportError as error:
-        raise UserError(f"--format onnx needs tf2onnx ({error}): pip install 'gantut[export]'") from None
+        raise UserError(in_words(f"--format onnx needs tf2onnx ({error}): pip install '.[export]'")) from None
     names = {tensor.name: name for name, tensor in {**inputs, **outputs}.items()}
     model, _ = from_graph_def(graph.as_graph_def(), "gantut", [tensor.name for tensor in inputs.values()],
                               [tensor.name for tensor in outputs.values()], OPSET, tensors_to_rename=names)

@@ -53,9 +53,9 @@ BEYOND = {  # all of them: name: (default, description, bounds)
     "keep_best": (False, "Keep the checkpoint with the best score in checkpoint_dir/best [False]", {}),
     "summary_every": (1, "Steps between TensorBoard summaries [1]", dict(lower_bound=1)),
     "seed": (1, "Seed of all random numbers: the same seed gives the same result [1]", SEED),
-    "precision": ("float32", "float32, bfloat16, or auto: the one that is fastest on this processor [float32]",
+    "precision": ("float32", "float32, bfloat16, or auto: the faster one on this processor [float32; auto with --fast]",
                   dict(enum_values=["float32", "bfloat16", "auto"])),
-    "threads": (0, "CPU threads for each operation; 0 = all cores [0]", COUNT),
+    "threads": (0, "CPU threads for each operation; 0 = all cores [0]", dict(lower_bound=0, upper_bound=2**10)),
     "cache_mb": (1024, "Memory for decoded pictures, in MiB; 0 = decode them again [1024]", COUNT),
     # a faster step than the one as written: gantut/fused_step.py
     "fast": (False, "Fewer passes, faster kernels, --precision auto: the same numbers except for rounding [False]",
@@ -69,14 +69,16 @@ BEYOND = {  # all of them: name: (default, description, bounds)
     "init_from": ("", "Start with the weights of the model in this folder, its moving average if it has one", {}),
     # several devices, several machines: docs/cluster.md
     "num_gpus": (1, "GPUs of this machine to use, each for a batch of its own [1]", dict(lower_bound=1)),
-    "num_devices": (1, "The same with the CPU divided into this many devices, to try it [1]", dict(lower_bound=1)),
+    "num_devices": (1, "Devices to divide the CPU into, each for a batch of its own, to try --num_gpus without a GPU "
+                    "[1]", dict(lower_bound=1, upper_bound=2**8)),
     "worker_hosts": ([], "Addresses of all workers, host:port,host:port,..., the same for each worker", {}),
     "task_index": (0, "Number of this worker in worker_hosts, from 0 [0]", dict(lower_bound=0)),
     "kubernetes_label": ("", "Find the workers by the label of their pods, name=value", {}),
     "num_workers": (2, "With kubernetes_label: number of pods [2]", dict(lower_bound=1)),
     "start_timeout": (300.0, "Seconds to wait until all workers have started [300]", dict(lower_bound=0)),
     "worker_timeout": (600, "Seconds that a worker may be behind the others [600]", dict(COUNT, lower_bound=1)),
-    "scale_learning_rate": (False, "Multiply the learning rate by the number of batches [False]", {}),
+    "scale_learning_rate": (False, "Multiply the learning rate by the number of replicas, devices times workers "
+                            "[False]", {}),
 }
 OF_A_MODEL = {  # flags of the scripts that draw with a model
     "weights": ("auto", "average, latest, or auto: the moving average of G's weights if the checkpoint has one [auto]",

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from gantut.errors import UserError, printable
+from gantut.errors import UserError, one_line, printable
 from gantut.images import FORMATS, is_16_bit, read, reason
 
 HEAD = 4096  # bytes that a file's checksum covers: all of a small picture, the beginning of a photograph
@@ -39,20 +39,27 @@ class Loader:
     def load(self, path):
         """Read one picture with Part 3's functions: float32 [image_size, image_size, c_dim] in [-1, 1].
 
-        Raises UserError that names the file if the file is the cause; if it is readable, an error of Part 3's functions
-        is raised unchanged.
+        Raises UserError that names the file if the file is the cause. If it is readable, it is read a second time, and
+        then an error of Part 3's functions is raised unchanged.
         """
         try:
             image = self.get_image(path)
         except Exception:  # a broken file may make Pillow raise anything
             self.check_file(path)
-            raise
+            image = self.get_again(path)
         image = np.asarray(image, np.float64)
         if image.shape[:2] != (self.image_size, self.image_size):
             self.check_file(path)
         if self.c_dim == 1 and image.shape[2:] == (3,):
             image = image @ LUMINANCE
         return image.astype(np.float32)
+
+    def get_again(self, path):
+        """get_image() of a file that can be read: an error of a network's file system may have passed."""
+        try:
+            return self.get_image(path)
+        except OSError as error:
+            raise UserError(f"{path} cannot be read: {error.strerror or one_line(error)}") from None
 
     def load_all(self, paths):
         """Read pictures: float32 [N, image_size, image_size, c_dim] in [-1, 1]."""

@@ -26,7 +26,7 @@ def check_weights(weights):
 def features_of(images, weights):
     """Features of images [N, size, size, 1 or 3] in 0..255: float32 [N, 2048]. weights: a file, or imagenet.
 
-    Raises UserError if Keras cannot load the weights.
+    Raises UserError if Keras cannot compute them.
     """
     with tempfile.TemporaryDirectory() as folder:
         given, found = os.path.join(folder, "images.npy"), os.path.join(folder, "features.npy")
@@ -38,8 +38,9 @@ def features_of(images, weights):
                                  cwd=os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
                                  env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if process.returncode:
-            error = (process.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise UserError(f"--inception {weights}: Keras cannot load the weights ({error}); give a file with them")
+            ended = f"its process ended with exit code {process.returncode}"  # -9: killed, as for memory
+            error = (process.stderr.strip().splitlines() or [ended])[-1]
+            raise UserError(f"--inception {weights}: Keras gives no features ({error})")
         return np.load(found)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from gantut import run_record
-from gantut.checkpoints import newest_checkpoint
+from gantut.checkpoints import SafeSaver, newest_checkpoint
 from gantut.errors import UserError, one_line, whole
 from gantut.images import pixels
 from gantut.metrics import BEST, Judge
@@ -137,9 +137,11 @@ class EpochJudge:
         self.z = self.sampler.noise(range(self.judge.count))
         self.path = os.path.join(self.config.sample_dir, "scores.csv")
         self.best = os.path.join(self.config.checkpoint_dir, "best")
-        self.saver = tf.train.Saver(run.dcgan.saver.variables, max_to_keep=1, save_relative_paths=True)
+        self.saver = SafeSaver(run.dcgan.saver.variables, max_to_keep=1, save_relative_paths=True)
         self.rows = [row for row in self.read() if int(row["step"]) <= counter]
-        self.best_score = self.read_best()
+        best = newest_checkpoint(self.best)
+        self.best_score = self.read_best() if best else np.inf
+        self.saver.recover_last_checkpoints([best] if best else [])  # keep() removes it
 
     def read(self):
         """The rows of the table, dicts of strings; none if there is no table. Raises UserError for any other file."""
@@ -155,13 +157,11 @@ class EpochJudge:
                             "--sample_dir") from None
 
     def read_best(self):
-        """The score of the checkpoint in checkpoint_dir/best; infinite if there is none.
+        """The score of the checkpoint in checkpoint_dir/best.
 
-        It is in the run.json beside it, since the table may be deleted; runs before 1.2 have it only in the table.
+        It is in the run.json beside it, since the table may be deleted; without one it is the table's lowest.
         """
         path = os.path.join(self.best, "run.json")
-        if not newest_checkpoint(self.best):
-            return np.inf
         best = run_record.read(path).get("score") if os.path.exists(path) else None
         return best if best is not None else min([float(row[BEST]) for row in self.rows], default=np.inf)
 
@@ -180,11 +180,13 @@ class EpochJudge:
 
     def write(self, scores, counter):
         self.run.writer.add(tf.Summary(value=[
-            tf.Summary.Value(tag="judge/" + name, simple_value=score) for name, score in scores.items()]), counter)
+            tf.Summary.Value(tag="judge/" + name, simple_value=score) for name, score in scores.items()]),
+            counter - 1)  # the last step, as the losses: a run that continues replaces what was written from counter on
         with optional(self.path):
             os.makedirs(self.config.sample_dir, exist_ok=True)
             with whole(self.path) as path, open(path, "w", newline="", encoding="utf-8") as file:
-                table = csv.DictWriter(file, self.rows[-1], restval="")
+                names = dict.fromkeys(name for row in reversed(self.rows) for name in row if name)
+                table = csv.DictWriter(file, names, restval="", extrasaction="ignore")
                 table.writeheader()
                 table.writerows(self.rows)
 

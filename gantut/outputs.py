@@ -25,6 +25,7 @@ class FileWriter:
     def __init__(self, logs_dir, graph=None, every=1):
         self.logs_dir, self.graph, self.every = logs_dir, graph, every
         self.writer, self.missed = None, False
+        self.excepthook = None  # of threads, as it was before
 
     def wants(self, step):
         """Whether the summaries of a step are written."""
@@ -32,7 +33,7 @@ class FileWriter:
 
     def open(self, step):
         """Start a file, which replaces what an earlier run wrote from this step on. Raises UserError if it cannot."""
-        threading.excepthook = report_thread
+        self.excepthook, threading.excepthook = threading.excepthook, self.report_thread
         with writing(self.logs_dir):
             self.writer = open_writer(self.logs_dir, self.graph, step)
 
@@ -78,6 +79,13 @@ class FileWriter:
         if self.writer:
             with self.attempt():
                 self.writer.close()
+        if self.excepthook:
+            threading.excepthook = self.excepthook
+
+    def report_thread(self, args):
+        """Report an error that ended a thread, except the writer's, which is raised again when the writer is called."""
+        if args.thread.name != "EventLoggerThread":
+            self.excepthook(args)
 
 
 def open_writer(logs_dir, graph, step):
@@ -134,12 +142,6 @@ def why_not_written(writer):
     return f"{own_file(writer)} holds less than that"
 
 
-def report_thread(args):
-    """Print the error that ended a thread, except the writer's, which is raised again when the writer is called."""
-    if args.thread.name != "EventLoggerThread":
-        threading.__excepthook__(args)
-
-
 class RunSaver(Saver):
     """Part 4's saver in a training: it refuses weights that are not finite, and lists its checkpoints in run.json.
 
@@ -170,7 +172,7 @@ def optional(what):
     """A context in which an error of writing becomes a warning."""
     try:
         yield
-    except (OSError, tf.errors.OpError) as error:
+    except Exception as error:  # as in attempt()
         say(f"cannot write {what}: {one_line(error)[:300]}; the training continues without it")
 
 

@@ -65,11 +65,11 @@ class Run:
     def __exit__(self, kind, error, trace):
         failed = what_failed(error, self) if error else None  # uses the session, which is still open
         self.exits.__exit__(kind, error, trace)
+        if self.writer:
+            self.writer.close()
         if failed:
             raise failed from None
         if kind is None:
-            if self.writer:
-                self.writer.close()
             self.processes.leave(self.sess)
 
     # before the first step
@@ -149,6 +149,9 @@ class Run:
         """
         config, dcgan = self.config, self.dcgan
         path = newest_checkpoint(dcgan.checkpoint_dir)
+        if path and (not dcgan.saver.restored or step_of(path) != step_of(dcgan.saver.restored)):
+            raise UserError(f"load() has not restored {path}, which this run would replace: run the same command "
+                            "again, or use another --checkpoint_dir for a new model")
         saved = self.processes.number_of_chief(self.sess, step_of(path) if path else 0) or None
         if self.chief and config.init_from and not saved:
             self.record["init_from"] = begin_with(config.init_from, self.sess, dcgan.saver)

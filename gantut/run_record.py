@@ -99,7 +99,7 @@ def read(path):
     try:
         with open(path) as file:
             before = json.load(file)
-        before["flags"].setdefault("fast", "True")  # before the flag existed
+        before["flags"].setdefault("fast", "True")  # run.json without it: the fused step
         for name in BEYOND.keys() & {*MUST_MATCH, *MAY_CHANGE}:  # a flag that did not exist then had its default
             before["flags"].setdefault(name, str(BEYOND[name][0]))
         before["data"]["pictures"], before["data"]["folder"], before["data"]["fingerprint"]
@@ -111,6 +111,8 @@ def read(path):
 def write(checkpoint_dir, run):
     with whole(os.path.join(checkpoint_dir, "run.json")) as path, open(path, "w") as file:
         json.dump(run, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())  # on the disk before it replaces the old one
 
 
 def add_checkpoint(checkpoint_dir, run, name):
@@ -125,14 +127,14 @@ def steps_ahead(before, run, done):
 
     If the position is inside a present step, its start counts, so that no picture is left out.
     """
-    def in_an_epoch(replicas):
-        return run["data"]["pictures"] // (int(run["flags"]["batch_size"]) * replicas)
+    def in_an_epoch(of):
+        return of["data"]["pictures"] // (int(of["flags"]["batch_size"]) * of.get("replicas", 1))
 
     then, now, ahead = before.get("replicas", 1), run["replicas"], before.get("ahead", 0)
     if then == now:
         return ahead
-    epoch, idx = divmod(done - ahead, in_an_epoch(then))
-    return done - (epoch * in_an_epoch(now) + idx * then // now)
+    epoch, idx = divmod(done - ahead, in_an_epoch(before))
+    return done - (epoch * in_an_epoch(run) + idx * then // now)
 
 
 def as_flags(values, names):

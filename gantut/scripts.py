@@ -139,7 +139,7 @@ class Stop:
             return self
         self.reader, self.writer = os.pipe()
         os.set_blocking(self.writer, False)
-        signal.set_wakeup_fd(self.writer)  # before the handlers, so that no signal is lost
+        self.wakeup = signal.set_wakeup_fd(self.writer)  # before the handlers, so that no signal is lost
         self.handlers = {number: signal.signal(number, lambda *_: None) for number in SIGNALS
                          if signal.getsignal(number) is not signal.SIG_IGN}
         threading.Thread(target=self.listen, daemon=True).start()
@@ -152,10 +152,11 @@ class Stop:
                 print(self.message, end="", file=sys.stderr, flush=True)
             elif time.monotonic() - first > 0.5 and not in_session():  # a launcher may repeat the terminal's signal
                 os._exit(128 + byte[0])
+        os.close(self.reader)
 
     def __exit__(self, *_):
         if self.handlers:
-            signal.set_wakeup_fd(-1)
+            signal.set_wakeup_fd(self.wakeup)
             for number, handler in self.handlers.items():
                 signal.signal(number, handler)
             os.close(self.writer)

@@ -9,6 +9,7 @@ import time
 import tensorflow.compat.v1 as tf
 
 from gantut.errors import UserError, one_line
+from gantut.paths import in_words
 
 PORT = 8470  # unless another one is given
 
@@ -83,7 +84,7 @@ def by_kubernetes(flags):
     try:
         from kubernetes import client, config
     except ImportError:
-        raise ValueError("it needs Kubernetes's client: pip install '.[kubernetes]'") from None
+        raise ValueError(in_words("it needs Kubernetes's client: pip install '.[kubernetes]'")) from None
     host_ip = os.environ.get("HOST_IP")
     own = f"{host_ip}:{PORT}"
     hosts, reason, end = [], None, time.monotonic() + flags.start_timeout

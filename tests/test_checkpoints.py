@@ -3,6 +3,7 @@ import errno
 import os
 import shutil
 import signal
+from pathlib import Path
 
 import pytest
 import tensorflow.compat.v1 as tf
@@ -20,7 +21,16 @@ from helpers import (
     write_pictures,
 )
 
-from gantut.checkpoints import find_checkpoints, model_sizes, names_in_state, newest_checkpoint, step_of
+from gantut import run_record
+from gantut.checkpoints import (
+    SafeSaver,
+    Saver,
+    find_checkpoints,
+    model_sizes,
+    names_in_state,
+    newest_checkpoint,
+    step_of,
+)
 from gantut.errors import UserError
 from gantut.run_record import locked
 from gantut_gan import DCGAN
@@ -210,6 +220,40 @@ def test_the_state_file_of_tensorflow_is_understood(tmp_path, sess):
         saver.save(sess, str(tmp_path / "model"), global_step=step)
     state = tf.train.get_checkpoint_state(str(tmp_path))
     assert [str(tmp_path / name) for name in names_in_state(str(tmp_path))] == state.all_model_checkpoint_paths
+
+
+@pytest.mark.quick
+def test_a_checkpoint_is_on_the_disk_before_the_one_before_it_is_removed(tmp_path, sess, monkeypatch):
+    tf.get_variable("x", [1])
+    sess.run(tf.global_variables_initializer())
+    saver, synced, fsync = SafeSaver(max_to_keep=1), [], os.fsync
+
+    def recorded(file):
+        path = Path(os.readlink(f"/proc/self/fd/{file}"))
+        synced.append(path.name)
+        assert (tmp_path / "model-1.index").exists() and (tmp_path / "model-1.data-00000-of-00001").exists()
+        fsync(file)
+
+    saver.save(sess, str(tmp_path / "model"), global_step=1)
+    monkeypatch.setattr(os, "fsync", recorded)
+    saver.save(sess, str(tmp_path / "model"), global_step=2)
+    assert sorted(synced) == sorted(["model-2.data-00000-of-00001", "model-2.index", tmp_path.name])
+    assert not list(tmp_path.glob("model-1.*"))
+
+
+@pytest.mark.quick
+def test_a_smaller_max_to_keep_holds_for_a_run_that_continues(tmp_path, sess):
+    tf.get_variable("x", [1])
+    sess.run(tf.global_variables_initializer())
+    folder, three, one = str(tmp_path), Saver(max_to_keep=3), Saver(max_to_keep=1)
+    for step in (1, 2, 3):
+        three.save(sess, str(tmp_path / "model"), global_step=step)
+    run_record.write(folder, {"checkpoints": ["model-1", "model-2", "model-3"]})
+    one.take_over(folder, "model")
+    one.save(sess, str(tmp_path / "model"), global_step=4)
+    Saver(max_to_keep=1).take_over(folder, "model")  # the next start
+    assert names_in_state(folder) == ["model-4"]
+    assert sorted(path.name for path in tmp_path.glob("*.index")) == ["model-4.index"]
 
 
 # checkpoints that cannot be read

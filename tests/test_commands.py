@@ -37,7 +37,7 @@ def environment(**changes):
 
 
 def train_as_user(folder, *flags):
-    """train(), started anew by Python with the environment of a user's shell."""
+    """train(), started by Python itself, with the environment of a user's shell."""
     return run_script("gantut_trainer.py", *SMALL, "--dataset", "pictures", *flags, cwd=folder, env=environment())
 
 
@@ -306,7 +306,7 @@ OUT_OF_RANGE = [
     "--start_timeout=-1", "--start_timeout=nan", "--start_timeout=inf", "--learning_rate=nan", "--beta1=nan",
     "--train_size=nan", "--ema=nan", "--ema=inf", "--r1=nan", "--r1=inf", "--d_learning_rate=nan",
     "--d_learning_rate=inf", "--max_to_keep=99999999999", "--batch_size=99999999999", "--image_size=1099511627776",
-    "--image_size=16384", "--num_devices=99999999999", "--epoch=99999999999", "--save_every=99999999999"]
+    "--image_size=16384", "--num_devices=257", "--threads=1025", "--epoch=99999999999", "--save_every=99999999999"]
 PARSE = """
 import sys, gantut_trainer, gantut.flags
 from absl.testing import flagsaver

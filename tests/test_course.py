@@ -75,6 +75,16 @@ def test_it_overwrites_nothing_and_starts_again_only_if_told(tmp_path):
     assert start.TO_WRITE in (tmp_path / "mine" / "gantut_gan.py").read_text()
 
 
+@pytest.mark.quick
+def test_what_a_link_names_is_kept_too(tmp_path, monkeypatch):
+    (tmp_path / "theirs.py").write_text("# mine\n")
+    (tmp_path / "gantut_gan.py").symlink_to("theirs.py")
+    monkeypatch.setattr(start, "asked", lambda _: True)
+    start.reset(str(tmp_path), "gantut_gan.py")
+    assert (tmp_path / "gantut_gan.py.kept0").read_text() == "# mine\n"
+    assert (tmp_path / "gantut_gan.py").is_symlink() and start.TO_WRITE in (tmp_path / "theirs.py").read_text()
+
+
 @pytest.mark.parametrize("missing", ["all", "one too high", *start.EMPTY])
 def test_no_file_but_the_readers_is_checked(tmp_path, missing):
     folder = tmp_path / "mine" if missing == "one too high" else tmp_path

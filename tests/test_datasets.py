@@ -304,6 +304,9 @@ def test_check_number_says_that_a_folder_is_missing(tmp_path):
 def test_check_number_says_the_largest_batch_possible():
     said = message(check_number, ["picture.png"] * 3, "folder", 64)
     assert "3 " in said and "folder" in said and "64" in said and "--batch_size 3" in said
+    for train_size in (1, np.inf):
+        said = message(check_number, ["picture.png"] * 3, "folder", 1, train_size, replicas=4)
+        assert "4 devices or workers need at least one picture each: 3 in folder" in said
 
 
 # dataset_files, in and below a folder

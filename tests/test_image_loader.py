@@ -1,4 +1,5 @@
 """gantut/image_loader.py: one picture against Pillow and known answers; checking all pictures before the first step."""
+import errno
 import os
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 from helpers import load_image, look_over, message, saved, text_file, write_pictures
 from PIL import Image
 
+import gantut_imgfuncs
 from gantut_gan import dataset_files
 
 pytestmark = pytest.mark.quick
@@ -97,6 +99,24 @@ def test_load_image_names_a_picture_with_a_damaged_part(tmp_path):
 
 def test_load_image_names_a_missing_file(tmp_path):
     assert "missing.png" in message(load_image, str(tmp_path / "missing.png"), 8)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_error_of_the_moment_is_tried_again(tmp_path, monkeypatch, times):
+    """As a network's file system raises: once is no error, twice is one that says that it was reading."""
+    path, pixels = saved(tmp_path, 8, 8)
+    imread, left = gantut_imgfuncs.imread, [OSError(errno.ESTALE, "Stale file handle", path)] * times
+
+    def failing(*args):
+        if left:
+            raise left.pop()
+        return imread(*args)
+
+    monkeypatch.setattr(gantut_imgfuncs, "imread", failing)
+    if times == 1:
+        np.testing.assert_allclose(load_image(path, 8), pixels / 127.5 - 1, atol=1e-6)
+    else:
+        assert message(load_image, path, 8) == f"{path} cannot be read: Stale file handle"
 
 
 @pytest.mark.parametrize("options", [(16, False, 0), (16, True, 0), (64, True, 0), (8, True, 16), (8, True, 4)])

@@ -185,7 +185,7 @@ def test_the_judge_changes_nothing_and_writes_its_scores(trained):
                     logged[event.step, value.tag[6:]] = value.simple_value
     for row in rows:
         for name in list(row)[2:]:
-            assert logged[int(row["step"]), name] == pytest.approx(float(row[name]), rel=1e-4)
+            assert logged[int(row["step"]) - 1, name] == pytest.approx(float(row[name]), rel=1e-4)
     assert not (without / "samples" / "scores.csv").exists()
 
 
@@ -209,8 +209,13 @@ def test_a_stopped_and_resumed_training_has_the_same_table(trained, tmp_path):
     wait_until(lambda: steps_done(tmp_path) >= 23, process)  # the first row is written
     process.kill()
     process.wait()
+    path, best = tmp_path / "samples" / "scores.csv", tmp_path / "checkpoint" / "best"
+    path.write_text("\n".join(line + more for line, more in zip(path.read_text().splitlines(), [",note", ",good,!"])))
     assert train(tmp_path, *FLAGS).returncode == 0
-    assert table(tmp_path / "samples" / "scores.csv") == table(trained[0] / "samples" / "scores.csv")
+    rows = table(path)
+    assert [row.pop("note") for row in rows] == ["good", ""]
+    assert rows == table(trained[0] / "samples" / "scores.csv")
+    assert sorted(os.listdir(best)) == sorted(os.listdir(trained[0] / "checkpoint" / "best"))
 
 
 # the command
@@ -327,7 +332,7 @@ def test_weights_that_are_not_available(tmp_path, weights):
     nowhere = {**os.environ, "KERAS_HOME": str(tmp_path / "keras"), "https_proxy": "http://127.0.0.1:9"}
     error = the_error(run_script("gantut_judge.py", "--dataset", "pictures", "--pictures", "pictures", "--inception",
                                  weights, cwd=tmp_path, env=nowhere))
-    assert "Keras cannot load the weights" in error and weights in error
+    assert "Keras gives no features" in error and weights in error
     assert not (tmp_path / "scores.csv").exists()
 
 

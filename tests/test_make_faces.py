@@ -10,6 +10,8 @@ import pytest
 from helpers import ROOT
 from PIL import Image
 
+from gantut.errors import UserError
+
 pytestmark = pytest.mark.quick
 
 SCRIPT = os.path.join(ROOT, "data", "make_faces.py")
@@ -174,3 +176,15 @@ def test_other_pictures_of_the_same_name_are_not_overwritten(tmp_path):
         done = run(out, "--count", 3, *wrong)
         assert done.returncode == 1 and "face_00000.jpg exists and is another picture" in done.stderr
     assert {path: path.read_bytes() for path in before} == before and len(list(out.iterdir())) == 3
+
+
+def test_a_picture_that_is_there_keeps_its_bytes(tmp_path):
+    """Another version of the library writes the same face in other bytes; an empty file is another picture."""
+    face, path = make_faces.draw_face(1, 0, 64), tmp_path / "face_00000.jpg"
+    Image.fromarray(face).save(path, "JPEG", quality=90, subsampling=0)
+    before = path.read_bytes()
+    make_faces.save(face, str(path))
+    assert path.read_bytes() == before
+    path.write_bytes(b"")
+    with pytest.raises(UserError, match="is another picture"):
+        make_faces.save(face, str(path))

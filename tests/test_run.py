@@ -32,6 +32,8 @@ from helpers import (
 )
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from gantut.run_record import steps_ahead
+
 BASE = ["--image_size", 8, "--sample_every", 5]  # on 24 pictures: 3 steps an epoch
 
 
@@ -266,6 +268,16 @@ def test_max_to_keep_holds_across_restarts(tmp_path, flags, steps):
     state = tf.train.get_checkpoint_state(str(tmp_path / "checkpoint"))
     known = [int(path.split("-")[-1]) for path in state.all_model_checkpoint_paths]
     assert found == known == steps
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("before, now, done, position", [
+    ((32, 2), (32, 1), 6, 12), ((32, 1), (32, 2), 6, 3), ((8, 2), (7, 1), 3, 3)])
+def test_where_a_run_with_other_replicas_is_in_its_data(before, now, done, position):
+    """before, now: (pictures, replicas), with batches of 4; done and position: steps."""
+    before, now = ({"data": {"pictures": pictures}, "flags": {"batch_size": "4"}, "replicas": replicas}
+                   for pictures, replicas in (before, now))
+    assert done - steps_ahead(before, now, done) == position
 
 
 # TensorBoard's curves

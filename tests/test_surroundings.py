@@ -6,6 +6,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from types import SimpleNamespace
 
@@ -277,6 +278,9 @@ def config(folder, **changes):
 
 def test_trained_twice_it_says_what_to_do(tmp_path, pictures, monkeypatch, sess):
     monkeypatch.chdir(tmp_path)
+    wakeup = os.eventfd(0, os.EFD_NONBLOCK)  # as asyncio's
+    signal.set_wakeup_fd(wakeup)
+    excepthook = threading.excepthook
     dcgan = DCGAN(sess, image_size=16, gf_dim=4, df_dim=4, batch_size=8, checkpoint_dir="checkpoint")
     dcgan.train(config(tmp_path))
     with pytest.raises(UserError, match=r"make another one in a tf.Graph\(\)"):
@@ -286,6 +290,14 @@ def test_trained_twice_it_says_what_to_do(tmp_path, pictures, monkeypatch, sess)
     with tf.Graph().as_default(), tf.Session() as other:
         DCGAN(other, image_size=16, gf_dim=4, df_dim=4, batch_size=8, checkpoint_dir="checkpoint").train(
             config(tmp_path, epoch=2))
+    assert "DCGAN.model-7.index" in os.listdir("checkpoint")
+    assert signal.set_wakeup_fd(-1) == wakeup and threading.excepthook is excepthook
+
+    with tf.Graph().as_default(), tf.Session() as other:  # a reader's load() that restores nothing
+        dcgan = DCGAN(other, image_size=16, gf_dim=4, df_dim=4, batch_size=8, checkpoint_dir="checkpoint")
+        dcgan.load = lambda checkpoint_dir: False
+        with pytest.raises(UserError, match=r"load\(\) has not restored .*DCGAN.model-7"):
+            dcgan.train(config(tmp_path, epoch=3))
     assert "DCGAN.model-7.index" in os.listdir("checkpoint")
 
 

@@ -167,7 +167,6 @@ def flags(doc, unit, default, beta1=None):
     if beta1 is not None:
         parser.add_argument("--beta1", type=fraction, default=beta1, help=f"momentum term of both Adams [{beta1}]")
     args = parser.parse_args()
-    args.data, args.out_dir = os.path.expanduser(args.data), os.path.expanduser(args.out_dir)
     check_folder(args.out_dir, "out_dir")
     try:
         os.makedirs(args.out_dir, exist_ok=True)
