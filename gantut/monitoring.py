@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from gantut import run_record
-from gantut.checkpoints import SafeSaver, newest_checkpoint
+from gantut.checkpoints import SafeSaver, newest_checkpoint, written_by_run
 from gantut.errors import UserError, one_line, whole
 from gantut.images import pixels
 from gantut.metrics import BEST, Judge
@@ -141,7 +141,8 @@ class EpochJudge:
         self.rows = [row for row in self.read() if int(row["step"]) <= counter]
         best = newest_checkpoint(self.best)
         self.best_score = self.read_best() if best else np.inf
-        self.saver.recover_last_checkpoints([best] if best else [])  # keep() removes it
+        own = best and os.path.basename(best) in written_by_run(self.best)
+        self.saver.recover_last_checkpoints([best] if own else [])  # keep() removes it
 
     def read(self):
         """The rows of the table, dicts of strings; none if there is no table. Raises UserError for any other file."""
