@@ -349,6 +349,7 @@ def test_the_best_score_is_known_without_the_samples_folder(trained, tmp_path, s
     shutil.rmtree(folder / "samples")
     assert train(folder, *FLAGS, "--epoch", 6).returncode == 0
     assert (snapshot(folder / "checkpoint" / "best") == before) == kept
+    assert len(list((folder / "checkpoint" / "best").glob("*.index"))) == 1
     assert len(table(folder / "samples" / "scores.csv")) == 1
 
 
