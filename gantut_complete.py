@@ -76,6 +76,8 @@ def define_flags():
     flags.DEFINE_enum("blend", "none", ["none", "poisson"], "How the fill is blended into the picture [none]")
     flags.DEFINE_integer("film_every", 50, "Iterations between the film's pictures; 0 = no film [50]", lower_bound=0)
     flags.DEFINE_integer("batch_size", 64, "How many z are computed at once [64]", lower_bound=1)
+    flags.register_multi_flags_validator(["restarts", "batch_size"], lambda f: f["restarts"] <= f["batch_size"],
+                                         "--restarts must be --batch_size or less, as they are computed at once")
 
 
 class Completion:
@@ -278,9 +280,6 @@ def write_results(out_dir, names, pictures, masks, film, blend):
 
 
 def main():
-    if FLAGS.restarts > FLAGS.batch_size:
-        raise UserError(f"--restarts {FLAGS.restarts} is more than --batch_size {FLAGS.batch_size}, the z that are "
-                        "computed at once: increase it, or use fewer restarts")
     root = FLAGS.dataset if os.path.isfile(FLAGS.dataset) else find_dataset(FLAGS.dataset)
     files = dataset_files(root) if os.path.isdir(root) else [root]
     check_number(files, root)

@@ -135,7 +135,7 @@ def get(name):
     try:
         return download(name)
     except ModuleNotFoundError as error:
-        how = ": pip install '.[faces]'" if error.name == "sklearn" else ""
+        how = ": pip install '.[faces]'" if (error.name or "").startswith("sklearn") else ""
         raise UserError(in_words(f"{name} needs {error.name}{how}")) from None
     except Exception as error:  # the network and the libraries' checks may raise anything
         raise UserError(f"cannot download {name}: {reason(error)}; try later, or {by_hand}") from None

@@ -5,6 +5,7 @@ first pixel; places in a crop are fractions of it. "left" and "right" are as see
 """
 import collections
 import math
+import sys
 
 import numpy as np
 from PIL import Image
@@ -83,7 +84,11 @@ class Finder:
         from mtcnn import MTCNN
         tf.keras.config.set_floatx("float32")  # ~/.keras/keras.json may say something else
         tf.keras.config.set_image_data_format("channels_last")
-        self.mtcnn = MTCNN()
+        hook, sys.unraisablehook = sys.unraisablehook, lambda _: None  # on Python 3.13 lz4 would complain
+        try:
+            self.mtcnn = MTCNN()
+        finally:
+            sys.unraisablehook = hook
         for stage, side in zip(self.mtcnn.stages, (None, 24, 48)):  # a call for each network, not for each layer
             stage._model = tf.function(stage._model, [tf.TensorSpec([None, side, side, 3], tf.float32)])
         self.look_size, self.min_face, self.min_confidence = look_size, min_face, min_confidence

@@ -238,7 +238,7 @@ def bad_masks(model):
     (["--dataset", "small.png"], ["small.png", "8x8"]),
     (["--dataset", "few"], ["no pictures in few"]),
     (["--dataset", "small.png", "--is_crop", "--crop_size", "12"], ["small.png", "too small"]),
-    (["--restarts", "65"], ["--restarts 65 is more than --batch_size 64"]),
+    (["--restarts", "65"], ["restarts=65", "--restarts must be --batch_size or less"]),
     (["--lr", "-1"], ["--lr"])], ids=str)
 def test_bad_input_is_one_line(model, flags, words):
     bad_masks(model)
