@@ -68,6 +68,8 @@ def define_flags():
     flags.DEFINE_enum("network", "G", ["G", "D"], "export: the generator, z -> images in [0, 1], or the discriminator, "
                       "images in [0, 1] -> probability and logits of being real [G]")
 
+    flags.register_multi_flags_validator(["mode", "count"], lambda f: (f["count"] or 0) <= (
+        10**6 if f["mode"] == "images" else 10**4), "--count must be 10,000 or less, with --mode images 1,000,000")
     flags.register_multi_flags_validator(["mode", "dataset"], lambda f: f["dataset"] or f["mode"] not in (
         "nearest", "quiz"), "--mode nearest and quiz need --dataset, the pictures of the training")
     flags.register_multi_flags_validator(["mode", "a", "b", "c"], lambda f: f["mode"] != "arithmetic" or (
@@ -332,9 +334,7 @@ def main():
     mode, out, count = MODES[FLAGS.mode]
     out = FORMATS[FLAGS.format] if mode is export else out
     given, FLAGS.out = FLAGS.out, FLAGS.out or out
-    FLAGS.count, most = FLAGS.count or count, 10**6 if mode is images else 10**4
-    if FLAGS.count and FLAGS.count > most:
-        raise UserError(f"--count {FLAGS.count}: --mode {FLAGS.mode} makes at most {most:,}")
+    FLAGS.count = FLAGS.count or count
     extension = os.path.splitext(out)[1]
     if not FLAGS.out.lower().endswith(extension):
         raise UserError(f"--mode {FLAGS.mode} writes a {extension} file: --out {FLAGS.out} should end in that")

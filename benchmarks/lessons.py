@@ -11,7 +11,6 @@ stopped: the trainer resumes its training, a lesson starts again. The table has 
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 
@@ -53,15 +52,8 @@ def train(name, seed, length, data, pictures, folder):
         flags = ["--data", data, "--out_dir", folder, *flags]
     flags += ["--seed", str(seed), *([LENGTH[lesson], str(length)] if length else [])]
     os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, "log.txt"), "a" if lesson == "gantut_trainer" else "w") as log, subprocess.Popen(
-            [sys.executable, os.path.join(ROOT, script), *flags], stdout=log, stderr=subprocess.STDOUT,
-            start_new_session=True) as process:  # Ctrl-C reaches it only from here
-        try:
-            code = process.wait()
-        finally:
-            process.terminate()  # the trainer saves
-    if code != 0:
-        raise UserError(f"{script} ended with exit code {code}: see {log.name}")
+    with open(os.path.join(folder, "log.txt"), "a" if lesson == "gantut_trainer" else "w") as log:
+        machine.trained([sys.executable, os.path.join(ROOT, script), *flags], log)
     return generator
 
 

@@ -15,16 +15,21 @@ from gantut.errors import UserError  # noqa: E402
 from gantut.metrics import BEST  # noqa: E402
 
 
-def trained(command):
-    """Run a training; returns what it has printed. When the benchmark is stopped, so is the training, which saves."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True,
-                          start_new_session=True) as process:  # Ctrl-C reaches it only from here
+def trained(command, log=None):
+    """Run a training; returns what it has printed, if that does not go to log, an open file, with its errors.
+
+    When the benchmark is stopped, so is the training, which saves.
+    """
+    streams = {"stdout": log, "stderr": subprocess.STDOUT} if log else {"stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, start_new_session=True,  # Ctrl-C reaches it only from here
+                          **streams) as process:
         try:
             said, _ = process.communicate()
         finally:
             process.terminate()
     if process.returncode:
-        raise UserError(f"{' '.join(command)} ended with exit code {process.returncode}")
+        see = f": see {log.name}" if log else ""
+        raise UserError(f"{os.path.basename(command[1])} ended with exit code {process.returncode}{see}")
     return said
 
 

@@ -443,6 +443,7 @@ def test_errors_are_one_line_on_the_terminal(trained):
         "--checkpoint_dir nowhere": "no checkpoint in nowhere",
         "--mode film --out pictures/000.png": "writes a .gif file",
         "--mode nearest": "--mode nearest and quiz need --dataset",
+        "--count 10001": "--count must be 10,000 or less",
         "--mode arithmetic --a 1 --b 2": "needs --a, --b and --c",
         "--mode juggle": "--mode=juggle",
     }
