@@ -110,6 +110,7 @@ class AdamOptimizer(tf.train.AdamOptimizer):
 LOOK_EVERY = 2  # seconds between two checks whether the other workers are running
 PATIENCE = 5  # seconds that a worker may take to accept a connection
 TRIES = 3  # how often it may fail to, unless it refuses: then its process has ended
+AFTER_FAILURE = 5  # looks, half a second apart: a killed process may refuse connections later than it breaks its own
 NOTE = 4096  # bytes of the longest note that a worker sends to the others
 MAY_DIFFER = ["threads", "skip_bad_images"]  # from worker to worker
 
@@ -261,9 +262,11 @@ class WorkerGroup:
 
     def explain(self, error):
         """A UserError that explains a failed collective operation."""
-        gone = self.gone(tries=1)
-        if gone:
-            return UserError(self.lost(gone))
+        for _ in range(AFTER_FAILURE):
+            gone = self.gone(tries=1)
+            if gone:
+                return UserError(self.lost(gone))
+            time.sleep(0.5)
         return UserError(f"a step with the other workers failed ({one_line(error)[:300]}); what was saved before is "
                          "intact: start all again with the same --worker_hosts to continue; if one was only slow, with "
                          "a longer --worker_timeout")

@@ -392,6 +392,21 @@ def test_a_port_that_is_taken_after_it_was_looked_at(monkeypatch):
             WorkerGroup(hosts, 0, tf.ConfigProto(), 1, 1)
 
 
+@pytest.mark.quick
+def test_a_worker_that_listens_a_moment_longer_than_its_connections_last():
+    """The kernel closes a killed process's sockets one by one."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        group = object.__new__(WorkerGroup)
+        group.hosts, group.index = ["127.0.0.1:1", f"127.0.0.1:{listener.getsockname()[1]}"], 0
+        reset = OSError("Connection reset")
+        assert str(group.explain(reset)).startswith("a step with the other workers failed (Connection reset)")
+        threading.Timer(0.7, listener.close).start()
+        message = str(group.explain(reset))
+    assert message.startswith("lost worker 1 (127.0.0.1:") and "no process listens there" in message
+
+
 def test_two_workers_of_one_number(tmp_path, pictures):
     """One of them, or both, say so in a line; one that continues waits for the other number until its timeout."""
     team = Team(tmp_path, 2, pictures)
