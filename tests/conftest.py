@@ -1,13 +1,26 @@
 """The fixtures that the tests share."""
+import os
+
 import pytest
-import tensorflow.compat.v1 as tf
-from helpers import write_pictures
+from helpers import tf, write_pictures
 
 
 @pytest.fixture(scope="session", autouse=True)
 def temporary_folder(tmp_path_factory):
     """Made here, before two threads ask for it at once."""
     return tmp_path_factory.getbasetemp()
+
+
+@pytest.fixture(autouse=True)
+def environment():
+    """Variables that a test's calls set are not there for the next one: with them, no process could be forked."""
+    before = dict(os.environ)
+    yield
+    for name in {*before, *os.environ} - {"PYTEST_CURRENT_TEST"}:
+        if name in before:
+            os.environ[name] = before[name]
+        else:
+            del os.environ[name]
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ arguments, environment and streams are its own, and it gets real signals.
     process = Process(["gantut_trainer.py", "--epoch", "1"], folder, stdout, stderr)   # as subprocess.Popen
 """
 import atexit
+import gc
 import json
 import os
 import runpy
@@ -99,6 +100,7 @@ def serve(requests):
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     import tensorflow.compat.v1  # noqa: F401
     os.dup2(stderr, 2)
+    gc.freeze()  # no script's process looks through what is loaded for garbage
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # those that wait need no process that waits for them
     while True:
         message, fds, _, _ = socket.recv_fds(requests, LARGEST, 4)
@@ -135,7 +137,8 @@ def run(argv, cwd, env, fds):
     sys.stdin, sys.stdout, sys.stderr = (open(number, mode, encoding="utf-8") for number, mode in enumerate("rww"))
     sys.stderr.reconfigure(line_buffering=True, errors="backslashreplace")  # as Python has it
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
-    sys.argv, sys.path[:1] = argv, [os.path.dirname(os.path.abspath(argv[0])), ROOT]
+    folder = os.path.dirname(os.path.abspath(argv[0]))
+    sys.argv, sys.path[:1] = argv, [folder] if folder.startswith(ROOT) else [folder, ROOT]  # copies need the project
     code = 0
     try:
         runpy.run_path(argv[0], run_name="__main__")

@@ -82,7 +82,7 @@ def script_command(script, *flags):
 
 def can_fork(script, env=None, **kwargs):
     """Whether a script as a process with these arguments of subprocess.Popen may be forked, which takes less time."""
-    return script.startswith("gantut_") and not kwargs and forked.can_fork(env or os.environ)
+    return script.startswith(("gantut_", "variants/")) and not kwargs and forked.can_fork(env or os.environ)
 
 
 def run_script(script, *flags, cwd, **kwargs):

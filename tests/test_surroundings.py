@@ -111,7 +111,7 @@ ALL = [*SCRIPTS, "docs/plot_losses.py", "variants/mnist_gan.py", "gantut_judge.p
 def test_no_docstrings(tmp_path):
     """python -OO leaves them out."""
     done = two_at_a_time(lambda script: run_script(script, "--help", cwd=tmp_path, env={
-        **os.environ, "PYTHONOPTIMIZE": "2", "PYTHONDONTWRITEBYTECODE": "1"}), ALL)
+        **os.environ, "PYTHONOPTIMIZE": "2", "PYTHONPYCACHEPREFIX": str(tmp_path / "bytecode")}), ALL)
     for script, process in done.items():
         assert process.returncode == 0 and process.stderr == "" and "--version" in process.stdout, (script, process)
 

@@ -121,6 +121,10 @@ def test_the_texts_use_the_fields_words():
     assert wrong == [], "\n" + "\n".join(wrong)
 
 
+def test_readme_is_read_in_five_minutes():
+    assert len(texts()["README.md"].split()) <= 1100
+
+
 def test_the_texts_are_found():
     found = texts()
     assert {"README.md", "CONTRIBUTING.md", "docs/tutorial.md", "data/README.md", "gantut/page.html",
