@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Fill in the missing part of a picture, which Part 5 names as a use of GANs. Beyond the tutorial.
 
-  python gantut_complete.py --dataset held_out --mask center
+  python gantut_complete.py --dataset portraits --count 16 --mask center
 
 Semantic completion after Yeh et al. 2016 (arXiv 1607.07539), as in bamos/dcgan-completion.tensorflow: find the z whose
 image G(z) agrees with the rest of the picture (contextual loss) and looks real to D (perceptual loss), and put its
@@ -56,6 +56,7 @@ def define_flags():
     forget()
     flags.DEFINE_string("dataset", None, "Picture, folder of pictures, or the name of a folder under data/.",
                         required=True)
+    flags.DEFINE_integer("count", None, "How many of the folder's pictures, the first by name [all]", lower_bound=1)
     flags.DEFINE_string("checkpoint_dir", "checkpoint", "Directory of the trained model [checkpoint]")
     flags.DEFINE_string("out_dir", "completions", "Directory name to save the completions [completions]")
     flags.DEFINE_string("mask", "center", "random, center, left, full, grid or lowres; or a picture, " + RULE +
@@ -283,6 +284,7 @@ def main():
     root = FLAGS.dataset if os.path.isfile(FLAGS.dataset) else find_dataset(FLAGS.dataset)
     files = dataset_files(root) if os.path.isdir(root) else [root]
     check_number(files, root)
+    files = files[:FLAGS.count]
     mask_paths = mask_files(FLAGS.mask, files, root)
     check_apart(FLAGS.out_dir, files, root)
     check_apart(FLAGS.out_dir, mask_paths, FLAGS.mask)
