@@ -296,24 +296,30 @@ class Saver(SafeSaver):
         """Find which checkpoints of this run still exist, and remove what it left unfinished.
 
         A killed run leaves half-written files, and checkpoints that the folder's state file does not name, or no
-        longer. Files that the run has not written itself stay: run.json lists its own.
+        longer. What has been restored stays until the next one is saved. Files that the run has not written itself
+        stay: run.json lists its own.
         """
-        written, known = written_by_run(checkpoint_dir), names_in_state(checkpoint_dir)
-        own = [one for one in known if one in written][-self.saver_def.max_to_keep:]  # it may be less than it was
+        written, restored = written_by_run(checkpoint_dir), os.path.basename(self.restored or "")
+        complete, _ = find_checkpoints(checkpoint_dir)
+        known = [one for one in names_in_state(checkpoint_dir) if one in complete]
+        own = [one for one in known if one != restored] + [restored]  # the last ones stay longest
+        own = [one for one in own if one in written][-self.saver_def.max_to_keep:]  # it may be less than it was
         self.recover_last_checkpoints([os.path.join(checkpoint_dir, one) for one in own])
+        step = re.escape(name) + r"-\d+"
+        unfinished = rf"{step}(_temp|\..*\.tempstate\d+|\.meta\.tmp\w+)|checkpoint\.tmp\w+"
         for one in os.listdir(checkpoint_dir):
-            match = re.fullmatch(rf"({re.escape(name)}-\d+)(\..*|_temp.*)|checkpoint\.tmp.*", one)
-            if match and ("temp" in one or one.startswith("checkpoint.tmp")
-                          or (known and match[1] in written and match[1] not in known)):
+            whole = re.fullmatch(rf"({step})\.(index|meta|data-\d+-of-\d+)", one)
+            old = whole and known and whole[1] in written and whole[1] not in (*known, restored)
+            if old or re.fullmatch(unfinished, one):
                 path = os.path.join(checkpoint_dir, one)
                 shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
 
 
 def to_disk(path):
-    """Return when the files of the checkpoint at path, and their names, are on the disk."""
+    """Return when the files of the checkpoint at path, their names, and the state file are on the disk."""
     folder, name = os.path.split(path)
     for one in os.listdir(folder or "."):
-        if one.startswith(name + "."):
+        if one.startswith(name + ".") or one == "checkpoint":
             with open(os.path.join(folder, one), "rb+") as file:
                 os.fsync(file.fileno())
     if os.name == "posix":

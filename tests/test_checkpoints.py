@@ -14,6 +14,7 @@ from helpers import (
     start,
     steps_done,
     the_error,
+    touch,
     train,
     two_at_a_time,
     variables,
@@ -237,7 +238,7 @@ def test_a_checkpoint_is_on_the_disk_before_the_one_before_it_is_removed(tmp_pat
     saver.save(sess, str(tmp_path / "model"), global_step=1)
     monkeypatch.setattr(os, "fsync", recorded)
     saver.save(sess, str(tmp_path / "model"), global_step=2)
-    assert sorted(synced) == sorted(["model-2.data-00000-of-00001", "model-2.index", tmp_path.name])
+    assert sorted(synced) == sorted(["model-2.data-00000-of-00001", "model-2.index", "checkpoint", tmp_path.name])
     assert not list(tmp_path.glob("model-1.*"))
 
 
@@ -254,6 +255,32 @@ def test_a_smaller_max_to_keep_holds_for_a_run_that_continues(tmp_path, sess):
     Saver(max_to_keep=1).take_over(folder, "model")  # the next start
     assert names_in_state(folder) == ["model-4"]
     assert sorted(path.name for path in tmp_path.glob("*.index")) == ["model-4.index"]
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("state, restored, stay", [
+    ("", "model-4", ["model-4", "model-5"]),  # empty, after a power cut
+    ('model_checkpoint_path: "model-5"', "model-4", ["model-4", "model-5"]),  # 5 cannot be read
+    ('model_checkpoint_path: "model-5"', "model-5", ["model-5"]),
+    ('model_checkpoint_path: "model-9"', "model-5", ["model-4", "model-5"])])
+def test_what_was_restored_stays_until_the_next_is_saved(tmp_path, sess, state, restored, stay):
+    tf.get_variable("x", [1])
+    sess.run(tf.global_variables_initializer())
+    folder, saver = str(tmp_path), Saver(max_to_keep=2)
+    for step in (4, 5):
+        saver.save(sess, str(tmp_path / "model"), global_step=step)
+    run_record.write(folder, {"checkpoints": ["model-4", "model-5"]})
+    (tmp_path / "checkpoint").write_text(state)
+    touch(tmp_path, "model-4.tar.gz", "model-4.index.kept", "model-6.index.tempstate12", "model-6_temp/part-00000",
+          "checkpoint.tmp0a1b", "model-6.meta.tmp0a1b")
+    saver = Saver(max_to_keep=1)
+    saver.restored = os.path.join(folder, restored)
+    saver.take_over(folder, "model")
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"checkpoint", "run.json", "model-4.tar.gz", "model-4.index.kept", *(
+        name + end for name in stay for end in (".index", ".meta", ".data-00000-of-00001"))}
+    saver.save(sess, str(tmp_path / "model"), global_step=6)
+    assert names_in_state(folder) == ["model-6"] and not (tmp_path / (restored + ".index")).exists()
 
 
 # checkpoints that cannot be read
