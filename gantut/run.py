@@ -1,7 +1,7 @@
 """A run: the objects that the statements of DCGAN.train() call, so that nothing of a training is lost.
 
 On disk a run is its checkpoint folder, with the newest checkpoint and run.json. If there are several processes, only
-the chief reads and writes it; no other module asks which process is the chief.
+the chief reads and writes it.
 """
 import contextlib
 import os
@@ -212,10 +212,12 @@ class Run:
     def idxs(self, numbers):
         """The numbers of the batches that are left, out of the numbers of an epoch's batches.
 
-        Before each one, NumPy's random numbers are seeded with (seed, step), and its pictures are read. If a picture
-        can no longer be read, or the user has stopped the training, it is saved, and the error is raised.
+        For each one, NumPy's random numbers are seeded with (seed, step), before its pictures are read and again for
+        its z. If a picture can no longer be read, or the user has stopped the training, it is saved, and the error is
+        raised.
         """
         for idx in numbers[self.done % self.batch_idxs:]:
+            self.seed("pictures", self.counter, self.data.rows.start or 0)  # Part 3's functions may draw some
             self.next_batch()
             self.seed("z", self.counter)
             np.random.uniform(size=[self.data.rows.start or 0, self.dcgan.z_dim])  # the other workers' part

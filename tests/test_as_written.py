@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import forked
 import numpy as np
 import pytest
-from helpers import ROOT, SMALL, two_at_a_time, write_pictures
+from helpers import ROOT, SMALL, two_at_a_time, variables, write_pictures
 from second_graph import step_of
 
 from gantut.seeding import random_state
@@ -238,3 +238,17 @@ def test_most_statements_of_the_texts_train_are_kept_as_they_are():
 def test_the_class_is_short():
     node = next(node for node in ast.parse(read(GAN)).body if isinstance(node, ast.ClassDef))
     assert node.name == DCGAN.__name__ and node.end_lineno - node.lineno + 1 <= 250
+
+
+def test_pictures_that_are_mirrored_at_random_resume_bit_for_bit(tmp_path):
+    """By a reader's change of Part 3: what is drawn depends on the step alone."""
+    mirror = [(IMAGES, "np.array(cropped_image) / 127.5",
+               "np.array(cropped_image)[:, ::np.random.choice([-1, 1])] / 127.5")]
+    for name in ("whole", "halves"):
+        copied(tmp_path / name, mirror)
+    three = [*COMMAND, "--epoch", "3"]
+    done = [run_all(tmp_path, [("whole", "gantut_trainer.py", three), ("halves", "gantut_trainer.py", COMMAND)]),
+            run_all(tmp_path, [("halves", "gantut_trainer.py", three)])]
+    assert [run.returncode for runs in done for run in runs.values()] == [0, 0, 0]
+    assert "An existing model was found" in done[1]["halves"].stdout
+    assert variables(tmp_path / "whole") == variables(tmp_path / "halves")
