@@ -270,12 +270,16 @@ def write_losses(out_dir, names, losses):
     save_figure(figure, os.path.join(out_dir, PLOT), dpi=100, bbox_inches="tight")
 
 
-def write_results(out_dir, names, pictures, masks, film, blend):
-    """Write each completed picture and its strip (before, masked, completed), and the film of all pictures as a GIF."""
-    for name, picture, mask, fill in zip(names, pictures, masks, film[-1]):
+def write_pictures(out_dir, names, pictures, masks, fills, blend):
+    """Write each completed picture and its strip (before, masked, completed)."""
+    for name, picture, mask, fill in zip(names, pictures, masks, fills):
         completed = join(picture, fill, mask, blend)
         for file, image in zip(results(name), [completed, strip(picture, mask, completed)]):
             iio.imwrite(os.path.join(out_dir, file), image.squeeze())
+
+
+def write_film(out_dir, pictures, masks, film, blend):
+    """Write the film of all pictures as a GIF. film: their fills [N, size, size, c_dim] in [-1, 1]."""
     frames = (np.array([join(*one, blend) for one in zip(pictures, fills, masks)]) for fills in film)
     save_film((merge(frame, grid_size(len(frame))) for frame in frames), os.path.join(out_dir, FILM))
 
@@ -300,16 +304,19 @@ def main():
     with tf.Session(config=session_config(FLAGS.threads, FLAGS.precision)) as sess:
         completion = Completion(load_model(DCGAN, sess, FLAGS.checkpoint_dir, FLAGS.weights, lam=FLAGS.lam))
         at_once = max(FLAGS.batch_size // FLAGS.restarts, 1)
-        films, losses = zip(*(complete(completion, pictures[i:i + at_once], masks[i:i + at_once],
-                                       names[i:i + at_once], FLAGS) for i in range(0, len(files), at_once)))
+        films, losses = [], []
+        for i in range(0, len(files), at_once):
+            now = slice(i, i + at_once)
+            for found, new in zip((films, losses), complete(completion, pictures[now], masks[now], names[now], FLAGS)):
+                found.append(new)
+            with writing(FLAGS.out_dir), all_whole(FLAGS.out_dir) as part:  # an interruption loses one batch at most
+                write_losses(part, files_names[:now.stop], np.concatenate(losses, axis=1))
+                write_pictures(part, files_names[now], pictures[now], masks[now], films[-1][-1], FLAGS.blend)
 
-    film = [np.concatenate(fills) for fills in zip(*films)]
-    del films
-    losses = np.concatenate(losses, axis=1)
-    with writing(FLAGS.out_dir), all_whole(FLAGS.out_dir) as part:
-        write_losses(part, files_names, losses)
-        write_results(part, files_names, pictures, masks, film, FLAGS.blend)
-    first, last = losses[0, :, 0].mean(), losses[-1, :, 0].mean()
+    if FLAGS.film_every:
+        with writing(FLAGS.out_dir), all_whole(FLAGS.out_dir) as part:
+            write_film(part, pictures, masks, (np.concatenate(fills) for fills in zip(*films)), FLAGS.blend)
+    first, last = (np.concatenate(losses, axis=1)[i, :, 0].mean() for i in (0, -1))
     print(f"{len(files)} pictures completed in {FLAGS.out_dir}: mean loss {first:.2f} -> {last:.2f}")
 
 

@@ -1,13 +1,16 @@
 """Image completion: its gradient, its searches, masks and blending against independent arithmetic, and as a process."""
 import csv
 import os
+import signal
+import time
 from types import SimpleNamespace
 
+import forked
 import imageio.v3 as iio
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from helpers import run_script, write_pictures
+from helpers import run_script, script_command, wait_until, write_pictures
 from PIL import Image
 from reference import random_params
 from scipy import stats
@@ -208,6 +211,28 @@ def test_the_command_writes_pictures_strips_film_table_and_plot(model):
     losses = np.array([float(row["loss"]) for row in table]).reshape(6, 30)
     assert (losses[:, -5:].mean(axis=1) < losses[:, :5].mean(axis=1)).all()
     assert iio.imread(model / "out" / "losses.png").shape[2] >= 3
+
+
+def test_what_is_completed_before_an_interruption_stays(model):
+    with open(os.devnull, "w") as nowhere:
+        process = forked.Process(script_command("gantut_complete.py", "--dataset", "pictures", "--n_iter", 4000,
+                                                "--batch_size", 4, "--out_dir", "long")[1:], model, nowhere, nowhere)
+    wait_until((model / "long" / "003_strip.png").exists, process)
+    time.sleep(0.1)  # the second batch takes longer
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    names = {f"{i:03d}{end}.png" for i in range(4) for end in ("", "_strip")}
+    assert set(os.listdir(model / "long")) == names | {"losses.csv", "losses.png"}
+    assert all(iio.imread(model / "long" / name).std() > 1 for name in names)
+    again = run_script("gantut_complete.py", "--dataset", "pictures", "--n_iter", 2, "--out_dir", "long", cwd=model)
+    assert again.returncode == 0 and "7 pictures completed" in again.stdout, again.stderr
+
+
+def test_without_a_film(model):
+    done = run_script("gantut_complete.py", "--dataset", "pictures", "--n_iter", 2, "--film_every", 0, "--out_dir",
+                      "still", cwd=model)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (model / "still" / "losses.csv").exists() and not (model / "still" / "film.gif").exists()
 
 
 @pytest.mark.parametrize("flags", [["--mask", "random", "--approach", "hmc", "--hmc_l", "3"], ["--mask", "lowres"],

@@ -77,7 +77,7 @@ def test_nothing_that_is_read_is_overwritten(model, tmp_path, monkeypatch):  # n
     monkeypatch.chdir(tmp_path)
     for flags in ONTO.values():
         given = dict(zip((flag[2:] for flag in flags[::2]), flags[1::2]))
-        config = SimpleNamespace(**{"mask": "center", "is_crop": False, "crop_size": 0, "seed": 1,
+        config = SimpleNamespace(**{"mask": "center", "is_crop": False, "crop_size": 0, "seed": 1, "count": None,
                                     "checkpoint_dir": str(model / "checkpoint"), **given})
         monkeypatch.setattr(gantut_complete, "FLAGS", config)
         with pytest.raises(UserError, match="--out_dir"):

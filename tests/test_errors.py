@@ -96,7 +96,7 @@ def test_every_mode_of_the_sampler_on_a_full_disk(tmp_path, sampler):  # noqa: F
 
 
 def test_processes_on_a_full_disk(tmp_path, model):  # noqa: F811
-    """The sampler, the judge and the completion, of which either all results are new or none is."""
+    """The sampler, the judge and the completion, of which either all results of a batch are new or none is."""
     write_pictures(tmp_path / "pictures", n=64)
     folder = tmp_path / "disk"
     folder.mkdir()
