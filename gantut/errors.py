@@ -49,11 +49,12 @@ def writing(what):
 
 
 @contextlib.contextmanager
-def whole(path, part=None):
+def whole(path, part=None, to_disk=False):
     """Yield the path of a file to write; when that has succeeded, the file is moved to path.
 
     If it fails, the file is removed, and what was at path is unchanged. part: its name until then, path + ".part" if
-    not given. If path exists and is not a regular file, such as /dev/stdout, it is written to directly.
+    not given. to_disk: wait until it is on the disk, some milliseconds, so that a power cut does not leave it empty.
+    If path exists and is not a regular file, such as /dev/stdout, it is written to directly.
     """
     path = os.path.realpath(path)  # a link stays a link
     if os.path.exists(path) and not os.path.isfile(path):
@@ -64,6 +65,9 @@ def whole(path, part=None):
     part = part or path + ".part"
     try:
         yield part
+        if to_disk:
+            with open(part, "rb+") as file:
+                os.fsync(file.fileno())
         os.replace(part, path)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -14,7 +14,7 @@ import tensorflow.compat.v1 as tf
 
 from gantut import run_record
 from gantut.checkpoints import SafeSaver, newest_checkpoint, written_by_run
-from gantut.errors import UserError, one_line, whole
+from gantut.errors import UserError, one_line, say, whole
 from gantut.images import pixels
 from gantut.metrics import BEST, Judge
 from gantut.outputs import optional
@@ -139,10 +139,9 @@ class EpochJudge:
         self.best = os.path.join(self.config.checkpoint_dir, "best")
         self.saver = SafeSaver(run.dcgan.saver.variables, max_to_keep=1, save_relative_paths=True)
         self.rows = [row for row in self.read() if int(row["step"]) <= counter]
-        best = newest_checkpoint(self.best)
-        self.best_score = self.read_best() if best else np.inf
-        own = best and os.path.basename(best) in written_by_run(self.best)
-        self.saver.recover_last_checkpoints([best] if own else [])  # keep() removes it
+        self.best_score = self.read_best()
+        own = [os.path.join(self.best, name) for name in written_by_run(self.best)]
+        self.saver.recover_last_checkpoints(own)  # keep() removes it
 
     def read(self):
         """The rows of the table, dicts of strings; none if there is no table. Raises UserError for any other file."""
@@ -158,12 +157,18 @@ class EpochJudge:
                             "--sample_dir") from None
 
     def read_best(self):
-        """The score of the checkpoint in checkpoint_dir/best.
+        """The score of the checkpoint in checkpoint_dir/best; infinite if there is none, or it cannot be read.
 
         It is in the run.json beside it, since the table may be deleted; without one it is the table's lowest.
         """
         path = os.path.join(self.best, "run.json")
-        best = run_record.read(path).get("score") if os.path.exists(path) else None
+        try:
+            if not newest_checkpoint(self.best):
+                return np.inf
+            best = run_record.read(path).get("score") if os.path.exists(path) else None
+        except UserError as error:
+            say(f"{error}: the training continues without it")
+            return np.inf
         return best if best is not None else min([float(row[BEST]) for row in self.rows], default=np.inf)
 
     def look(self, epoch, counter):
@@ -185,7 +190,7 @@ class EpochJudge:
             counter - 1)  # the last step, as the losses: a run that continues replaces what was written from counter on
         with optional(self.path):
             os.makedirs(self.config.sample_dir, exist_ok=True)
-            with whole(self.path) as path, open(path, "w", newline="", encoding="utf-8") as file:
+            with whole(self.path, to_disk=True) as path, open(path, "w", newline="", encoding="utf-8") as file:
                 names = dict.fromkeys(name for row in reversed(self.rows) for name in row if name)
                 table = csv.DictWriter(file, names, restval="", extrasaction="ignore")
                 table.writeheader()

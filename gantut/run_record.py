@@ -52,7 +52,8 @@ def check(checkpoint_dir, run, saver, skip_bad=False):
 
     Prints the flags and versions that have changed, if they may change. Raises UserError if another flag or the data
     have changed. With another number of replicas the epoch continues at the same position in the data: sets
-    run["ahead"]. saver: the model's. skip_bad: --skip_bad_images, with which changed data are not an error.
+    run["ahead"]. saver: the model's. skip_bad: --skip_bad_images, with which other pictures in the same folder are no
+    error.
     """
     path = os.path.join(checkpoint_dir, "run.json")
     newest = newest_checkpoint(checkpoint_dir)
@@ -71,11 +72,12 @@ def check(checkpoint_dir, run, saver, skip_bad=False):
         count_before, count = data_before["pictures"], data["pictures"]
         differs = (f"the run in {checkpoint_dir} was made with other data: {count_before} pictures in "
                    f"{data_before['folder']}, now {count} in {data['folder']}, or other contents")
-        if data_before["fingerprint"] == data["fingerprint"] and not skip_bad:
+        if data_before["fingerprint"] == data["fingerprint"]:
             raise UserError(f"the run in {checkpoint_dir} was made with {count_before} of the pictures, now there are "
                             f"{count}: use --train_size {count_before} to continue, or another --checkpoint_dir for a "
                             "new run")
-        if not skip_bad:
+        same_folder = os.path.realpath(data_before["folder"]) == os.path.realpath(data["folder"])
+        if not (skip_bad and same_folder):
             raise UserError(f"{differs}; restore them, or use another --checkpoint_dir for a new run; to continue with "
                             f"the new data anyway, delete {path}")
         print(f" [!] {differs}; continuing with them, because of --skip_bad_images", file=sys.stderr)
@@ -109,10 +111,8 @@ def read(path):
 
 
 def write(checkpoint_dir, run):
-    with whole(os.path.join(checkpoint_dir, "run.json")) as path, open(path, "w") as file:
+    with whole(os.path.join(checkpoint_dir, "run.json"), to_disk=True) as path, open(path, "w") as file:
         json.dump(run, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())  # on the disk before it replaces the old one
 
 
 def add_checkpoint(checkpoint_dir, run, name):

@@ -10,7 +10,18 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from helpers import run_script, snapshot, start, steps_done, the_error, train, variables, wait_until, write_pictures
+from helpers import (
+    run_script,
+    snapshot,
+    start,
+    steps_done,
+    the_error,
+    touch,
+    train,
+    variables,
+    wait_until,
+    write_pictures,
+)
 from scipy import special, stats
 
 from gantut import metrics
@@ -18,6 +29,7 @@ from gantut.errors import UserError
 from gantut.images import read
 from gantut.inception import features_of
 from gantut.metrics import Judge
+from gantut.monitoring import EpochJudge
 
 
 def rng(seed=0):
@@ -361,6 +373,16 @@ def test_scores_that_cannot_be_written_do_not_end_the_run(trained, tmp_path):
     assert process.returncode == 0, process.stderr
     assert "cannot write samples/scores.csv" in process.stderr and "Is a directory" in process.stderr
     assert process.stderr.count("the training continues without") == 1
+
+
+@pytest.mark.quick
+def test_a_best_checkpoint_that_is_half_written_ends_no_training(tmp_path, capsys):
+    touch(tmp_path, "DCGAN.model-7.data-00000-of-00001")  # killed before the .index
+    judge = object.__new__(EpochJudge)
+    judge.best = str(tmp_path)
+    assert judge.read_best() == np.inf
+    said = capsys.readouterr().err
+    assert "holds only parts of DCGAN.model-7" in said and "the training continues" in said and said.count("\n") == 1
 
 
 def test_keep_best_needs_scores_and_scores_need_pictures(tmp_path):

@@ -125,6 +125,11 @@ def add_a_picture(pictures):
     shutil.copy(pictures / "000.png", pictures / "100.png")
 
 
+def other_pictures(pictures):
+    """Some that have moved here from elsewhere."""
+    write_pictures(pictures.parent / "elsewhere", n=24, size=8, seed=9)
+
+
 def remove_a_picture(pictures):
     (pictures / "023.png").unlink()
 
@@ -140,6 +145,9 @@ OTHER = {  # name: (flags, what happens to the pictures, what the one line names
     "changed content": ([], change_a_picture, ["other data", "24 pictures"]),
     "a picture more": ([], add_a_picture, ["24 pictures in pictures", "25 in pictures"]),
     "another train_size": (["--train_size", 16], None, ["24 of the pictures, now there are 16: use --train_size 24"]),
+    "another train_size, bad ones skipped": (["--train_size", 16, "--skip_bad_images"], None, ["use --train_size 24"]),
+    "another folder, bad ones skipped": (["--dataset", "elsewhere", "--skip_bad_images"], other_pictures,
+                                         ["other data", "24 in elsewhere"]),
     "a picture less": ([], remove_a_picture, ["24 pictures in pictures", "23 in pictures"]),
 }
 
