@@ -95,6 +95,11 @@ def crops_of(picture):
             for face in (faces if work.all_faces else faces[:1])] or why_not
 
 
+def is_there(crop):
+    """Whether the file of a crop is there; after a power cut it may be empty."""
+    return os.path.exists(crop) and os.path.getsize(crop) > 0
+
+
 def version(file, raw):
     """The size and time of a picture of RAW, which show whether it has changed."""
     try:
@@ -216,7 +221,7 @@ def align(args):
     check_settings(os.path.join(args.out, "alignment.json"), args)
     csv_path = os.path.join(args.out, "alignment.csv")
     files = {file for file, _ in jobs}
-    rows = [row for row in done_before(csv_path) if (os.path.exists(os.path.join(args.out, row["output"]))
+    rows = [row for row in done_before(csv_path) if (is_there(os.path.join(args.out, row["output"]))
             if row["output"] else row["file"] not in files or row.get("version") == version(row["file"], args.raw))]
     todo = still_to_do(jobs, rows, args.all_faces)
     context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork

@@ -286,11 +286,12 @@ def settings(config, dcgan, **more):
 def check_values(values):
     """Raise UserError for a value that the command would refuse."""
     for name, allowed, words in RULES:
-        if not allowed(values[name]):
+        if not passes(allowed, values[name]):
             raise UserError(f"{name}={values[name]!r}: {words}")
     for name, (_, _, bounds) in BEYOND.items():
         low, high, kinds = (bounds.get(key) for key in ("lower_bound", "upper_bound", "enum_values"))
-        if low is not None and not low <= values[name] <= (float("inf") if high is None else high):
+        high_or_none = float("inf") if high is None else high
+        if low is not None and not passes(lambda x, a=low, b=high_or_none: a <= x <= b, values[name]):
             at_most = "" if high is None else f", {high} or less"
             raise UserError(f"{name}={values[name]!r} must be {low} or more{at_most}")
         if kinds and values[name] not in kinds:
@@ -298,6 +299,14 @@ def check_values(values):
     for name, needed in (("crop_size", "is_crop"), ("keep_best", "judge_every")):
         if values[name] and not values[needed]:
             raise UserError(f"{name}={values[name]!r} has no effect without {needed}")
+
+
+def passes(test, value):
+    """Whether a value passes a test; one of another type does not."""
+    try:
+        return test(value)
+    except TypeError:
+        return False
 
 
 def check_names(given, known):

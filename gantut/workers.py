@@ -262,11 +262,11 @@ class WorkerGroup:
 
     def explain(self, error):
         """A UserError that explains a failed collective operation."""
-        for _ in range(AFTER_FAILURE):
+        for i in range(AFTER_FAILURE):
+            time.sleep(0.5 if i else 0)
             gone = self.gone(tries=1)
             if gone:
                 return UserError(self.lost(gone))
-            time.sleep(0.5)
         return UserError(f"a step with the other workers failed ({one_line(error)[:300]}); what was saved before is "
                          "intact: start all again with the same --worker_hosts to continue; if one was only slow, with "
                          "a longer --worker_timeout")

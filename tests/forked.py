@@ -20,6 +20,7 @@ import threading
 import traceback
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+OURS = [ROOT, os.path.join(ROOT, "variants")]  # the scripts here find the project themselves
 AFTER_LOADING = {"http_proxy", "TF_CONFIG", "PYTEST_CURRENT_TEST"}  # variables that nothing reads before a script
 LARGEST = 1 << 17  # bytes of a request
 lock = threading.Lock()
@@ -138,7 +139,7 @@ def run(argv, cwd, env, fds):
     sys.stderr.reconfigure(line_buffering=True, errors="backslashreplace")  # as Python has it
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
     folder = os.path.dirname(os.path.abspath(argv[0]))
-    sys.argv, sys.path[:1] = argv, [folder] if folder.startswith(ROOT) else [folder, ROOT]  # copies need the project
+    sys.argv, sys.path[:1] = argv, [folder] if folder in OURS else [folder, ROOT]  # copies need the project
     code = 0
     try:
         runpy.run_path(argv[0], run_name="__main__")

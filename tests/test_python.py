@@ -86,7 +86,9 @@ REFUSED = {  # what train() is told to do: what the line says
     "num_devices=2": ("num_devices", "for the command"), "worker_hosts=['a:1', 'b:1']": ("worker_hosts", "command"),
     "scale_learning_rate=True": ("scale_learning_rate", "for the command"), "save_every=0": ("save_every", "1 or more"),
     "learning_rate=-1": ("learning_rate", "greater than 0"), "epoch=0": ("epoch", "1 or more"),
-    "ema=float('nan')": ("ema", ""), "crop_size=8": ("crop_size", "is_crop"), "keep_best=True": ("keep_best", "judge"),
+    "epoch='20'": ("epoch='20'", "1 or more"), "save_every='9'": ("save_every='9'", "1 or more"),
+    "train_size=None": ("train_size", "1 or more"), "ema=float('nan')": ("ema", ""),
+    "crop_size=8": ("crop_size", "is_crop"), "keep_best=True": ("keep_best", "judge"),
 }
 
 
