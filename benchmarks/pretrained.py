@@ -1,6 +1,6 @@
 """A checkpoint to give away: the model and the average of G's weights, without the optimizers' variables.
 
-  python benchmarks/pretrained.py --checkpoint_dir checkpoint --out pretrained
+  python benchmarks/pretrained.py --checkpoint_dir checkpoint --out my_model
 
 With --average_only the average takes the place of G's own weights: the same pictures from a smaller file. Every command
 can use the folder. It holds no run.json, so that a training in it starts with a new Adam.
@@ -21,7 +21,7 @@ from gantut.weights import names_to_draw_with
 def main():
     parser = argument_parser(__doc__)
     parser.add_argument("--checkpoint_dir", default="checkpoint")
-    parser.add_argument("--out", default="pretrained", help="folder to write, which must not be there")
+    parser.add_argument("--out", default="my_model", help="folder to write, which must not be there")
     parser.add_argument("--average_only", action="store_true", help="write G's average as its weights")
     args = parser.parse_args()
     path = newest_checkpoint(args.checkpoint_dir)
