@@ -304,19 +304,20 @@ def main():
     with tf.Session(config=session_config(FLAGS.threads, FLAGS.precision)) as sess:
         completion = Completion(load_model(DCGAN, sess, FLAGS.checkpoint_dir, FLAGS.weights, lam=FLAGS.lam))
         at_once = max(FLAGS.batch_size // FLAGS.restarts, 1)
-        films, losses = [], []
+        films, losses = [], np.empty([FLAGS.n_iter, 0, 3])
         for i in range(0, len(files), at_once):
             now = slice(i, i + at_once)
-            for found, new in zip((films, losses), complete(completion, pictures[now], masks[now], names[now], FLAGS)):
-                found.append(new)
+            film, new = complete(completion, pictures[now], masks[now], names[now], FLAGS)
+            films.append(film)
+            losses = np.concatenate([losses, new], axis=1)
             with writing(FLAGS.out_dir), all_whole(FLAGS.out_dir) as part:  # an interruption loses one batch at most
-                write_losses(part, files_names[:now.stop], np.concatenate(losses, axis=1))
-                write_pictures(part, files_names[now], pictures[now], masks[now], films[-1][-1], FLAGS.blend)
+                write_losses(part, files_names[:now.stop], losses)
+                write_pictures(part, files_names[now], pictures[now], masks[now], film[-1], FLAGS.blend)
 
     if FLAGS.film_every:
         with writing(FLAGS.out_dir), all_whole(FLAGS.out_dir) as part:
             write_film(part, pictures, masks, (np.concatenate(fills) for fills in zip(*films)), FLAGS.blend)
-    first, last = (np.concatenate(losses, axis=1)[i, :, 0].mean() for i in (0, -1))
+    first, last = losses[0, :, 0].mean(), losses[-1, :, 0].mean()
     print(f"{len(files)} pictures completed in {FLAGS.out_dir}: mean loss {first:.2f} -> {last:.2f}")
 
 

@@ -290,8 +290,8 @@ def check_values(values):
             raise UserError(f"{name}={values[name]!r}: {words}")
     for name, (_, _, bounds) in BEYOND.items():
         low, high, kinds = (bounds.get(key) for key in ("lower_bound", "upper_bound", "enum_values"))
-        high_or_none = float("inf") if high is None else high
-        if low is not None and not passes(lambda x, a=low, b=high_or_none: a <= x <= b, values[name]):
+        if low is not None and not passes(lambda x, low=low, high=high: low <= x and (high is None or x <= high),
+                                          values[name]):
             at_most = "" if high is None else f", {high} or less"
             raise UserError(f"{name}={values[name]!r} must be {low} or more{at_most}")
         if kinds and values[name] not in kinds:

@@ -1,5 +1,6 @@
 """The fixtures that the tests share."""
 import os
+from unittest import mock
 
 import pytest
 from helpers import tf, write_pictures
@@ -14,13 +15,8 @@ def temporary_folder(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def environment():
     """Variables that a test's calls set are not there for the next one: with them, no process could be forked."""
-    before = dict(os.environ)
-    yield
-    for name in {*before, *os.environ} - {"PYTEST_CURRENT_TEST"}:
-        if name in before:
-            os.environ[name] = before[name]
-        else:
-            del os.environ[name]
+    with mock.patch.dict(os.environ):
+        yield
 
 
 @pytest.fixture
