@@ -9,7 +9,6 @@ same picture in every mode, alone or in a batch.
 """
 import os
 import re
-import sys
 
 import gantut.quiet  # before TensorFlow, which it keeps quiet
 
@@ -21,7 +20,7 @@ from tqdm import tqdm
 import gantut.sampler
 import gantut_imgfuncs
 from gantut.datasets import check_number, find_dataset, list_pictures
-from gantut.errors import UserError, check_outside, check_writable, printable, write_whole, writing
+from gantut.errors import UserError, check_outside, check_writable, say, write_whole, writing
 from gantut.export import FORMATS, export_network, make_page, make_quiz
 from gantut.flags import define, forget, run
 from gantut.image_loader import Loader
@@ -34,8 +33,6 @@ from gantut_imgfuncs import merge, save_images
 
 flags = tf.app.flags
 FLAGS = flags.FLAGS
-
-COPIED = 10  # seconds by which the times of files may differ that were copied together, in any order
 
 
 def define_flags():
@@ -209,27 +206,20 @@ def film(config):
         raise UserError(f"no epoch_NN.png in {config.sample_dir}: train a model first, or give its folder with "
                         "--sample_dir")
     frames = []
-    for path in of_one_training([found[epoch] for epoch in sorted(found)]):
+    for path in [found[epoch] for epoch in sorted(found)]:
         try:
-            frames.append(read(path))
+            frame = read(path)
         except Exception as error:  # a broken file may make Pillow raise anything
-            raise UserError(f"{path}: {reason(error)}") from None
-        if frames[-1].shape != frames[0].shape:
+            say(f"{path}: {reason(error)}: left out")
+            continue
+        if frames and frame.shape != frames[0].shape:
             raise UserError(f"{path} has another size than the pictures before it: the film needs those of one "
                             "training")
+        frames.append(frame)
+    if not frames:
+        raise UserError(f"none of the epoch_NN.png in {config.sample_dir} is a picture")
     with writing(config.out):
         save_film(frames, config.out, config.seconds or 0.2)
-
-
-def of_one_training(paths):
-    """The pictures of the newest training, without the last ones of an earlier, longer training."""
-    times = [os.path.getmtime(path) for path in paths]
-    end = next((i for i in range(1, len(paths)) if times[i] < times[i - 1] - COPIED), len(paths))
-    if end < len(paths):
-        before = os.path.basename(paths[end - 1])
-        print(printable(f" [!] {paths[end]} and the pictures after it are older than {before}, from an earlier "
-                        "training: left out"), file=sys.stderr)
-    return paths[:end]
 
 
 def list_folder(folder):
@@ -287,7 +277,7 @@ def load_good(loader, paths, skip_bad, count=np.inf):
             if not skip_bad:
                 raise UserError(f"{error}; remove or replace such a file, or leave it out with "
                                 "--skip_bad_images") from None
-            print(printable(f" [!] {error}"), file=sys.stderr)
+            say(str(error))
     return good, np.array(pictures).reshape([-1, loader.image_size, loader.image_size, loader.c_dim])
 
 
@@ -342,7 +332,7 @@ def main():
     if mode is export and meant and FLAGS.format not in meant:
         raise UserError(f"--out {FLAGS.out} is the name of another format's file: add --format {meant[0]}")
     if given and os.path.isfile(given):
-        print(printable(f" [!] {given} exists and will be overwritten"), file=sys.stderr)
+        say(f"{given} exists and will be overwritten")
     if extension:
         check_writable(FLAGS.out)
     with writing(FLAGS.out):

@@ -55,6 +55,7 @@ class Run:
         self.batch = {}  # the pictures of this step, by their paths
         self.step_size = self.batch_idxs = None  # pictures per step, steps per epoch
         self.monitor = self.writer = self.samples = self.epoch_judge = self.stop = self.progress = None
+        self.in_epoch = False
         self.counter = self.done = None  # number of the next step; steps before it, counted in the data
 
     def __enter__(self):
@@ -173,6 +174,8 @@ class Run:
             self.samples = SampleFolder(config.sample_dir, self.imgfuncs)
             if config.judge_every:
                 self.epoch_judge = EpochJudge(self, self.counter)
+            if not saved:
+                self.samples.put_aside()
         self.stop = self.exits.enter_context(Stop("stopping after this step; a second signal stops at once\n"))
         self.progress = self.exits.enter_context(
             (config.progress or ProgressBar)(self.done, config.epoch * self.batch_idxs, self.step_size))
@@ -216,6 +219,8 @@ class Run:
         its z. If a picture can no longer be read, or the user has stopped the training, it is saved, and the error is
         raised.
         """
+        self.check_epoch(len(numbers))
+        self.in_epoch = True
         for idx in numbers[self.done % self.batch_idxs:]:
             self.seed("pictures", self.counter, self.data.rows.start or 0)  # Part 3's functions may draw some
             self.next_batch()
@@ -224,6 +229,16 @@ class Run:
             yield idx
             self.counter += 1
             self.done += 1
+        self.in_epoch = False
+
+    def check_epoch(self, steps):
+        """Raise UserError if train() makes another number of steps in an epoch than the pictures of the run make."""
+        if self.in_epoch:  # its loop has been left by a break
+            steps = self.done % self.batch_idxs + 1
+        if steps != self.batch_idxs:
+            raise UserError(f"the steps in an epoch of this train() are {steps}, but its pictures make "
+                            f"{self.batch_idxs}: leave batch_idxs and its loop as they are; --train_size "
+                            f"{steps * self.step_size} makes epochs of that length")
 
     def next_batch(self):
         failed = None

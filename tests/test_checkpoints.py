@@ -201,8 +201,12 @@ def test_a_checkpoint_given_as_its_folder(trained):
 
 
 def test_two_runs_with_the_same_logs_and_a_clock_set_back(trained, tmp_path):
-    """Each finds its own event file, whatever the others are called."""
+    """Each finds its own event file, whatever the others are called; the earlier samples are moved, not replaced."""
     folder = shutil.copytree(trained, tmp_path / "run")
+    (folder / "samples" / "scores.csv").write_text("epoch,step,mean SWD\n0,4,50\n")
+    (folder / "samples" / "epoch_00.png.txt").write_text("the user's")
+    samples = snapshot(folder / "samples")
+    users = samples.pop("epoch_00.png.txt")
     (folder / "logs" / "events.out.tfevents.9999999999.zzz").write_bytes(b"")
     others = start(folder, "--epoch", 10000, "--checkpoint_dir", "other", "--save_every", 1)
     wait_until(lambda: steps_done(folder) > 2, others)
@@ -210,6 +214,10 @@ def test_two_runs_with_the_same_logs_and_a_clock_set_back(trained, tmp_path):
     others.send_signal(signal.SIGTERM)
     assert process.returncode == 0, process.stderr
     assert others.wait() == 128 + signal.SIGTERM, (folder / "stderr").read_text()
+    assert samples and snapshot(folder / "samples" / "earlier-1") == samples
+    assert not (folder / "samples" / "earlier-2").exists()
+    assert snapshot(folder / "samples")["epoch_00.png.txt"] == users
+    assert "samples of an earlier training: they are moved to samples/earlier-1" in (folder / "stdout").read_text()
 
 
 def test_the_state_file_of_tensorflow_is_understood(tmp_path, sess):
