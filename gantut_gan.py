@@ -65,7 +65,7 @@ class DCGAN(object):
         self.lowres = lowres
         self.lowres_size = image_size // lowres
 
-        # batchnorm (from funcs.py)
+        # batchnorm (from gantut_datafuncs.py)
         self.d_bns = [batch_norm(name="d_bn{}".format(i)) for i in range(4)]
         log_size = int(math.log(image_size) / math.log(2))
         self.g_bns = [batch_norm(name="g_bn{}".format(i)) for i in range(log_size)]
@@ -118,7 +118,7 @@ class DCGAN(object):
         self.d_vars = [var for var in t_vars if "d_" in var.name]
         self.g_vars = [var for var in t_vars if "g_" in var.name]
 
-        self.saver = Saver(max_to_keep=1)
+        self.saver = Saver(max_to_keep=1)  # train() makes another, by --max_to_keep
 
     def generator(self, z):
         """Generate images from noise: z [N, z_dim] in [-1, 1] -> [N, size, size, c_dim] in [-1, 1] (Part 4)."""

@@ -24,7 +24,10 @@ def imread(path):
 
 
 def transform(image, npx=64, is_crop=True):
-    """Scale a picture from 0..255 to [-1, 1]; with is_crop, first take its central npx x npx window (Part 3)."""
+    """Scale a picture from 0..255 to [-1, 1]; with is_crop, first take its central npx x npx window (Part 3).
+
+    A training with --is_crop calls center_crop() itself, since its window is larger, and then this without is_crop.
+    """
     if is_crop:
         cropped_image = center_crop(image, npx, resize_w=npx)
     else:

@@ -36,7 +36,7 @@ flags.DEFINE_integer("image_size", 64, "The size of the images [n x n], a power 
 flags.DEFINE_string("dataset", "lfw-aligned-64", "Dataset directory, or the name of one under data/.")
 flags.DEFINE_string("checkpoint_dir", "checkpoint", "Directory name to save the checkpoints [checkpoint]")
 flags.DEFINE_string("sample_dir", "samples", "Directory name to save the image samples [samples]")
-define()  # what the tutorial hard-codes, and where to train: gantut/flags.py
+define(model=DCGAN)  # all other flags (gantut/flags.py), with the defaults of the class
 FLAGS = flags.FLAGS
 
 flags.register_validator("image_size", lambda n: n >= 8 and n & (n - 1) == 0, "must be a power of two, 8 or more")
@@ -52,6 +52,7 @@ def main():
     check_outside(FLAGS.sample_dir, FLAGS.dataset, "sample_dir")
     choose(FLAGS)
     workers = find_workers(FLAGS)  # none, unless flags or environment name them
+    # get all of the options for TensorFlow runtime
     config = session_config(FLAGS.threads)
     devices = find_devices(FLAGS, config)  # none, unless flags ask for several
     Model = with_parts(DCGAN, FLAGS, devices, workers)  # DCGAN itself, unless flags ask for more
@@ -64,7 +65,6 @@ def main():
             if not os.path.exists(FLAGS.sample_dir):
                 os.makedirs(FLAGS.sample_dir)
 
-    # get all of the options for TensorFlow runtime
     precision = "auto" if FLAGS.fast and not FLAGS["precision"].present else FLAGS.precision
     FLAGS.precision = set_precision(config, precision)
     tf.set_random_seed(FLAGS.seed)

@@ -19,8 +19,9 @@ class Pictures:
 
     files: their paths, shuffled. loader: a Loader. config: the trainer's flags. step_size: pictures per step. rows: a
     slice, the part of a step's pictures that this process takes. The first files stay in memory once they are read, as
-    many as fit into config.cache_mb MiB; the others are read again for each batch. If Part 3's functions use NumPy's
-    random numbers, a picture is not read ahead but in its own step, so that it gets the random numbers of that step.
+    many as fit into config.cache_mb MiB; the others are read again for each batch. If Part 3's functions use the random
+    numbers of np.random, a picture is not read ahead but in its own step, so that it gets the numbers of that step;
+    those of other generators are not noticed.
     With config.mirror a batch contains each picture or its mirror image.
     """
 

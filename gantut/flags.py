@@ -1,6 +1,7 @@
 """The flags beyond Part 5's own, each defined once: several scripts share some, and train() uses their defaults."""
 import codecs
 import difflib
+import inspect
 import math
 import os
 import re
@@ -117,11 +118,17 @@ def forget():
                     delattr(flags.FLAGS, flag.name)
 
 
-def define(*names, where=""):
-    """Define some of the flags above, or all of BEYOND. where: added before their help, such as the mode they are for.
+def define(*names, where="", model=None):
+    """Define some of the flags above, or all of BEYOND.
+
+    where: added before their help, such as the mode they are for. model: a class whose arguments have the same
+    defaults; what a reader changes there is the default here.
     """
+    own = inspect.signature(model).parameters if model else {}
     for name in names or BEYOND:
         default, description, bounds = {**BEYOND, **OF_A_MODEL}[name]
+        if name in own and type(own[name].default) is type(default):
+            default = own[name].default
         kind = flags.DEFINE_enum if "enum_values" in bounds else KINDS[type(default)]
         kind(name=name, default=default, help=where + description, **bounds)
     flags.FLAGS.mark_as_parsed()  # for a notebook that imports them, whose own arguments are not for these flags

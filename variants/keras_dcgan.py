@@ -9,10 +9,11 @@ no UPDATE_OPS to wait for (see mnist_dcgan.py). The run writes to --out_dir: gen
 losses.png, samples.png (16 digits) and, every 1,000 steps, iteration-NNNNN.png. It does not resume: a new run starts
 from the beginning.
 
-Fixed: the text's discriminator ends in a sigmoid, but its loss has from_logits=True, so that the sigmoid is applied
-twice: here D ends in logits. LeakyReLU's alpha is negative_slope in Keras 3, and input_shape an Input. The batches
-come from tf.data, in a new order in each pass, where the text draws images with np.random.randint. Two lists that the
-text never fills, or never reads, are removed; losses, which it leaves empty, is filled.
+Fixed: the text's discriminator ends in a sigmoid, but its loss has from_logits=True. Keras 3 warns of that and takes
+the logits before the sigmoid; here D ends in logits. LeakyReLU's alpha is negative_slope in Keras 3, and input_shape
+an Input. The batches come from tf.data, in a new order in each pass, where the text draws images with
+np.random.randint. Two lists that the text never fills, or never reads, are removed; losses, which it leaves empty, is
+filled.
 """
 import os
 

@@ -147,12 +147,13 @@ def build_model():
     gen_loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(
         logits=stacked_gan, labels=tf.ones([batch_size], dtype=tf.int32)))
 
+    optimizer_gen = tf.train.AdamOptimizer(learning_rate=lr_generator, beta1=0.5, beta2=0.999)
+    optimizer_disc = tf.train.AdamOptimizer(learning_rate=lr_discriminator, beta1=0.5, beta2=0.999)
+
     gen_vars = tf.get_collection(tf.GraphKeys.TRAINABLE_VARIABLES, scope="Generator")
     disc_vars = tf.get_collection(tf.GraphKeys.TRAINABLE_VARIABLES, scope="Discriminator")
     gen_saved = tf.global_variables("Generator")  # with the moving averages; Adam's own come next
 
-    optimizer_gen = tf.train.AdamOptimizer(learning_rate=lr_generator, beta1=0.5, beta2=0.999)
-    optimizer_disc = tf.train.AdamOptimizer(learning_rate=lr_discriminator, beta1=0.5, beta2=0.999)
     gen_update_ops = tf.get_collection(tf.GraphKeys.UPDATE_OPS, scope="Generator")
     with tf.control_dependencies(gen_update_ops):
         train_gen = optimizer_gen.minimize(gen_loss, var_list=gen_vars)
