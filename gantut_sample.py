@@ -55,7 +55,8 @@ def define_flags():
                       "in turn [closed]")
     flags.DEFINE_integer("frames", None, "walk: frames of the closed walk, or of each dimension [60 or 8]",
                          lower_bound=2)
-    flags.DEFINE_float("seconds", None, "walk, film: seconds per frame [0.05 or 0.2]", lower_bound=0.02)
+    flags.DEFINE_float("seconds", None, "walk, film: seconds per frame [0.05 or 0.2]", lower_bound=0.02,
+                       upper_bound=655)  # a GIF counts hundredths in 16 bits
     flags.DEFINE_string("sample_dir", "samples", "film: the folder with epoch_NN.png from the training [samples]")
     flags.DEFINE_string("dataset", None, "nearest, quiz: folder of training pictures, or the name of one under data/.")
     define("is_crop", "crop_size", "skip_bad_images", where="nearest, quiz, as in the training: ")
@@ -98,9 +99,22 @@ def images(sampler, config):
     for start in tqdm(range(0, config.count, BATCH), "drawing", disable=None, leave=False):
         batch = paths[start:start + BATCH]
         drawn = sampler.draw_all(sampler.noise(range(start, start + len(batch))))
+        for path, image in zip(batch, drawn):
+            check_same(path, pixels(image))
         with writing(config.out):
             for path, image in zip(batch, drawn):
                 save_images(image[np.newaxis], [1, 1], path)
+
+
+def check_same(path, image):
+    """Raise UserError if path has another picture than image, uint8 [h, w, c_dim], but for rounding."""
+    if os.path.exists(path):
+        try:
+            found = read(path)
+        except Exception:  # it was not written to its end
+            return
+        if found.shape[:2] != image.shape[:2] or np.abs(np.int16(found) - image).mean() > 1:
+            raise UserError(f"{path} exists and is another picture: give another --out, or remove it")
 
 
 def interpolate(sampler, config):

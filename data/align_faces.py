@@ -189,11 +189,12 @@ def check_settings(path, args):
         with open(path) as file:
             made = json.load(file)
     except FileNotFoundError:
-        write_whole(path, json.dumps(wanted, indent=1))
+        write_whole(path, json.dumps(wanted, indent=1), to_disk=True)
         return
     except ValueError:
-        made = {}
-    made = made if isinstance(made, dict) else {}
+        made = None
+    if not isinstance(made, dict):
+        raise UserError(f"{path} is damaged: restore it from a copy, or give another OUT")
     other = [f"{name} {made.get(name)}, not {value}" for name, value in wanted.items() if made.get(name) != value]
     if other:
         raise UserError(f"{args.out} was made with {'; '.join(other)}: give another OUT, or the same flags to continue")

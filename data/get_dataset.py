@@ -300,12 +300,17 @@ def check_output(out, source):
                         "give another folder")
 
 
+def is_there(path):
+    """Whether a file exists and is not empty, as a power cut may leave it."""
+    return os.path.exists(path) and os.path.getsize(path) > 0
+
+
 def save(out, name, data):
     """Write the bytes of the file OUT/name, completely or not at all."""
     path = os.path.join(out, name)
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with whole(path, os.path.join(out, PART)) as part, open(part, "wb") as file:
+        with whole(path, os.path.join(out, PART), to_disk=name == MARKER) as part, open(part, "wb") as file:
             file.write(data)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}; the files there are complete, fix this and run the "
@@ -329,7 +334,7 @@ def write(pictures, out, source):
         if name in done:
             bad.append(f"{name}: another picture in it has the same name")
             continue
-        if not os.path.exists(os.path.join(out, name)):
+        if not is_there(os.path.join(out, name)):
             try:
                 data = encoded()
             except Exception as error:  # a broken picture may make Pillow raise anything

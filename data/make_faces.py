@@ -16,7 +16,7 @@ import re
 import sys
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from scipy.ndimage import gaussian_filter
 from tqdm import tqdm
 
@@ -375,8 +375,10 @@ def same(*files):
     try:
         with Image.open(files[0]) as one, Image.open(files[1]) as other:
             return one.size == other.size and np.abs(np.int16(one.convert("RGB")) - np.int16(other)).mean() < 1
-    except UnidentifiedImageError:
-        return False
+    except OSError as error:
+        if error.errno:
+            raise
+        return False  # it is damaged, or no picture
 
 
 def main():

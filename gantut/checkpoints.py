@@ -7,14 +7,13 @@ import json
 import os
 import re
 import shutil
-import sys
 from functools import partial
 
 import tensorflow.compat.v1 as tf
 from google.protobuf import text_format
 from tensorflow.python.training.checkpoint_state_pb2 import CheckpointState
 
-from gantut.errors import UserError, one_line
+from gantut.errors import UserError, one_line, say
 
 said = set()  # lines that were printed, each only once
 TRIES = 100  # how often a training may replace the checkpoint while it is being read
@@ -45,12 +44,13 @@ def newest_checkpoint(checkpoint_dir, flag="checkpoint_dir"):
             break
     if newest:
         for reason in reasons:
-            say(f"{reason}: taking {newest}")
-        if not known:
-            say(f"{checkpoint_dir} has no readable file `checkpoint` that names its model: taking the newest, {newest}")
+            say_once(f"{reason}: taking {newest}")
+        if not named:
+            say_once(f"{checkpoint_dir} has no readable file `checkpoint` that names its model: taking the newest, "
+                     f"{newest}")
         elif named[-1] not in complete:
             state = os.path.join(checkpoint_dir, "checkpoint")
-            say(f"{state} names {named[-1]}, which is not there: taking {newest}")
+            say_once(f"{state} names {named[-1]}, which is not there: taking {newest}")
         return os.path.join(checkpoint_dir, newest)
     if reasons:
         raise UserError(f"{reasons[0]}, and {checkpoint_dir} has no other one that can be read: restore it from a "
@@ -163,10 +163,10 @@ def written_by_run(checkpoint_dir):
         return []
 
 
-def say(line):
+def say_once(line):
     if line not in said:
         said.add(line)
-        print(" [!] " + line, file=sys.stderr, flush=True)
+        say(line)
 
 
 def step_of(path):
@@ -302,14 +302,14 @@ class Saver(SafeSaver):
         written, restored = written_by_run(checkpoint_dir), os.path.basename(self.restored or "")
         complete, _ = find_checkpoints(checkpoint_dir)
         known = [one for one in names_in_state(checkpoint_dir) if one in complete]
-        own = [one for one in known if one != restored] + [restored]  # the last ones stay longest
+        own = sorted(complete.intersection(written) - {restored}, key=step_of) + [restored]  # the last stay longest
         own = [one for one in own if one in written][-self.saver_def.max_to_keep:]  # it may be less than it was
         self.recover_last_checkpoints([os.path.join(checkpoint_dir, one) for one in own])
         step = re.escape(name) + r"-\d+"
         unfinished = rf"{step}(_temp|\..*\.tempstate\d+|\.meta\.tmp\w+)|checkpoint\.tmp\w+"
         for one in os.listdir(checkpoint_dir):
             whole = re.fullmatch(rf"({step})\.(index|meta|data-\d+-of-\d+)", one)
-            old = whole and known and whole[1] in written and whole[1] not in (*known, restored)
+            old = whole and known and whole[1] in written and whole[1] not in (*known, *own, restored)
             if old or re.fullmatch(unfinished, one):
                 path = os.path.join(checkpoint_dir, one)
                 shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)

@@ -4,6 +4,7 @@ Masks say which pixels of a picture are kept (True = keep); they are computed or
 own name, and none overwrites another file.
 """
 import collections
+import contextlib
 import itertools
 import os
 import unicodedata
@@ -185,6 +186,13 @@ def check_apart(out_dir, files, root):
         check_outside(out_dir, folder, "out_dir")
 
 
+def is_table(path):
+    """Whether a file is the losses of a completion, as write_losses() of gantut_complete.py writes them."""
+    with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
+        return file.readline().startswith("picture,")
+    return False
+
+
 def try_to_write(out_dir, names, inputs):
     """Raise UserError if a result cannot be written, or would overwrite an input or a file that is not a result."""
     with writing(out_dir):
@@ -195,9 +203,9 @@ def try_to_write(out_dir, names, inputs):
     same = [path for path in there if os.path.exists(path) and os.stat(path)[1:3] in read]
     if same:
         raise UserError(f"--out_dir {out_dir}: {same[0]} is an input, and a result would overwrite it; give another")
-    if there and paths[0] not in there:
-        raise UserError(f"--out_dir {out_dir}: {there[0]} exists and is not from a completion ({TABLE} is not there); "
-                        "give another")
+    if there and not is_table(paths[0]):
+        raise UserError(f"--out_dir {out_dir}: {there[0]} exists and is not from a completion ({TABLE} is not there, "
+                        "or another program's); give another")
     with writing(out_dir):
         for path in paths:
             open(path, "ab").close()

@@ -1,5 +1,6 @@
 """Errors that the user can fix, in one line; and files that are written completely or not at all."""
 import contextlib
+import itertools
 import os
 import re
 import sys
@@ -75,9 +76,9 @@ def whole(path, part=None, to_disk=False):
         raise
 
 
-def write_whole(path, content):
-    """Write bytes, or a str as UTF-8, to a file: completely or not at all."""
-    with whole(path) as part, open(part, "wb") as file:
+def write_whole(path, content, to_disk=False):
+    """Write bytes, or a str as UTF-8, to a file: completely or not at all. to_disk: as for whole()."""
+    with whole(path, to_disk=to_disk) as part, open(part, "wb") as file:
         file.write(content if isinstance(content, bytes) else content.encode("utf-8"))
 
 
@@ -88,12 +89,26 @@ def check_writable(path):
         if os.path.isdir(path):
             raise IsADirectoryError("it is a folder")
         if os.path.isfile(path) or not os.path.exists(path):
-            with contextlib.suppress(Rehearsed), whole(path) as part, open(part, "ab"):
+            with contextlib.suppress(Rehearsed), whole(path, f"{path}.{os.getpid()}.part") as part, open(part, "xb"):
                 raise Rehearsed
 
 
 class Rehearsed(Exception):
     """Raised to leave whole() without writing anything."""
+
+
+def put_aside(folder, ours):
+    """Move what an earlier training has left in a folder, names that match `ours`, into a new folder earlier-N in it.
+    """
+    found = sorted(name for name in os.listdir(folder) if re.fullmatch(ours, name))
+    if not found:
+        return
+    numbered = (os.path.join(folder, f"earlier-{n}") for n in itertools.count(1))
+    aside = next(path for path in numbered if not os.path.lexists(path))
+    os.mkdir(aside)
+    for name in found:
+        os.rename(os.path.join(folder, name), os.path.join(aside, name))
+    print(printable(f" [*] {folder} has results of an earlier training, {found[0]} and so on: moved to {aside}"))
 
 
 @contextlib.contextmanager

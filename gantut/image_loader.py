@@ -115,6 +115,8 @@ class Loader:
         bad = [(path, result.broken) for path, result in zip(files, results) if result.broken]
         if bad and (skip_bad or len(bad) > 1):
             print("\n".join(printable(f" [!] {path}: {broken}") for path, broken in bad), file=sys.stderr)
+        if skip_bad and bad and len(bad) == len(files):
+            raise UserError(f"none of the {len(files)} picture(s) can be read: {bad[0][0]}: {bad[0][1]}")
         if bad and not skip_bad:
             path, broken = bad[0]
             many = f" ({len(bad)} such files, listed above)" if len(bad) > 1 else ""

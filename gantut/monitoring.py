@@ -58,8 +58,9 @@ class Monitor:
         """Raise UserError if one of the values, a dict by name, is not finite."""
         for name, value in values.items():
             if not np.isfinite(value):
-                raise UserError(f"training has diverged: {name} is not finite at step {step}; the last checkpoint was "
-                                "saved before that. A smaller --learning_rate usually helps, or another --seed")
+                raise UserError(f"training has diverged: {name} is not finite at step {step}; the last checkpoint, if "
+                                "there is one, was saved before that. A smaller --learning_rate usually helps, or "
+                                "another --seed")
 
     def check_samples(self, step, samples, images):
         """Warn, once, when the samples have collapsed: they hardly differ from one another."""
@@ -119,7 +120,7 @@ def saved(run):
         run.dcgan.save(run.config.checkpoint_dir, run.counter)
     except Exception:  # only the first error is reported
         return "; what was saved before is intact"
-    return f"; the training is saved, from the middle of step {run.counter}"
+    return f"; the training is saved, from the middle of step {run.counter}: it continues, not bit for bit"
 
 
 class EpochJudge:

@@ -3,9 +3,7 @@
 A curve or a sample that cannot be written does not end a training; checkpoints must not be lost.
 """
 import contextlib
-import itertools
 import os
-import re
 import tempfile
 import threading
 import uuid
@@ -14,7 +12,7 @@ import tensorflow.compat.v1 as tf
 
 from gantut import run_record
 from gantut.checkpoints import Saver
-from gantut.errors import one_line, printable, say, writing
+from gantut.errors import one_line, put_aside, say, writing
 
 
 class FileWriter:
@@ -179,28 +177,18 @@ def optional(what):
 
 
 class SampleFolder:
-    """The folder of the sample pictures. imgfuncs: Part 3's functions, which write them."""
+    """The folder of the sample pictures. imgfuncs: Part 3's functions, which write them.
 
-    OURS = re.compile(r"epoch_\d+\.png|train_\d+-\d+\.png|scores\.csv")
+    new: whether the training begins; then the pictures of an earlier one, which have the same names, are put aside.
+    """
 
-    def __init__(self, folder, imgfuncs):
+    def __init__(self, folder, imgfuncs, new):
         self.folder, self.imgfuncs = folder, imgfuncs
         self.failed = False
         with writing(folder):
             os.makedirs(folder, exist_ok=True)
-
-    def put_aside(self):
-        """Move what an earlier training has left here to a folder earlier-N in it: a new one uses the same names."""
-        with writing(self.folder):
-            found = sorted(name for name in os.listdir(self.folder) if self.OURS.fullmatch(name))
-            if not found:
-                return
-            numbered = (os.path.join(self.folder, f"earlier-{n}") for n in itertools.count(1))
-            aside = next(path for path in numbered if not os.path.lexists(path))
-            os.mkdir(aside)
-            for name in found:
-                os.rename(os.path.join(self.folder, name), os.path.join(aside, name))
-        print(printable(f" [*] {self.folder} has the samples of an earlier training: they are moved to {aside}"))
+            if new:
+                put_aside(folder, r"epoch_\d+\.png|train_\d+-\d+\.png|scores\.csv")
 
     def save(self, samples, size, name):
         """Write the samples to the file called name; returns whether it worked. A failure is reported once."""

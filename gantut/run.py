@@ -15,7 +15,7 @@ from gantut.batches import Pictures
 from gantut.checkpoints import check_loaded, newest_checkpoint, step_of, written_by_run
 from gantut.console import ProgressBar
 from gantut.datasets import check_number
-from gantut.errors import Stopped, UserError, check_outside, writing
+from gantut.errors import Stopped, UserError, check_outside, put_aside, writing
 from gantut.flags import settings
 from gantut.image_loader import Loader
 from gantut.images import grid_size
@@ -91,7 +91,8 @@ class Run:
         self.step_size = dcgan.batch_size * self.processes.count
         check_number(files, config.dataset, self.step_size // replicas, config.train_size, replicas)
 
-        data = {"folder": config.dataset, "pictures": min(len(files), config.train_size), "fingerprint": fingerprint}
+        data = {"folder": config.dataset, "path": os.path.realpath(config.dataset),
+                "pictures": min(len(files), config.train_size), "fingerprint": fingerprint}
         self.batch_idxs = data["pictures"] // self.step_size
         self.record = run_record.describe(dcgan, config, data, replicas)
         self.processes.compare(self.sess, self.record)
@@ -167,15 +168,15 @@ class Run:
         if self.chief:
             self.exits.enter_context(locked(config.checkpoint_dir))
             with writing(config.checkpoint_dir):
+                if not saved:
+                    put_aside(config.checkpoint_dir, "best")
                 dcgan.saver.take_over(config.checkpoint_dir, dcgan.model_name)
                 self.record["checkpoints"] = written_by_run(config.checkpoint_dir)
                 run_record.write(config.checkpoint_dir, self.record)
             self.writer.open(self.counter)
-            self.samples = SampleFolder(config.sample_dir, self.imgfuncs)
             if config.judge_every:
-                self.epoch_judge = EpochJudge(self, self.counter)
-            if not saved:
-                self.samples.put_aside()
+                self.epoch_judge = EpochJudge(self, self.counter)  # reads scores.csv, which may be put aside then
+            self.samples = SampleFolder(config.sample_dir, self.imgfuncs, new=not saved)
         self.stop = self.exits.enter_context(Stop("stopping after this step; a second signal stops at once\n"))
         self.progress = self.exits.enter_context(
             (config.progress or ProgressBar)(self.done, config.epoch * self.batch_idxs, self.step_size))

@@ -9,7 +9,6 @@ import json
 import os
 import platform
 import socket
-import sys
 
 import numpy as np
 import PIL
@@ -17,7 +16,7 @@ import tensorflow.compat.v1 as tf
 from filelock import FileLock, Timeout
 
 from gantut.checkpoints import newest_checkpoint, step_of
-from gantut.errors import UserError, one_line, whole, writing
+from gantut.errors import UserError, one_line, say, whole, writing
 from gantut.flags import BEYOND, RECIPE
 
 OF_THE_MODEL = ["image_size", "c_dim", "z_dim", "gf_dim", "df_dim", "batch_size", "is_crop"]
@@ -29,9 +28,10 @@ NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, 524}  #
 def describe(dcgan, config, data, replicas):
     """The settings of a run: its flags, the versions of the software, its data. A dict for run.json.
 
-    data: its folder, the number of its pictures, their fingerprint. init_from: the other model whose weights it started
-    with (gantut/weights.py), or None. ahead: by how many steps the checkpoint's number is ahead of the position in the
-    data, set by check(). checkpoints: those that the run has written. The flags are strings, as on the command line.
+    data: its folder, as given and in full, the number of its pictures, their fingerprint. init_from: the other model
+    whose weights it started with (gantut/weights.py), or None. ahead: by how many steps the checkpoint's number is
+    ahead of the position in the data, set by check(). checkpoints: those that the run has written. The flags are
+    strings, as on the command line.
     """
     flags = {name: str(getattr(dcgan if name in OF_THE_MODEL else config, name)) for name in MUST_MATCH + MAY_CHANGE}
     flags["batch_size"] = str(dcgan.batch_size // config.devices)
@@ -76,11 +76,11 @@ def check(checkpoint_dir, run, saver, skip_bad=False):
             raise UserError(f"the run in {checkpoint_dir} was made with {count_before} of the pictures, now there are "
                             f"{count}: use --train_size {count_before} to continue, or another --checkpoint_dir for a "
                             "new run")
-        same_folder = os.path.realpath(data_before["folder"]) == os.path.realpath(data["folder"])
-        if not (skip_bad and same_folder):
+        before_path = data_before.get("path") or os.path.realpath(data_before["folder"])
+        if not (skip_bad and before_path == data["path"]):
             raise UserError(f"{differs}; restore them, or use another --checkpoint_dir for a new run; to continue with "
                             f"the new data anyway, delete {path}")
-        print(f" [!] {differs}; continuing with them, because of --skip_bad_images", file=sys.stderr)
+        say(f"{differs}; continuing with them, because of --skip_bad_images")
     run["init_from"] = before.get("init_from")
     run["ahead"] = steps_ahead(before, run, step_of(newest) - 1)
     replicas_before = before.get("replicas", 1)
@@ -125,16 +125,17 @@ def add_checkpoint(checkpoint_dir, run, name):
 def steps_ahead(before, run, done):
     """By how many steps `done`, the steps of the run so far, is ahead of its position in the data, in present steps.
 
-    If the position is inside a present step, its start counts, so that no picture is left out.
+    If the position is inside a present step, its start counts, so that no picture is left out. The epoch is the same
+    also with another number of pictures.
     """
     def in_an_epoch(of):
         return of["data"]["pictures"] // (int(of["flags"]["batch_size"]) * of.get("replicas", 1))
 
     then, now, ahead = before.get("replicas", 1), run["replicas"], before.get("ahead", 0)
-    if then == now:
+    if then == now and in_an_epoch(before) == in_an_epoch(run):
         return ahead
     epoch, idx = divmod(done - ahead, in_an_epoch(before))
-    return done - (epoch * in_an_epoch(run) + idx * then // now)
+    return done - (epoch * in_an_epoch(run) + min(idx * then // now, in_an_epoch(run)))
 
 
 def as_flags(values, names):
@@ -180,8 +181,7 @@ def acquire(path):
         if getattr(error, "errno", errno.ENOSYS) not in NO_LOCKS:
             raise
         folder = os.path.dirname(path) or "."
-        print(f" [!] {folder} has no locks ({one_line(error)}): make sure yourself that no other run trains there",
-              file=sys.stderr)
+        say(f"{folder} has no locks ({one_line(error)}): make sure yourself that no other run trains there")
     return lock
 
 

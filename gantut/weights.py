@@ -84,7 +84,7 @@ def check_init_from(given, checkpoint_dir, dcgan):
         return
     path = os.path.join(checkpoint_dir, "run.json")
     before = run_record.read(path).get("init_from") if os.path.exists(path) else None
-    if not before or before["folder"] != os.path.normpath(given):
+    if not before or os.path.realpath(before["folder"]) != os.path.realpath(given):
         started = (f"that has started with --init_from {before['folder']}" if before else
                    "that has not started with another model, as far as run.json says")
         raise UserError(f"{checkpoint_dir} has a training {started}, not --init_from {given}: leave --init_from out to "

@@ -20,7 +20,8 @@ import threading
 import traceback
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-OURS = [ROOT, os.path.join(ROOT, "variants")]  # the scripts here find the project themselves
+# the scripts here find the project themselves
+OURS = [ROOT, *(os.path.join(ROOT, name) for name in ("variants", "docs", "benchmarks"))]
 AFTER_LOADING = {"http_proxy", "TF_CONFIG", "PYTEST_CURRENT_TEST"}  # variables that nothing reads before a script
 LARGEST = 1 << 17  # bytes of a request
 lock = threading.Lock()
@@ -102,6 +103,7 @@ def serve(requests):
     import tensorflow.compat.v1  # noqa: F401
     os.dup2(stderr, 2)
     gc.freeze()  # no script's process looks through what is loaded for garbage
+    gc.set_threshold(100_000)  # a graph is built in tens of thousands of objects, which stay: a tenth of a training
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # those that wait need no process that waits for them
     while True:
         message, fds, _, _ = socket.recv_fds(requests, LARGEST, 4)

@@ -1,4 +1,6 @@
 """What the tests share: the project's folder, pictures to train on, the trainer as a process."""
+import contextlib
+import gc
 import os
 import re
 import signal
@@ -27,8 +29,11 @@ from PIL import Image  # noqa: E402
 import gantut_imgfuncs  # noqa: E402
 from gantut.errors import UserError  # noqa: E402
 from gantut.image_loader import Loader  # noqa: E402
+from gantut.scripts import SIGNALS  # noqa: E402
 
-for ignored in {signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)}:  # by a shell's & or nohup, and inherited
+gc.freeze()  # what is loaded is not looked through for garbage again and again
+
+for ignored in SIGNALS:  # by a shell's & or nohup, and inherited
     if signal.getsignal(ignored) is signal.SIG_IGN:
         signal.signal(ignored, signal.SIG_DFL)
 
@@ -76,22 +81,41 @@ def free_ports(n):
     return ports
 
 
+@contextlib.contextmanager
+def as_another_user():
+    """A context, with a new folder that everybody may write to, in which permissions hold: root, they do not bind."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        root = os.geteuid() == 0
+        try:
+            yield Path(folder), lambda: root and os.seteuid(65534)
+        finally:
+            if root:
+                os.seteuid(0)
+
+
 def script_command(script, *flags):
     return [sys.executable, os.path.join(ROOT, script), *map(str, flags)]
 
 
 def can_fork(script, env=None, **kwargs):
     """Whether a script as a process with these arguments of subprocess.Popen may be forked, which takes less time."""
-    return script.startswith(("gantut_", "variants/")) and not kwargs and forked.can_fork(env or os.environ)
+    ours = script.startswith(("gantut_", "variants/", "docs/", "benchmarks/"))
+    return ours and not kwargs and forked.can_fork(env or os.environ)
 
 
 def run_script(script, *flags, cwd, **kwargs):
     """Run a script of the project as a process; returns it, finished, with its stdout and stderr as text."""
     command = script_command(script, *flags)
-    if not can_fork(script, **kwargs):
-        return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600, **kwargs)
+    if can_fork(script, **kwargs):
+        return run_forked(command[1:], cwd, **kwargs)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600, **kwargs)
+
+
+def run_forked(argv, cwd, **kwargs):
+    """The same for any script, in a process that is forked: argv is its path and its arguments."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        process = forked.Process(command[1:], cwd, out, err, **kwargs)
+        process = forked.Process(argv, cwd, out, err, **kwargs)
         try:
             code = process.wait(600)
         except BaseException:
@@ -99,7 +123,7 @@ def run_script(script, *flags, cwd, **kwargs):
             raise
         out.seek(0)
         err.seek(0)
-        return subprocess.CompletedProcess(command, code, out.read(), err.read())
+        return subprocess.CompletedProcess(argv, code, out.read(), err.read())
 
 
 def train(folder, *flags, **kwargs):

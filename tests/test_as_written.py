@@ -177,7 +177,7 @@ def differ(a, b):
     The biases before a batch norm are left out: their gradient is nothing but rounding.
     """
     assert a.keys() == b.keys()
-    noise = re.compile(r"d_(h[123]|more)_?\w*/biases|g_h[12]/biases|g_h0_lin/bias|moving_mean|Adam")
+    noise = re.compile(r"d_(h[123]|more)_?\w*/biases|g_h1/biases|g_h0_lin/bias|moving_mean|Adam")
     shares = {name: np.mean(abs(a[name] - b[name]) > 2e-5) for name in a if not noise.search(name)}
     return {name: share for name, share in shares.items() if share}
 

@@ -208,6 +208,7 @@ def test_two_runs_with_the_same_logs_and_a_clock_set_back(trained, tmp_path):
     samples = snapshot(folder / "samples")
     users = samples.pop("epoch_00.png.txt")
     (folder / "logs" / "events.out.tfevents.9999999999.zzz").write_bytes(b"")
+    touch(folder, "other/best/run.json")
     others = start(folder, "--epoch", 10000, "--checkpoint_dir", "other", "--save_every", 1)
     wait_until(lambda: steps_done(folder) > 2, others)
     process = train(folder, "--epoch", 4, "--save_every", 1)
@@ -217,7 +218,10 @@ def test_two_runs_with_the_same_logs_and_a_clock_set_back(trained, tmp_path):
     assert samples and snapshot(folder / "samples" / "earlier-1") == samples
     assert not (folder / "samples" / "earlier-2").exists()
     assert snapshot(folder / "samples")["epoch_00.png.txt"] == users
-    assert "samples of an earlier training: they are moved to samples/earlier-1" in (folder / "stdout").read_text()
+    assert (folder / "other" / "earlier-1" / "best" / "run.json").exists()
+    assert "results of an earlier training, epoch_00.png and so on: moved to samples/earlier-1" in (
+        folder / "stdout").read_text()
+    assert "cannot write" not in process.stderr + (folder / "stderr").read_text()
 
 
 def test_the_state_file_of_tensorflow_is_understood(tmp_path, sess):
@@ -260,9 +264,26 @@ def test_a_smaller_max_to_keep_holds_for_a_run_that_continues(tmp_path, sess):
     run_record.write(folder, {"checkpoints": ["model-1", "model-2", "model-3"]})
     one.take_over(folder, "model")
     one.save(sess, str(tmp_path / "model"), global_step=4)
+    run_record.write(folder, {"checkpoints": ["model-1", "model-2", "model-3", "model-4"]})
     Saver(max_to_keep=1).take_over(folder, "model")  # the next start
     assert names_in_state(folder) == ["model-4"]
     assert sorted(path.name for path in tmp_path.glob("*.index")) == ["model-4.index"]
+
+
+@pytest.mark.quick
+def test_a_smaller_max_to_keep_once_loses_nothing_at_the_next_start(tmp_path, sess):
+    tf.get_variable("x", [1])
+    sess.run(tf.global_variables_initializer())
+    folder, path = str(tmp_path), str(tmp_path / "model")
+    for steps, keep in (((1, 2, 3), 3), ((4,), 1), ((5,), 3)):
+        saver = Saver(max_to_keep=keep)
+        saver.restored = f"{path}-{steps[0] - 1}"
+        saver.take_over(folder, "model")
+        for step in steps:
+            saver.save(sess, path, global_step=step)
+            there = [f"model-{n}" for n in range(1, 6) if (tmp_path / f"model-{n}.index").exists()]
+            run_record.write(folder, {"checkpoints": there})
+    assert there == ["model-2", "model-4", "model-5"] == names_in_state(folder)
 
 
 @pytest.mark.quick
@@ -372,9 +393,9 @@ def test_drawing_from_a_folder_in_which_a_training_saves(trained, tmp_path):
         for _ in range(60):
             path = newest_checkpoint(str(folder / "checkpoint"))
             assert path and model_sizes(str(folder / "checkpoint"))["image_size"] == 16
-        for _ in range(20):
-            with tf.Graph().as_default(), tf.Session() as sess:
-                DCGAN(sess, image_size=16, gf_dim=4, df_dim=4, z_dim=8).load(str(folder / "checkpoint"))
+        with tf.Graph().as_default(), tf.Session() as sess:
+            dcgan = DCGAN(sess, image_size=16, gf_dim=4, df_dim=4, z_dim=8)
+            assert all(dcgan.load(str(folder / "checkpoint")) for _ in range(20))
         process = run_script("gantut_sample.py", "--count", 4, cwd=folder)
         assert (process.returncode, process.stderr) == (0, "")
     finally:

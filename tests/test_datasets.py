@@ -6,7 +6,18 @@ import zlib
 
 import numpy as np
 import pytest
-from helpers import examine, load_image, message, run_script, the_error, touch, train, two_at_a_time, write_pictures
+from helpers import (
+    as_another_user,
+    examine,
+    load_image,
+    message,
+    run_script,
+    the_error,
+    touch,
+    train,
+    two_at_a_time,
+    write_pictures,
+)
 from PIL import Image, PngImagePlugin
 
 import gantut_gan
@@ -88,12 +99,13 @@ def test_one_line_says_how_many_are_left_out_and_why(tmp_path, capsys):
 
 
 @pytest.mark.quick
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
-def test_a_folder_that_cannot_be_read_is_named(tmp_path):
-    touch(tmp_path, "a.png", "closed/b.png")
-    (tmp_path / "closed").chmod(0)
-    with pytest.raises(UserError, match="cannot read the folder .*closed: Permission denied"):
-        dataset_files(str(tmp_path))
+def test_a_folder_that_cannot_be_read_is_named():
+    with as_another_user() as (folder, become):
+        touch(folder, "a.png", "closed/b.png")
+        (folder / "closed").chmod(0)
+        become()
+        with pytest.raises(UserError, match="cannot read the folder .*closed: Permission denied"):
+            dataset_files(str(folder))
 
 
 def test_a_training_on_pictures_of_every_kind(tmp_path):

@@ -2,20 +2,19 @@
 import contextlib
 import os
 import subprocess
-import sys
 
 import align_faces
 import mnist
 import numpy as np
 import pytest
-from helpers import ROOT, run_script, snapshot, the_error, write_pictures
+from helpers import as_another_user, run_script, snapshot, the_error, touch, write_pictures
 from matplotlib.figure import Figure
 from test_run_fails import small_disk
 from test_sample import config, model, sampler  # noqa: F401
 
 import gantut_imgfuncs
 import gantut_sample
-from gantut.errors import UserError, all_whole, whole, write_whole
+from gantut.errors import UserError, all_whole, check_writable, put_aside, whole, write_whole
 from gantut.export import export_network
 from gantut.images import save_figure, save_film
 from gantut_gan import DCGAN
@@ -122,11 +121,30 @@ def test_links_pipes_and_devices_are_not_replaced(tmp_path):
     assert os.path.islink(tmp_path / "link") and (tmp_path / "file").read_text() == "new"
     assert (tmp_path / "kept").read_text() == "old"
     write_whole(os.devnull, "nothing")
-    assert not os.path.isfile(os.devnull) and os.listdir(tmp_path) != []
+    assert not os.path.isfile(os.devnull) and sorted(os.listdir(tmp_path)) == ["file", "kept", "link"]
     os.mkfifo(tmp_path / "pipe")
     reader = subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE)
     write_whole(str(tmp_path / "pipe"), "through")
     assert reader.communicate(timeout=20)[0] == b"through" and not os.path.isfile(tmp_path / "pipe")
+
+
+@pytest.mark.quick
+def test_whether_a_file_can_be_written_is_tried_with_a_name_of_its_own(tmp_path):
+    (tmp_path / "film.gif.part").write_text("of a process that is writing")
+    check_writable(str(tmp_path / "film.gif"))
+    assert snapshot(tmp_path) == {"film.gif.part": b"of a process that is writing"}
+
+
+@pytest.mark.quick
+def test_what_is_put_aside(tmp_path, capsys):
+    put_aside(str(tmp_path), r"a\.png|best")
+    assert os.listdir(tmp_path) == [] and capsys.readouterr().out == ""
+    for n in (1, 2):
+        touch(tmp_path, "a.png", "aa.png", "best/model")
+        put_aside(str(tmp_path), r"a\.png|best")
+        assert capsys.readouterr().out.endswith(f", a.png and so on: moved to {tmp_path}/earlier-{n}\n")
+        assert set(snapshot(tmp_path)) == {"aa.png", *(
+            f"earlier-{i}/{name}" for i in range(1, n + 1) for name in ("a.png", "best/model"))}
 
 
 @pytest.mark.quick
@@ -144,15 +162,14 @@ def test_of_several_files_all_or_none(tmp_path):
 
 def test_what_may_not_be_written_to_is_not_replaced(tmp_path):
     """As a user other than root, for whom no file is read-only."""
-    if os.geteuid():
-        pytest.skip("becomes another user, which takes root")
-    path = tmp_path / "mine"
-    path.write_text("old")
-    path.chmod(0o444)
-    tmp_path.chmod(0o777)
-    code = (f"import os, sys; sys.path[:0] = {[ROOT, *sys.path]!r}; from gantut.errors import write_whole\n"
-            f"os.chdir({str(tmp_path)!r}); os.setgid(65534); os.setuid(65534); write_whole('mine', 'new')")
-    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "PermissionError" in process.stderr and path.read_text() == "old", process.stderr
+    with as_another_user() as (folder, become):
+        path = folder / "mine"
+        path.write_text("old")
+        path.chmod(0o444)
+        become()
+        write_whole(str(folder / "other"), "new")  # the folder itself may be written to
+        with pytest.raises(PermissionError):
+            write_whole(str(path), "new")
+        assert path.read_text() == "old" and (folder / "other").read_text() == "new"
     with pytest.raises(IsADirectoryError), whole(str(tmp_path)) as part, open(part, "w"):
         pass

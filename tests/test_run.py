@@ -32,7 +32,9 @@ from helpers import (
 )
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from gantut.run_record import steps_ahead
+from gantut import run_record
+from gantut.errors import UserError
+from gantut.run_record import MAY_CHANGE, MUST_MATCH, steps_ahead
 
 BASE = ["--image_size", 8, "--sample_every", 5]  # on 24 pictures: 3 steps an epoch
 
@@ -239,7 +241,8 @@ def test_a_signal_finishes_the_step_and_the_printed_command_continues(runs, tmp_
 @pytest.mark.parametrize("seconds", [1, 2, 5])
 def test_ctrl_c_while_it_starts_leaves_no_traceback(tmp_path, seconds):
     write_pictures(tmp_path / "pictures", size=8)
-    process = start(tmp_path, *BASE, "--epoch", 1000)
+    importing = {"start_new_session": True} if seconds < 5 else {}  # a forked process has TensorFlow already
+    process = start(tmp_path, *BASE, "--epoch", 1000, **importing)
     time.sleep(seconds)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) in (130, -signal.SIGINT)  # a shell shows both as 130
@@ -280,12 +283,28 @@ def test_max_to_keep_holds_across_restarts(tmp_path, flags, steps):
 
 @pytest.mark.quick
 @pytest.mark.parametrize("before, now, done, position", [
-    ((32, 2), (32, 1), 6, 12), ((32, 1), (32, 2), 6, 3), ((8, 2), (7, 1), 3, 3)])
-def test_where_a_run_with_other_replicas_is_in_its_data(before, now, done, position):
+    ((32, 2), (32, 1), 6, 12), ((32, 1), (32, 2), 6, 3), ((8, 2), (7, 1), 3, 3),
+    ((32, 1), (64, 1), 10, 18), ((64, 1), (32, 1), 18, 10), ((64, 1), (32, 1), 10, 8)])
+def test_where_a_run_with_other_replicas_or_pictures_is_in_its_data(before, now, done, position):
     """before, now: (pictures, replicas), with batches of 4; done and position: steps."""
     before, now = ({"data": {"pictures": pictures}, "flags": {"batch_size": "4"}, "replicas": replicas}
                    for pictures, replicas in (before, now))
     assert done - steps_ahead(before, now, done) == position
+
+
+@pytest.mark.quick
+def test_a_folder_of_the_same_name_elsewhere_is_not_the_same(tmp_path, sess, capsys):
+    tf.get_variable("x", [1])
+    sess.run(tf.global_variables_initializer())
+    tf.train.Saver().save(sess, str(tmp_path / "model"), global_step=1)
+    run = {"flags": dict.fromkeys([*MUST_MATCH, *MAY_CHANGE], "1"), "versions": {}, "replicas": 1,
+           "data": {"folder": "faces", "path": "/a/faces", "pictures": 8, "fingerprint": "a"}}
+    run_record.write(str(tmp_path), run)
+    for path, refused in (("/b/faces", True), ("/a/faces", False)):
+        now = {**run, "data": {**run["data"], "path": path, "fingerprint": "b"}}
+        with pytest.raises(UserError, match="other data") if refused else contextlib.nullcontext():
+            run_record.check(str(tmp_path), now, None, skip_bad=True)
+    assert "continuing with them, because of --skip_bad_images" in capsys.readouterr().err
 
 
 # TensorBoard's curves

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from functools import partial
 from types import SimpleNamespace
 
 import imageio.v3 as iio
@@ -196,8 +195,9 @@ def test_a_limit_on_file_sizes_is_one_line(tmp_path, place):
     assert train(tmp_path, *large, "--epoch", 1).returncode == 0
     before = variables(tmp_path)
     limit, flags = FILE_LIMITS[place]
-    process = train(tmp_path, *large, "--epoch", 12, "--save_every", 5, *flags,
-                    preexec_fn=partial(resource.setrlimit, resource.RLIMIT_FSIZE, (limit, limit)))
+    running = start(tmp_path, *large, "--epoch", 12, "--save_every", 5, *flags)
+    resource.prlimit(running.pid, resource.RLIMIT_FSIZE, (limit, limit))
+    process = SimpleNamespace(returncode=running.wait(600), stderr=(tmp_path / "stderr").read_text())
     assert re.search(f"cannot write {place}.*(File too large|no space left)", process.stderr)
     if place == "logs":  # a new file is started, until it is as large
         assert process.returncode == 0 and variables(tmp_path) != before

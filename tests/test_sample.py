@@ -3,13 +3,14 @@ ways through z against the formulas written out here. Its exports are in tests/t
 import contextlib
 import os
 import re
+import shutil
 from types import SimpleNamespace
 
 import imageio.v3 as iio
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from helpers import load_image, run_script, the_error, train, two_at_a_time, write_pictures
+from helpers import load_image, run_script, snapshot, the_error, train, two_at_a_time, write_pictures
 from PIL import Image
 from reference import Reference, random_params
 from scipy import stats
@@ -154,7 +155,16 @@ def test_images_are_single_files_drawn_in_small_batches(tmp_path, model, sampler
 
     with pytest.raises(UserError, match="1 other picture.*image_00129.png"):  # which FID would count too
         gantut_sample.images(sampler, config(out, count=129))
+    before = snapshot(out)
     gantut_sample.images(sampler, config(out, count=130))  # the same command again does no harm
+    assert snapshot(out) == before
+    (out / "image_00128.png").write_bytes(b"cut off")
+    write_pictures(tmp_path / "other", n=1)
+    shutil.copy(tmp_path / "other" / "000.png", out / "image_00070.png")
+    other = snapshot(out)
+    with pytest.raises(UserError, match="image_00070.png exists and is another picture"):
+        gantut_sample.images(sampler, config(out, count=130))
+    assert snapshot(out) == other
 
 
 def slerp(a, b, t):

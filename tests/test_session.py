@@ -88,9 +88,9 @@ def test_a_run_goes_from_one_precision_to_the_other_and_back(runs):
 def test_bfloat16_resumes_bit_for_bit_after_a_signal(tmp_path, runs):
     write_pictures(tmp_path / "pictures")
     process = start(tmp_path, *LARGER, "--epoch", 2, "--precision", "auto")
-    wait_until(lambda: steps_done(tmp_path) >= 2, process)
+    wait_until(lambda: steps_done(tmp_path) >= 1, process)
     process.terminate()
-    assert process.wait(60) in (0, 143)
+    assert process.wait(60) == 143
     went_on = train(tmp_path, *LARGER, "--epoch", 2, "--precision", "bfloat16")
     folder, (straight,) = runs[(2, "bfloat16"),]
     assert variables(tmp_path) == variables(folder)

@@ -425,6 +425,8 @@ def test_each_lesson_runs_alone(tmp_path):
         assert (out / "digit.png").exists() == (name == "mnist_gan")
         assert (out / "samples.png").exists() and (out / "losses.png").exists()
         assert (out / ("generator.keras" if "keras" in name else "checkpoints/generator.ckpt.index")).exists()
+        mnist.start(str(out))  # as the next run does
+        assert os.listdir(out) == ["earlier-1"]
 
 
 def test_the_texts_lines_stay_on_a_terminal(tmp_path):

@@ -7,7 +7,7 @@
 Compared with keras_gan.py: convolutions, and batch norm, whose moving averages Keras updates when training=True, with
 no UPDATE_OPS to wait for (see mnist_dcgan.py). The run writes to --out_dir: generator.keras, train_losses.pkl,
 losses.png, samples.png (16 digits) and, every 1,000 steps, iteration-NNNNN.png. It does not resume: a new run starts
-from the beginning.
+from the beginning, and moves what is there to earlier-1/.
 
 Fixed: the text's discriminator ends in a sigmoid, but its loss has from_logits=True. Keras 3 warns of that and takes
 the logits before the sigmoid; here D ends in logits. LeakyReLU's alpha is negative_slope in Keras 3, and input_shape
@@ -189,6 +189,7 @@ def save_samples(images, path):
 def main():
     args = mnist.flags(__doc__, "steps", 20000)
     images, _ = mnist.load(args.data)
+    mnist.start(args.out_dir)
     rng = np.random.RandomState(args.seed)
     keras.utils.set_random_seed(args.seed)
     losses = train(images, args.steps, args.out_dir, rng)

@@ -8,7 +8,7 @@
 Compared with mnist_gan.py: no graph to build and no session; the step is a Python function that two tapes record, both
 gradients come from the same forward pass, and tf.function turns it into a graph. The run writes to --out_dir:
 generator.keras, train_losses.pkl, losses.png, samples.png (16 digits) and, every 10 batches, epoch-EEE_batch-BBB.png.
-It does not resume: a new run starts from the beginning.
+It does not resume: a new run starts from the beginning, and moves what is there to earlier-1/.
 
 The text's 10 epochs are 4,690 steps on MNIST's 60,000 images, and 120 on the 1,500 digits: too few to see a digit.
 
@@ -157,6 +157,7 @@ def save_samples(images, path):
 def main():
     args = mnist.flags(__doc__, "epochs", 10)
     images, _ = mnist.load(args.data)
+    mnist.start(args.out_dir)
     rng = np.random.RandomState(args.seed)
     keras.utils.set_random_seed(args.seed)
     losses = train(images, args.epochs, args.out_dir, rng)

@@ -26,12 +26,13 @@ from PIL import Image
 
 from gantut import scripts
 from gantut.checkpoints import check_folder
-from gantut.errors import UserError, one_line, whole, write_whole
+from gantut.errors import UserError, one_line, put_aside, whole, write_whole
 from gantut.images import read_idx, save_figure
 from gantut.paths import place
 from gantut.scripts import argument_parser
 
 DIGITS = place("data", "digits.npz")
+RESULTS = r"(generator\.keras|checkpoints|train_losses\.pkl|(losses|samples|digit|iteration-\d+|epoch-.*)\.png)"
 IDX = {"train": "train", "test": "t10k"}
 
 
@@ -173,6 +174,11 @@ def flags(doc, unit, default, beta1=None):
     except OSError as error:
         parser.error(f"--out_dir {args.out_dir}: {error.strerror}")
     return args
+
+
+def start(out_dir):
+    """Put the results of an earlier run aside: a new one writes files of the same names."""
+    put_aside(out_dir, RESULTS)
 
 
 def save_losses(losses, out_dir, unit):

@@ -8,7 +8,7 @@
 Two networks with one hidden layer each; the labels of real images are smoothed to 0.9. The run writes to --out_dir:
 digit.png (a training image), checkpoints/ (the generator's variables only), train_losses.pkl, losses.png and
 samples.png, 16 new digits from the restored generator. It does not resume: the discriminator and the optimizers'
-variables are not saved, and a new run starts from the beginning.
+variables are not saved, and a new run starts from the beginning. It moves what is there to earlier-1/.
 
 The text's 500 epochs are 275,000 steps on MNIST's 55,000 images, and 7,500 on the 1,500 digits. On the digits the
 generator ends with few kinds of digits, as Adam's momentum, which the text leaves at 0.9, is too high: see
@@ -169,6 +169,7 @@ def save_samples(images, path):
 def main():
     args = mnist.flags(__doc__, "epochs", 500, beta1=beta1)
     images, _ = mnist.load(args.data)
+    mnist.start(args.out_dir)
     save_digit(images[1], os.path.join(args.out_dir, "digit.png"))
     rng = np.random.RandomState(args.seed)
     with tf.Graph().as_default():
