@@ -220,7 +220,8 @@ def film(config):
         raise UserError(f"no epoch_NN.png in {config.sample_dir}: train a model first, or give its folder with "
                         "--sample_dir")
     frames = []
-    for path in [found[epoch] for epoch in sorted(found)]:
+    for epoch in sorted(found):
+        path = found[epoch]
         try:
             frame = read(path)
         except Exception as error:  # a broken file may make Pillow raise anything

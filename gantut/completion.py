@@ -187,9 +187,9 @@ def check_apart(out_dir, files, root):
 
 
 def is_table(path):
-    """Whether a file is the losses of a completion, as write_losses() of gantut_complete.py writes them."""
+    """Whether a file is the losses of a completion, or empty, as one that was killed may leave it."""
     with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
-        return file.readline().startswith("picture,")
+        return file.readline()[:8] in ("picture,", "")
     return False
 
 

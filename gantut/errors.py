@@ -46,7 +46,7 @@ def writing(what):
         yield
     except Exception as error:  # TensorFlow's writers raise OpError, but also ValueError, IndexError, RuntimeError
         raise UserError(f"cannot write {what}: {one_line(error)[:300]}; what was saved before is intact, fix this and "
-                        "run the same command to continue") from None
+                        "run the same command again") from None
 
 
 @contextlib.contextmanager
@@ -89,7 +89,8 @@ def check_writable(path):
         if os.path.isdir(path):
             raise IsADirectoryError("it is a folder")
         if os.path.isfile(path) or not os.path.exists(path):
-            with contextlib.suppress(Rehearsed), whole(path, f"{path}.{os.getpid()}.part") as part, open(part, "xb"):
+            own = f"{os.path.realpath(path)}.{os.getpid()}.part"  # path + ".part" may be another process's
+            with contextlib.suppress(Rehearsed), whole(path, own) as part, open(part, "ab"):
                 raise Rehearsed
 
 

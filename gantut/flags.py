@@ -128,6 +128,7 @@ def define(*names, where="", model=None):
     for name in names or BEYOND:
         default, description, bounds = {**BEYOND, **OF_A_MODEL}[name]
         if name in own and type(own[name].default) is type(default):
+            description = description.replace(f"[{default}]", f"[{own[name].default}]")
             default = own[name].default
         kind = flags.DEFINE_enum if "enum_values" in bounds else KINDS[type(default)]
         kind(name=name, default=default, help=where + description, **bounds)

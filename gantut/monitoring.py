@@ -92,7 +92,7 @@ def what_failed(error, run):
                          f"{SMALLER}{saved(run)}")
     if isinstance(error, OSError) and error.filename is not None:
         return UserError(f"cannot write {error.filename}: {error.strerror}; what was saved before is intact, fix this "
-                         "and run the same command to continue")
+                         "and run the same command again")
     if isinstance(error, tf.errors.OpError):
         return UserError(f"TensorFlow has ended the training ({one_line(error)[:300]}){saved(run)}")
     return None

@@ -64,7 +64,7 @@ class Run:
         return self
 
     def __exit__(self, kind, error, trace):
-        failed = what_failed(error, self) if error else None  # uses the session, which is still open
+        failed = what_failed(error, self) if error else self.left_early()  # uses the session, which is still open
         self.exits.__exit__(kind, error, trace)
         if self.writer:
             self.writer.close()
@@ -162,6 +162,9 @@ class Run:
         self.counter = saved or 1
         dcgan.saver.saved = saved
         self.done = self.counter - 1 - self.record["ahead"]
+        if self.done < 0:
+            raise UserError(f"{path} is from before this run went on with other pictures or workers, and the way back "
+                            "is not recorded: delete the run.json beside it to continue from there")
         if self.done >= config.epoch * self.batch_idxs:
             print(f" All {config.epoch} epochs are done - ask for more with --epoch")
             return self.counter
@@ -175,7 +178,7 @@ class Run:
                 run_record.write(config.checkpoint_dir, self.record)
             self.writer.open(self.counter)
             if config.judge_every:
-                self.epoch_judge = EpochJudge(self, self.counter)  # reads scores.csv, which may be put aside then
+                self.epoch_judge = EpochJudge(self, self.counter)  # refuses a scores.csv that is no table
             self.samples = SampleFolder(config.sample_dir, self.imgfuncs, new=not saved)
         self.stop = self.exits.enter_context(Stop("stopping after this step; a second signal stops at once\n"))
         self.progress = self.exits.enter_context(
@@ -234,12 +237,18 @@ class Run:
 
     def check_epoch(self, steps):
         """Raise UserError if train() makes another number of steps in an epoch than the pictures of the run make."""
-        if self.in_epoch:  # its loop has been left by a break
-            steps = self.done % self.batch_idxs + 1
+        if self.in_epoch:
+            raise self.left_early()
         if steps != self.batch_idxs:
+            fewer = f"; --train_size {steps * self.step_size} makes epochs of that length"
             raise UserError(f"the steps in an epoch of this train() are {steps}, but its pictures make "
-                            f"{self.batch_idxs}: leave batch_idxs and its loop as they are; --train_size "
-                            f"{steps * self.step_size} makes epochs of that length")
+                            f"{self.batch_idxs}: leave batch_idxs and its loop as they are"
+                            f"{fewer if steps < self.batch_idxs else ''}")
+
+    def left_early(self):
+        """A UserError if train() has left an epoch before its end, by a break, so that its steps are not counted."""
+        return UserError("this train() leaves an epoch before its end: --train_size makes epochs shorter, --epoch "
+                         "makes fewer") if self.in_epoch else None
 
     def next_batch(self):
         failed = None

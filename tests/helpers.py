@@ -83,7 +83,8 @@ def free_ports(n):
 
 @contextlib.contextmanager
 def as_another_user():
-    """A context, with a new folder that everybody may write to, in which permissions hold: root, they do not bind."""
+    """A new folder that everybody may write to, and a function that makes root another user, for whom permissions hold.
+    """
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o777)
         root = os.geteuid() == 0

@@ -210,19 +210,23 @@ def test_what_fast_cannot_do_is_refused_by_name_and_trains_as_written(edited, na
 
 
 def test_a_changed_number_of_steps_is_refused_and_a_changed_default_is_the_trainers(tmp_path):
-    step = "                    counter += 1\n"
+    step, save = "                    counter += 1\n", "                    if np.mod(counter - 2"
     edits = {"half": [(GAN, "config.train_size) // self.batch_size", "config.train_size) // self.batch_size // 2")],
              "a break": [(GAN, step, step + "                    break\n")],
+             "a break at the end": [(GAN, save, f"{' ' * 20}if last:\n{' ' * 24}break\n{save}")],
              "a default": [(GAN, "gf_dim=64, df_dim=64", "gf_dim=3, df_dim=5")]}
     for name, changed in edits.items():
         copied(tmp_path / name, changed)
     two_steps = [*COMMAND, "--batch_size", "4", "--epoch", "3"]
-    done = run_all(tmp_path, [("half", "gantut_trainer.py", two_steps), ("a break", "gantut_trainer.py", two_steps),
-                              ("a default", "gantut_trainer.py", ["--help"])])
-    for name in ("half", "a break"):
-        assert done[name].returncode == 1 and done[name].stderr.startswith("error: "), done[name].stderr[-500:]
-        assert "the steps in an epoch of this train() are 1, but its pictures make 2" in done[name].stderr
-        assert "--train_size 4" in done[name].stderr
+    done = run_all(tmp_path, [
+        ("half", "gantut_trainer.py", two_steps), ("a break", "gantut_trainer.py", two_steps),
+        ("a break at the end", "gantut_trainer.py", COMMAND), ("a default", "gantut_trainer.py", ["--help"])])
+    half, *breaks = (done[name] for name in edits if name != "a default")
+    assert half.returncode == 1 and half.stderr.startswith(
+        "error: the steps in an epoch of this train() are 1, but its pictures make 2"), half.stderr[-500:]
+    assert half.stderr.endswith("; --train_size 4 makes epochs of that length\n")
+    for left in breaks:
+        assert left.returncode == 1 and left.stderr.startswith("error: this train() leaves an epoch before its end: ")
     assert [re.search(rf"--{name}:.*?default: '(\d+)'", done["a default"].stdout, re.DOTALL)[1]
             for name in ("gf_dim", "df_dim", "z_dim")] == ["3", "5", "100"]
 

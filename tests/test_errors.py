@@ -133,6 +133,9 @@ def test_whether_a_file_can_be_written_is_tried_with_a_name_of_its_own(tmp_path)
     (tmp_path / "film.gif.part").write_text("of a process that is writing")
     check_writable(str(tmp_path / "film.gif"))
     assert snapshot(tmp_path) == {"film.gif.part": b"of a process that is writing"}
+    os.symlink(tmp_path / "nowhere" / "film.gif", tmp_path / "link.gif")
+    with pytest.raises(UserError, match="cannot write .*link.gif: No such file"):
+        check_writable(str(tmp_path / "link.gif"))
 
 
 @pytest.mark.quick

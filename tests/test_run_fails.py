@@ -76,7 +76,7 @@ def test_a_full_disk_for_the_checkpoint_ends_the_run_in_one_line(started, tmp_pa
     with small_disk(folder / "checkpoint", 100):  # space for part of a second one
         process = train(folder, *BASE, "--epoch", 12, "--sample_every", 1, "--save_every", 5)
         line = the_error(process)
-        assert "o space left" in line and "checkpoint" in line and "run the same command to continue" in line
+        assert "o space left" in line and "checkpoint" in line and "run the same command again" in line
         assert process.stderr == line + "\n"
         assert "Epoch [ 1]" in process.stdout
         assert variables(folder)
@@ -197,7 +197,7 @@ def test_a_limit_on_file_sizes_is_one_line(tmp_path, place):
     limit, flags = FILE_LIMITS[place]
     running = start(tmp_path, *large, "--epoch", 12, "--save_every", 5, *flags)
     resource.prlimit(running.pid, resource.RLIMIT_FSIZE, (limit, limit))
-    process = SimpleNamespace(returncode=running.wait(600), stderr=(tmp_path / "stderr").read_text())
+    process = SimpleNamespace(returncode=running.wait(600), stdout="", stderr=(tmp_path / "stderr").read_text())
     assert re.search(f"cannot write {place}.*(File too large|no space left)", process.stderr)
     if place == "logs":  # a new file is started, until it is as large
         assert process.returncode == 0 and variables(tmp_path) != before
@@ -205,7 +205,7 @@ def test_a_limit_on_file_sizes_is_one_line(tmp_path, place):
                    for line in process.stderr.splitlines())
     else:
         assert process.stderr.count("\n") == 1
-        assert "run the same command to continue" in the_error(process) and variables(tmp_path) == before
+        assert "run the same command again" in the_error(process) and variables(tmp_path) == before
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -60,17 +60,17 @@ def runs(tmp_path_factory):
         folder = tmp_path_factory.mktemp("run")
         write_pictures(folder / "pictures")
         return folder, [train(folder, *LARGER, "--epoch", epoch, "--precision", name) for epoch, name in parts]
-    return two_at_a_time(run, [((2, "float32"),), ((2, "bfloat16"),),
+    return two_at_a_time(run, [((2, "float32"),), ((4, "bfloat16"),),
                                ((1, "bfloat16"), (2, "float32"), (3, "bfloat16"))])
 
 
 @HAS_IT
 def test_bfloat16_is_near_float32_and_checkpoints_hold_float32(runs):
-    (_, (full,)), (folder, (half,)) = runs[(2, "float32"),], runs[(2, "bfloat16"),]
+    (_, (full,)), (folder, (half,)) = runs[(2, "float32"),], runs[(4, "bfloat16"),]
     assert half.returncode == 0 and half.stderr == ""
-    numbers = [np.array([[float(x) for x in re.findall(r"loss: ([\d.]+)", line)] for _, line in losses(run.stdout)])
+    numbers = [np.array([[float(x) for x in re.findall(r"loss: ([\d.]+)", line)] for _, line in losses(run.stdout)[:2]])
                for run in (full, half)]
-    difference = abs(numbers[0] - numbers[1])[:2].max()  # later ones differ by what any rounding does
+    difference = abs(numbers[0] - numbers[1]).max()  # later ones differ by what any rounding does
     assert 0 < difference < 2e-3
     reader = tf.train.load_checkpoint(str(folder / "checkpoint"))
     assert {kind.name for kind in reader.get_variable_to_dtype_map().values()} == {"float32"}
@@ -87,12 +87,12 @@ def test_a_run_goes_from_one_precision_to_the_other_and_back(runs):
 @HAS_IT
 def test_bfloat16_resumes_bit_for_bit_after_a_signal(tmp_path, runs):
     write_pictures(tmp_path / "pictures")
-    process = start(tmp_path, *LARGER, "--epoch", 2, "--precision", "auto")
+    process = start(tmp_path, *LARGER, "--epoch", 4, "--precision", "auto")
     wait_until(lambda: steps_done(tmp_path) >= 1, process)
     process.terminate()
     assert process.wait(60) == 143
-    went_on = train(tmp_path, *LARGER, "--epoch", 2, "--precision", "bfloat16")
-    folder, (straight,) = runs[(2, "bfloat16"),]
+    went_on = train(tmp_path, *LARGER, "--epoch", 4, "--precision", "bfloat16")
+    folder, (straight,) = runs[(4, "bfloat16"),]
     assert variables(tmp_path) == variables(folder)
     assert losses((tmp_path / "stdout").read_text()) + losses(went_on.stdout) == losses(straight.stdout)
 

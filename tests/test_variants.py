@@ -425,8 +425,11 @@ def test_each_lesson_runs_alone(tmp_path):
         assert (out / "digit.png").exists() == (name == "mnist_gan")
         assert (out / "samples.png").exists() and (out / "losses.png").exists()
         assert (out / ("generator.keras" if "keras" in name else "checkpoints/generator.ckpt.index")).exists()
-        mnist.start(str(out))  # as the next run does
+        mnist.start(str(out))
         assert os.listdir(out) == ["earlier-1"]
+    again = run_script("variants/mnist_gan.py", "--epochs", 1, "--data", "tiny.npz", "--out_dir", "runs/mnist_gan/"
+                       "earlier-1", cwd=tmp_path)
+    assert again.returncode == 0 and "moved to runs/mnist_gan/earlier-1/earlier-1" in again.stdout
 
 
 def test_the_texts_lines_stay_on_a_terminal(tmp_path):
