@@ -104,11 +104,14 @@ def put_aside(folder, ours):
     found = sorted(name for name in os.listdir(folder) if re.fullmatch(ours, name))
     if not found:
         return
-    numbered = (os.path.join(folder, f"earlier-{n}") for n in itertools.count(1))
-    aside = next(path for path in numbered if not os.path.lexists(path))
-    os.mkdir(aside)
+    for n in itertools.count(1):
+        aside = os.path.join(folder, f"earlier-{n}")
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(aside)
+            break
     for name in found:
-        os.rename(os.path.join(folder, name), os.path.join(aside, name))
+        with contextlib.suppress(FileNotFoundError):  # another training has moved it
+            os.rename(os.path.join(folder, name), os.path.join(aside, name))
     print(printable(f" [*] {folder} has results of an earlier training, {found[0]} and so on: moved to {aside}"))
 
 

@@ -127,6 +127,15 @@ def run_forked(argv, cwd, **kwargs):
         return subprocess.CompletedProcess(argv, code, out.read(), err.read())
 
 
+def run_program(text, *arguments, cwd):
+    """The same for a program that is given as text, beside which the project is found."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "program.py")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return run_forked([path, *arguments], cwd)
+
+
 def train(folder, *flags, **kwargs):
     """Run the trainer in folder on the pictures in its subfolder pictures; later flags win."""
     return run_script("gantut_trainer.py", *SMALL, "--dataset", "pictures", *flags, cwd=folder, **kwargs)

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 from helpers import (
+    ROOT,
+    run_forked,
     run_script,
     snapshot,
     start,
@@ -342,8 +344,8 @@ def test_weights_that_are_not_available(tmp_path, weights):
     write_pictures(tmp_path / "pictures", n=70)
     (tmp_path / "notes.h5").write_text("these are not weights")
     nowhere = {**os.environ, "KERAS_HOME": str(tmp_path / "keras"), "https_proxy": "http://127.0.0.1:9"}
-    error = the_error(run_script("gantut_judge.py", "--dataset", "pictures", "--pictures", "pictures", "--inception",
-                                 weights, cwd=tmp_path, env=nowhere))
+    error = the_error(run_forked([os.path.join(ROOT, "gantut_judge.py"), "--dataset", "pictures", "--pictures",
+                                  "pictures", "--inception", weights], tmp_path, env=nowhere))
     assert "Keras gives no features" in error and weights in error
     assert not (tmp_path / "scores.csv").exists()
 

@@ -2,15 +2,13 @@
 import json
 import os
 import re
-import subprocess
-import sys
 
 import judge_digits
 import mnist
 import numpy as np
 import pytest
 import scipy.linalg
-from helpers import ROOT, run_script, the_error
+from helpers import ROOT, run_program, run_script, the_error
 
 from gantut.errors import UserError
 
@@ -97,7 +95,7 @@ def test_a_folder_without_the_trainers_model(tmp_path, capfd):
 def test_the_command(tmp_path):
     make = ("import sys; sys.path.insert(0, sys.argv[1]); import mnist, keras_gan; "
             "keras_gan.get_generator().save('generator.keras')")
-    subprocess.run([sys.executable, "-c", make, os.path.join(ROOT, "variants")], cwd=tmp_path, check=True)
+    assert run_program(make, os.path.join(ROOT, "variants"), cwd=tmp_path).returncode == 0
     process = run_script("benchmarks/judge_digits.py", "keras_gan=.", "--json", "figures.json", cwd=tmp_path)
     assert process.returncode == 0 and process.stderr == "", process.stderr
     assert process.stdout.splitlines()[2] == "| 1000 samples | classes of ten | mean confidence | Fréchet distance |"

@@ -2,15 +2,13 @@
 import json
 import os
 import re
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import imageio.v3 as iio
 import nbformat
 import pytest
 import tensorflow.compat.v1 as tf
-from helpers import ROOT, write_pictures
+from helpers import ROOT, run_program, write_pictures
 from nbclient import NotebookClient
 
 from gantut.errors import UserError
@@ -28,8 +26,7 @@ def blocks():
 
 
 def test_the_page_is_a_program(tmp_path):
-    process = subprocess.run([sys.executable, "-c", "\n".join(blocks())], cwd=tmp_path, capture_output=True, text=True,
-                             timeout=300, env={**os.environ, "PYTHONPATH": ROOT})
+    process = run_program("\n".join(blocks()), cwd=tmp_path)
     assert (process.returncode, process.stderr) == (0, "")
     assert process.stdout.count("No model found") == 5 and process.stdout.count("Epoch [ 1] [   3/   4]") == 5
     assert "loaded: True" in process.stdout

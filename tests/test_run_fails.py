@@ -6,7 +6,6 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
 from types import SimpleNamespace
 
 import imageio.v3 as iio
@@ -14,8 +13,8 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 from helpers import (
-    ROOT,
     SMALL,
+    run_program,
     snapshot,
     start,
     steps_done,
@@ -346,9 +345,8 @@ gantut.flags.run(gantut_trainer.main)
 def test_a_run_warns_once_of_either_and_continues(tmp_path):
     """The trainer with limits that any run exceeds."""
     write_pictures(tmp_path / "pictures", size=8)
-    process = subprocess.run([sys.executable, "-c", NEARER, *map(str, [*SMALL, *BASE]), "--dataset", "pictures",
-                              "--epoch", "4", "--sample_every", "1"], cwd=tmp_path, capture_output=True, text=True,
-                             timeout=120, env={**os.environ, "PYTHONPATH": ROOT})
+    process = run_program(NEARER, *SMALL, *BASE, "--dataset", "pictures", "--epoch", 4, "--sample_every", 1,
+                          cwd=tmp_path)
     assert process.returncode == 0 and process.stdout.count("Epoch [") == 12
     collapsed, won = process.stderr.splitlines()
     assert "the samples have collapsed: their spread is" in collapsed

@@ -16,6 +16,8 @@ import tensorflow.compat.v1 as tf
 from helpers import (
     ROOT,
     SMALL,
+    run_forked,
+    run_program,
     run_script,
     script_command,
     start,
@@ -317,10 +319,12 @@ def test_the_home_folder_in_every_flag(tmp_path, pictures):
     env = {**os.environ, "HOME": str(tmp_path)}
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    process = run_script("gantut_trainer.py", *SMALL, "--dataset=~/pictures", "--checkpoint_dir=~/c", "--sample_dir",
-                         "~/s", "--logs_dir=~/l", "--epoch", 1, cwd=elsewhere, env=env)
+    process = run_forked([os.path.join(ROOT, "gantut_trainer.py"), *SMALL, "--dataset=~/pictures",
+                          "--checkpoint_dir=~/c", "--sample_dir", "~/s", "--logs_dir=~/l", "--epoch", 1], elsewhere,
+                         env=env)
     assert process.returncode == 0, process.stderr
-    process = run_script("gantut_sample.py", "--checkpoint_dir=~/c", "--out=~/grid.PNG", cwd=elsewhere, env=env)
+    process = run_forked([os.path.join(ROOT, "gantut_sample.py"), "--checkpoint_dir=~/c", "--out=~/grid.PNG"],
+                         elsewhere, env=env)
     assert process.returncode == 0 and (tmp_path / "grid.PNG").exists(), process.stderr
     assert os.listdir(elsewhere) == [] and {"c", "s", "l"} <= set(os.listdir(tmp_path))
 
@@ -381,8 +385,7 @@ def test_nan_and_inf_are_refused(tmp_path):
                 "            print('took', word)\n"
                 "        except SystemExit as error:\n            print(error)\n").format(script[:-3])
         words = [f"--{name}={value}" for name in names for value in ("nan", "inf")]
-        process = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=tmp_path,
-                                 env={**os.environ, "PYTHONPATH": ROOT})
+        process = run_program(code, *words, cwd=tmp_path)
         lines = process.stdout.splitlines()
         assert len(lines) == len(words), process.stderr
         for word, line in zip(words, lines):

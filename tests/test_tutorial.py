@@ -6,14 +6,12 @@ import json
 import math
 import os
 import re
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from helpers import ROOT, write_pictures
+from helpers import ROOT, run_program, write_pictures
 
 import gantut_datafuncs
 import gantut_gan
@@ -96,10 +94,9 @@ print(json.dumps({name: gantut_trainer.FLAGS[name].default for name in sys.argv[
 """
 
 
-def test_the_flags_of_part_5_and_their_defaults():
+def test_the_flags_of_part_5_and_their_defaults(tmp_path):
     """In a process of its own: absl knows only one set of flags for each process."""
-    process = subprocess.run([sys.executable, "-c", DEFAULTS, *FLAGS], capture_output=True, text=True, timeout=600,
-                             check=True, env={**os.environ, "PYTHONPATH": ROOT})
+    process = run_program(DEFAULTS, *FLAGS, cwd=tmp_path)
     assert json.loads(process.stdout) == FLAGS
     assert PART_5.items() <= FLAGS.items() and FLAGS.keys() - PART_5 == {"batch_size", "image_size"}  # DCGAN's own
 
