@@ -14,7 +14,8 @@ times; its own shapes, 7 -> 14 -> 28 and a discriminator that ends in 7 * 7 * 12
 0.5 * x. The text calls the placeholder noise or noise_input: here it is noise. np.empty takes one tuple. The text says
 Loss A is the discriminator's, but prints the generator's: the lines name both. istraining is an argument, not a global.
 The three passes through the discriminator all update the same averages in one step: here one after the other, since
-otherwise their order would be random.
+otherwise their order would be random. The losses that the text prints are those of another program, in which the second
+convolution of D is 5 x 5: see docs/variants.md.
 """
 import os
 from types import SimpleNamespace
