@@ -163,8 +163,8 @@ class Run:
         dcgan.saver.saved = saved
         self.done = self.counter - 1 - self.record["ahead"]
         if self.done < 0:
-            raise UserError(f"{path} is from before this run went on with other pictures or workers, and the way back "
-                            "is not recorded: delete the run.json beside it to continue from there")
+            raise UserError(f"{path} is from before this run continued with other pictures or workers, and the way "
+                            "back is not recorded: delete the run.json beside it to continue from there")
         if self.done >= config.epoch * self.batch_idxs:
             print(f" All {config.epoch} epochs are done - ask for more with --epoch")
             return self.counter
@@ -178,7 +178,7 @@ class Run:
                 run_record.write(config.checkpoint_dir, self.record)
             self.writer.open(self.counter)
             if config.judge_every:
-                self.epoch_judge = EpochJudge(self, self.counter)  # refuses a scores.csv that is no table
+                self.epoch_judge = EpochJudge(self, self.counter)  # refuses a scores.csv that is not a table
             self.samples = SampleFolder(config.sample_dir, self.imgfuncs, new=not saved)
         self.stop = self.exits.enter_context(Stop("stopping after this step; a second signal stops at once\n"))
         self.progress = self.exits.enter_context(

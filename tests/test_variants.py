@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 
+import forked
 import imageio.v3 as iio
 import mnist
 import mnist_dcgan
@@ -14,7 +15,7 @@ import mnist_gan
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from helpers import ROOT, run_script, script_command, two_at_a_time
+from helpers import ROOT, run_script, script_command, two_at_a_time, wait_until
 
 from gantut.errors import UserError
 
@@ -427,9 +428,25 @@ def test_each_lesson_runs_alone(tmp_path):
         assert (out / ("generator.keras" if "keras" in name else "checkpoints/generator.ckpt.index")).exists()
         mnist.start(str(out))
         assert os.listdir(out) == ["earlier-1"]
-    again = run_script("variants/mnist_gan.py", "--epochs", 1, "--data", "tiny.npz", "--out_dir", "runs/mnist_gan/"
-                       "earlier-1", cwd=tmp_path)
-    assert again.returncode == 0 and "moved to runs/mnist_gan/earlier-1/earlier-1" in again.stdout
+
+
+def test_a_lesson_that_is_killed_has_kept_its_losses_and_the_ones_before(tmp_path):
+    images, labels = mnist.load()
+    np.savez(tmp_path / "tiny.npz", images=images[:160], labels=labels[:160])
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "train_losses.pkl").write_text("of an earlier run")
+    with open(tmp_path / "said", "w") as said:
+        process = forked.Process([os.path.join(ROOT, "variants", "mnist_gan.py"), "--epochs", "100000", "--data",
+                                  "tiny.npz", "--out_dir", "run"], tmp_path, said, said)
+    both = [tmp_path / "run" / "earlier-1" / "train_losses.pkl", tmp_path / "run" / "train_losses.pkl"]
+    wait_until(lambda: all(path.exists() for path in both), process)
+    process.kill()
+    process.wait()
+    assert both[0].read_text() == "of an earlier run"
+    losses = np.array(pickle.loads(both[1].read_bytes()))
+    printed = re.findall(r"DLoss: ([\d.]+) - GLoss: ([\d.]+)", (tmp_path / "said").read_text())
+    assert len(losses) >= 1
+    np.testing.assert_allclose(losses, np.array(printed, float)[:len(losses)], atol=6e-5)
 
 
 def test_the_texts_lines_stay_on_a_terminal(tmp_path):

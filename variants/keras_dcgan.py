@@ -166,6 +166,7 @@ def train(images, iterations, out_dir, rng):
                 samples = generator(sample_noise(rng, 16), training=False).numpy()[..., 0]
                 save_samples(samples, os.path.join(out_dir, f"iteration-{i + 1:05d}.png"))
                 mnist.save_model(generator, out_dir)
+                mnist.write_losses(losses, out_dir)
     return losses
 
 

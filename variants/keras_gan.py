@@ -135,6 +135,7 @@ def train(images, epochs, out_dir, rng):
                     samples = gen(sample_noise(rng, 16), training=False).numpy()[..., 0]
                     save_samples(samples, os.path.join(out_dir, f"epoch-{epoch:03d}_batch-{batch_num:03d}.png"))
             mnist.save_model(gen, out_dir)
+            mnist.write_losses(losses, out_dir)
     return losses
 
 

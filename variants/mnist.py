@@ -181,9 +181,14 @@ def start(out_dir):
     put_aside(out_dir, RESULTS)
 
 
-def save_losses(losses, out_dir, unit):
-    """Save the losses of D and G in each unit, [n, 2], as train_losses.pkl, and plot them as losses.png."""
+def write_losses(losses, out_dir):
+    """Save the losses of D and G, [n, 2], as train_losses.pkl; a lesson does so whenever it saves its generator."""
     write_whole(os.path.join(out_dir, "train_losses.pkl"), pkl.dumps(losses))
+
+
+def save_losses(losses, out_dir, unit):
+    """Save the losses of D and G in each unit, [n, 2], and plot them as losses.png."""
+    write_losses(losses, out_dir)
     losses = np.array(losses)
     fig = Figure()
     ax = fig.subplots()

@@ -196,6 +196,7 @@ def train(model, images, num_steps, out_dir, rng):
                     print(line, flush=True)
             if i % 500 == 0 or i == num_steps:
                 saver.save(sess, os.path.join(out_dir, "checkpoints", "generator.ckpt"))
+                mnist.write_losses(losses, out_dir)
     return losses
 
 

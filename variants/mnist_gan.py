@@ -135,6 +135,7 @@ def train(model, images, epochs, out_dir, rng):
             if bar.disable:
                 print(line, flush=True)
             saver.save(sess, os.path.join(out_dir, "checkpoints", "generator.ckpt"))
+            mnist.write_losses(losses, out_dir)
     return losses
 
 
