@@ -220,8 +220,7 @@ def film(config):
         raise UserError(f"no epoch_NN.png in {config.sample_dir}: train a model first, or give its folder with "
                         "--sample_dir")
     frames = []
-    for epoch in sorted(found):
-        path = found[epoch]
+    for _, path in sorted(found.items()):
         try:
             frame = read(path)
         except Exception as error:  # a broken file may make Pillow raise anything

@@ -34,7 +34,7 @@ sys.path.insert(0, ROOT)
 from gantut.__main__ import usable_cores  # noqa: E402
 from gantut.completion import each_once  # noqa: E402
 from gantut.datasets import list_pictures  # noqa: E402
-from gantut.errors import UserError, whole, write_whole  # noqa: E402
+from gantut.errors import UserError, is_there, whole, write_whole  # noqa: E402
 from gantut.faces import SMALLEST, Finder, centre_square, cut, padded, similarity, template_places  # noqa: E402
 from gantut.images import EXTENSIONS, read, reason, to_uint8  # noqa: E402
 from gantut.paths import in_words, typed  # noqa: E402
@@ -93,11 +93,6 @@ def crops_of(picture):
     return [(cut(picture, *similarity(face.points, work.places), work.size),
              [round(face.confidence, 4), *(round(float(x), 2) for x in (*face.box, *face.points.ravel()))])
             for face in (faces if work.all_faces else faces[:1])] or why_not
-
-
-def is_there(crop):
-    """Whether the file of a crop is there; after a power cut it may be empty."""
-    return os.path.exists(crop) and os.path.getsize(crop) > 0
 
 
 def version(file, raw):

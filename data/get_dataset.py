@@ -32,7 +32,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from gantut.errors import UserError, check_outside, whole
+from gantut.errors import UserError, check_outside, is_there, whole
 from gantut.images import EXTENSIONS, check_decodes, read, read_idx, reason, to_uint8
 from gantut.paths import in_words, new_data
 from gantut.scripts import argument_parser, run
@@ -298,11 +298,6 @@ def check_output(out, source):
     if not found.startswith(source):
         raise UserError(f"{out} was not made from {', '.join(source.splitlines())} (see {MARKER} there): delete it, or "
                         "give another folder")
-
-
-def is_there(path):
-    """Whether a file exists and is not empty, as a power cut may leave it."""
-    return os.path.exists(path) and os.path.getsize(path) > 0
 
 
 def save(out, name, data):

@@ -82,6 +82,11 @@ def write_whole(path, content, to_disk=False):
         file.write(content if isinstance(content, bytes) else content.encode("utf-8"))
 
 
+def is_there(path):
+    """Whether a file exists and is not empty, as a power cut may leave it."""
+    return os.path.exists(path) and os.path.getsize(path) > 0
+
+
 def check_writable(path):
     """Raise UserError if a file cannot be written at path, before the work starts; makes its folder."""
     with writing(path):

@@ -97,7 +97,7 @@ print(json.dumps({name: gantut_trainer.FLAGS[name].default for name in sys.argv[
 def test_the_flags_of_part_5_and_their_defaults(tmp_path):
     """In a process of its own: absl knows only one set of flags for each process."""
     process = run_program(DEFAULTS, *FLAGS, cwd=tmp_path)
-    assert json.loads(process.stdout) == FLAGS
+    assert process.returncode == 0 and json.loads(process.stdout) == FLAGS, process.stderr
     assert PART_5.items() <= FLAGS.items() and FLAGS.keys() - PART_5 == {"batch_size", "image_size"}  # DCGAN's own
 
 
