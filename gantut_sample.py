@@ -28,7 +28,7 @@ from gantut.images import grid_size, pixels, read, reason, save_film
 from gantut.sampler import BATCH, load_model
 from gantut.seeding import random_state
 from gantut.session import session_config
-from gantut_gan import DCGAN, SUPPORTED_EXTENSIONS, dataset_files
+from gantut_gan import DCGAN, dataset_files
 from gantut_imgfuncs import merge, save_images
 
 flags = tf.app.flags
@@ -91,7 +91,7 @@ def images(sampler, config):
     paths = [os.path.join(config.out, f"image_{i:05d}.png") for i in range(config.count)]
     with writing(config.out):
         os.makedirs(config.out, exist_ok=True)
-    others = set(list_pictures(config.out, SUPPORTED_EXTENSIONS, say=False)).difference(paths)
+    others = set(list_pictures(config.out, say=False)).difference(paths)
     if others:
         example = os.path.basename(min(others))
         raise UserError(f"{len(others)} other picture(s) in {config.out}, for example {example}: they would count as "

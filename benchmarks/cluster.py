@@ -14,7 +14,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from machine import describe, table
+from machine import table, write_figures
 
 import numpy as np
 from step import BareRun, ask, start
@@ -123,10 +123,8 @@ def report(args, found, d, g):
           [[n, f"{np.median(found[name][:, 1]) / 1e6:.2f}", f"{2 * (n - 1) * gradients / 1e6:.2f}",
             f"{np.median(found[name][:, 1]) / (2 * (n - 1) * gradients):.3f}"]
            for name, n in (("two workers", 2), ("three workers", 3))])
-    if args.json:
-        with open(args.json, "w") as file:
-            json.dump({"machine": describe(), "flags": vars(args), "parameters": [d, g],
-                       "seconds and bytes": {name: steps.tolist() for name, steps in found.items()}}, file, indent=1)
+    write_figures(args.json, flags=vars(args), parameters=[d, g],
+                  **{"seconds and bytes": {name: steps.tolist() for name, steps in found.items()}})
 
 
 if __name__ == "__main__":

@@ -6,14 +6,14 @@
 others: from nothing and from that model, with and without --augment, with and without --mirror. First the seconds of a
 step are measured, with --augment and without, in turn; then each takes as many epochs as fit into --minutes. All keep
 G's moving average and draw with it. The samples are judged as gantut_judge.py does, against the learnt and the held-out
-pictures together. The table has D's mean logits (above 0 is "real") of the learnt pictures, of the held-out ones and of
-samples: by how much the first exceed the second, D has memorised. "time" is the fraction of the training after which
-the mean SWD, computed about twenty times, is what the same recipe from nothing ends with. --out gets the models, the
+pictures together, and against the held-out ones alone, which a copy of what was learnt does not help. The table has D's
+mean logits (above 0 is "real") of the learnt pictures, of the held-out ones and of samples: by how much the first
+exceed the second, D has memorised. "time" is the fraction of the training after which the mean SWD against learnt
+pictures, computed about twenty times, is what the same recipe from nothing ends with. --out gets the models, the
 pictures and few.json. The same command continues a run that was stopped: what few.json holds is not done again, a
 training resumes where it stopped.
 """
 import itertools
-import json
 import os
 import shutil
 
@@ -28,13 +28,12 @@ import tensorflow.compat.v1 as tf
 import gantut_imgfuncs
 from gantut.checkpoints import model_sizes
 from gantut.datasets import list_pictures
-from gantut.errors import write_whole
 from gantut.image_loader import Loader
 from gantut.images import grid_size, pixels
 from gantut.metrics import Judge
 from gantut.paths import place
 from gantut.sampler import Sampler, load_model
-from gantut.scripts import argument_parser, call
+from gantut.scripts import argument_parser
 from gantut_gan import DCGAN, dataset_files
 
 BEGINNINGS, AUGMENT, MIRROR = ("from nothing", "from the model"), ("", " + augment"), ("", " + mirror")
@@ -57,10 +56,10 @@ def flags_of(recipe, init_from):
         ["--init_from", init_from] if BEGINNINGS[1] in recipe else [])
 
 
-def ask(folder, parts, name):
+def ask(checkpoint_dir, parts, name):
     """D's mean logits of each part of the pictures and of 1,000 samples, and the samples; writes a grid of them."""
     with tf.Graph().as_default(), tf.Session() as sess:
-        dcgan = load_model(DCGAN, sess, folder)
+        dcgan = load_model(DCGAN, sess, checkpoint_dir)
         samples = Sampler(dcgan, 1).draw_all(np.random.RandomState(1).uniform(-1, 1, [1000, dcgan.z_dim]))
         gantut_imgfuncs.save_images(samples[:64], grid_size(64), name + ".png")
 
@@ -71,20 +70,21 @@ def ask(folder, parts, name):
         return [float(logits(images).mean()) for images in (*parts, samples)], samples
 
 
-def report(args, found, floor):
-    """Print the table of the results; floor: the mean SWD of real pictures."""
-    rows = [["real ones", f"{floor:.1f}", *[""] * 5]]
+def report(args, found, *floors):
+    """Print the table of the results; floors: the mean SWDs of real pictures, against all and against held-out ones."""
+    rows = [["real ones", "", *(f"{floor:.1f}" for floor in floors), *[""] * 5]]
     for recipe in args.recipes:
         of, nothing = ([found.get(f"{name}, {seed}") for seed in range(1, args.seeds + 1)]
                        for name in (recipe, recipe.replace(*BEGINNINGS[::-1])))
         times = [next((n / one["epochs"] for n, _, score in one["curve"] if score <= other["curve"][-1][2]), np.inf)
                  for one, other in zip(of, nothing) if other]  # infinite: never
         nearest = np.mean([one["scores"]["nearest in the data"] for one in of])
-        rows.append([recipe, machine.spread([one["scores"][machine.BEST] for one in of]),
+        rows.append([recipe, len(of), *(machine.spread([one[kind][machine.BEST] for one in of])
+                                        for kind in ("scores", "held out")),
                      *(f"{logit:.1f}" for logit in np.mean([one["logits"] for one in of], axis=0)),
                      f"{nearest:.1f}", f"{np.median(times):.2f}" if times else ""])
-    machine.table(["recipe", machine.BEST, "D of the learnt", "of the held out", "of samples",
-                   "nearest in the data", "time"], rows)
+    machine.table(["recipe", "seeds", machine.BEST, "against held-out ones", "D of the learnt", "of the held out",
+                   "of samples", "nearest in the data", "time"], rows)
 
 
 def main():
@@ -99,41 +99,32 @@ def main():
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--recipes", nargs="+", default=RECIPES, choices=RECIPES)
     args = parser.parse_args()
-    path = os.path.join(args.out, "few.json")
-    results = {"machine": machine.describe(), "flags": vars(args), "found": {}}
-    if os.path.exists(path):
-        with open(path) as file:
-            results = json.load(file)
-        if any(results["flags"][name] != vars(args)[name] for name in vars(args) if name not in ("recipes", "seeds")):
-            parser.error(f"{path} was made with other flags: use another --out")
-
     sizes = {**model_sizes(args.init_from), "batch_size": args.batch_size, "precision": args.precision}
     size, learnt = sizes.pop("image_size"), divide(args.data, args.out, args.held_out)
+    common = {name: value for name, value in vars(args).items() if name not in ("out", "seeds", "recipes")}
+    figures = machine.Figures(os.path.join(args.out, "few.json"), common, "seconds", "found")
     flags = ["--dataset", os.path.join(args.out, "learnt"), *(f"--{name}={value}" for name, value in sizes.items())]
     loader = Loader(gantut_imgfuncs, size, is_crop=True, c_dim=sizes["c_dim"])
-    parts = [loader.load_all(list_pictures(os.path.join(args.out, name), ["jpg", "jpeg", "png"]))
-             for name in ("learnt", "held_out")]
-    judge = Judge(pixels(np.concatenate(parts)), 1000, 1)
+    parts = [loader.load_all(list_pictures(os.path.join(args.out, name))) for name in ("learnt", "held_out")]
+    judge, strict = Judge(pixels(np.concatenate(parts)), 1000, 1), Judge(pixels(parts[1]), 1000, 1)
 
-    def keep(where, key, value):
-        where[key] = value
-        write_whole(path, json.dumps(results, indent=1))
-
-    if "seconds" not in results:
-        keep(results, "seconds", recipes.measure(size, flags, ["the text's", "+ augment"]))
+    if not figures["seconds"]:
+        for name, seconds in recipes.measure(size, flags, ["the text's", "+ augment"]).items():
+            figures.keep("seconds", name, seconds)
     for seed, recipe in itertools.product(range(1, args.seeds + 1), args.recipes):
         key = f"{recipe}, {seed}"
-        if key not in results["found"]:
-            seconds = results["seconds"]["+ augment" if "augment" in recipe else "the text's"]
-            epochs = max(round(args.minutes * 60 / (seconds * (learnt // args.batch_size))), 1)
+        if key not in figures["found"]:
+            seconds = figures["seconds"]["+ augment" if "augment" in recipe else "the text's"]
+            epochs, every = machine.judged(args.minutes * 60 / (seconds * (learnt // args.batch_size)))
             folder = os.path.join(args.out, key.replace(" ", "_").replace(",", ""))
-            recipes.trainer(size, folder, [*flags, *flags_of(recipe, args.init_from), "--epoch", str(epochs), "--seed",
-                                           str(seed), "--judge_every", str(-(-epochs // 20))])
-            logits, samples = ask(folder, parts, folder)
-            keep(results["found"], key, {"logits": logits, "scores": judge.scores(pixels(samples[:judge.count])),
-                                         "epochs": epochs, "curve": machine.curve(os.path.join(folder, "samples"))})
-    report(args, results["found"], judge.floor()[machine.BEST])
+            recipes.train(size, folder, [*flags, *flags_of(recipe, args.init_from), "--epoch", str(epochs), "--seed",
+                                         str(seed), "--judge_every", str(every)])
+            logits, samples = ask(os.path.join(folder, "checkpoint"), parts, folder)
+            figures.keep("found", key, {"logits": logits, "scores": judge.scores(pixels(samples[:judge.count])),
+                                        "held out": strict.scores(pixels(samples[:strict.count])), "epochs": epochs,
+                                        "curve": machine.curve(os.path.join(folder, "samples"))})
+    report(args, figures["found"], judge.floor()[machine.BEST], strict.floor()[machine.BEST])
 
 
 if __name__ == "__main__":
-    call(main)
+    machine.run(main)

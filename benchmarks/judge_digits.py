@@ -7,10 +7,10 @@ Each argument names a lesson in variants/ and the folder that a run of it left (
 --checkpoint_dir. A small convolutional network learns the 1,500 training digits, or MNIST's 60,000; its accuracy on
 the 297 or 10,000 held-out ones is printed. It then classifies 1,000 samples of each generator. The table says how many
 of the ten classes make up 2 % or more, the mean confidence (the greatest of the ten probabilities), and the Fréchet
-distance between samples and held-out digits in the features before the last layer. Its first two rows are 1,000 of the
-training digits, and uniform noise. lessons.py trains the runs.
+distance between samples and held-out digits in the features before the last layer. Its first rows are 1,000 of the
+training digits, the same scaled to 32 x 32 and back, as the trainer learns and its samples are judged, and uniform
+noise. lessons.py trains the runs.
 """
-import json
 import os
 import subprocess
 import sys
@@ -28,6 +28,7 @@ from PIL import Image
 from tensorflow import keras
 from tensorflow.keras import layers
 
+import gantut_imgfuncs
 from gantut.errors import UserError
 from gantut.metrics import frechet
 from gantut.scripts import argument_parser
@@ -136,10 +137,18 @@ def judge(classifier, images, held_out):
             "frechet": frechet(features, held_out), "of each class": class_counts(probabilities).tolist()}
 
 
+def scaled(image):
+    """An image [28, 28] in [0, 1] scaled to 32 x 32, as the trainer does with --is_crop, and back, as read() does."""
+    large = Image.fromarray(gantut_imgfuncs.center_crop(np.round(image * 255), 28, resize_w=32))
+    return np.asarray(large.resize((28, 28), Image.Resampling.BOX)) / 255
+
+
 def references(images, count):
-    """The first rows of every table: digits to train on, and noise."""
+    """The first rows of every table: digits to train on, as they are and by way of 32 x 32, and noise."""
     rng = np.random.RandomState(1)
-    return {"training digits": rng.permutation(images)[:count], "noise": rng.uniform(0, 1, (count, 28, 28))}
+    digits = rng.permutation(images)[:count]
+    return {"training digits": digits, "scaled to 32 x 32 and back": np.array([scaled(digit) for digit in digits]),
+            "noise": rng.uniform(0, 1, (count, 28, 28))}
 
 
 def main():
@@ -164,9 +173,7 @@ def main():
     machine.table([f"{args.count} samples", "classes of ten", "mean confidence", "Fréchet distance"],
                   [[name, f["classes"], f"{f['confidence']:.3f}", f"{f['frechet']:.1f}"]
                    for name, f in figures.items()])
-    if args.json:
-        with open(args.json, "w") as file:
-            json.dump({"machine": machine.describe(), "accuracy": accuracy, "samples": figures}, file, indent=1)
+    machine.write_figures(args.json, accuracy=accuracy, samples=figures)
 
 
 if __name__ == "__main__":

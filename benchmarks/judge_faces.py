@@ -8,7 +8,6 @@ a model. Printed are the Fréchet distance to the 400 faces, in the features bef
 trait occurs among samples and among data.
 The first rows are 1,000 of the faces it has learnt from, and uniform noise.
 """
-import json
 import os
 import subprocess
 import sys
@@ -87,11 +86,11 @@ class Judge:
         return frechet(features, self.features), (probabilities > 0.5).mean(axis=0)
 
 
-def draw(checkpoint_dir, count, seed=1, *flags):
+def draw(checkpoint_dir, count, *flags):
     """The paths of samples of a model, drawn by gantut_sample.py, and the temporary folder that holds them."""
     folder = tempfile.TemporaryDirectory()
     subprocess.run([sys.executable, os.path.join(ROOT, "gantut_sample.py"), "--mode", "images", "--out", folder.name,
-                    "--checkpoint_dir", checkpoint_dir, "--count", str(count), "--seed", str(seed), *flags], check=True,
+                    "--checkpoint_dir", checkpoint_dir, "--count", str(count), "--seed", "1", *flags], check=True,
                    stdout=subprocess.DEVNULL)
     return [os.path.join(folder.name, name) for name in sorted(os.listdir(folder.name))], folder
 
@@ -115,11 +114,8 @@ def main():
         ["how often in data/aligned", "", *(f"{x:.0%}" for x in judge.frequencies)],
         *([name, f"{distance:.1f}", *(f"{x:.0%}" for x in often)]
           for name, (distance, often) in results.items())])
-    if args.json:
-        with open(args.json, "w") as file:
-            json.dump({"machine": machine.describe(), "accuracy": judge.accuracy.tolist(), "samples": {
-                name: {"frechet": distance, "traits": often.tolist()} for name, (distance, often) in results.items()}},
-                file, indent=1)
+    machine.write_figures(args.json, accuracy=judge.accuracy.tolist(), samples={
+        name: {"frechet": distance, "traits": often.tolist()} for name, (distance, often) in results.items()})
 
 
 if __name__ == "__main__":

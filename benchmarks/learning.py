@@ -7,9 +7,7 @@ Trains the trainer's model, small, on the 1,500 training digits and on 2,000 dra
 1,000 samples of each run. The judges are those of judge_digits.py and judge_faces.py: a Fréchet distance, smaller is
 better, in the features of a classifier of the same real pictures.
 """
-import json
 import os
-import subprocess
 import sys
 import tempfile
 
@@ -21,14 +19,13 @@ import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 import judge_digits
 import judge_faces
 import mnist
-import numpy as np
 
-from gantut.scripts import argument_parser, call
+from gantut.scripts import argument_parser
 
 SIZE = 32
 
 
-def digits(folder, size=SIZE):  # of any size: its judge scales them
+def digits(folder, _=SIZE):  # of any size: the judge scales the samples
     """Write the training digits as pictures; returns the trainer's flags, and a judge of samples' paths."""
     images, labels = mnist.load("digits", "train")
     judge_digits.write(images, os.path.join(folder, "digits"))
@@ -40,26 +37,23 @@ def digits(folder, size=SIZE):  # of any size: its judge scales them
     return ["--dataset", os.path.join(folder, "digits"), "--c_dim", "1"], judge
 
 
-def faces(folder, size=SIZE):
+def faces(_, size=SIZE):
     judge = judge_faces.Judge(size)
     return ["--dataset", "aligned", "--train_size", "2000"], lambda paths: judge(judge_faces.load(paths, size))[0]
 
 
 def train(folder, flags):
     """A training in a folder of its own; returns the paths of its samples and the folder that holds them."""
-    subprocess.run([sys.executable, os.path.join(ROOT, "gantut_trainer.py"), "--fast", "--precision",
-                    "float32", "--is_crop", "--image_size", str(SIZE),
-                    "--checkpoint_dir", folder, "--sample_dir", os.path.join(folder, "samples"), "--logs_dir",
-                    os.path.join(folder, "logs"), *flags], check=True, stdout=subprocess.DEVNULL)
-    return judge_faces.draw(folder, 1000)
+    machine.trained(machine.trainer(folder, "--fast", "--is_crop", "--image_size", SIZE, *flags))
+    return judge_faces.draw(os.path.join(folder, "checkpoint"), 1000)
 
 
 def train_pytorch(folder, flags):
     """The same in PyTorch."""
     os.makedirs(folder)
     samples = tempfile.TemporaryDirectory(dir=folder)
-    subprocess.run([sys.executable, os.path.join(ROOT, "benchmarks", "train_pytorch.py"), "--image_size", str(SIZE),
-                    "--out", samples.name, *flags], check=True, stdout=subprocess.DEVNULL)
+    machine.trained([sys.executable, os.path.join(ROOT, "benchmarks", "train_pytorch.py"), "--image_size", str(SIZE),
+                     "--out", samples.name, *flags])
     return [os.path.join(samples.name, name) for name in sorted(os.listdir(samples.name))], samples
 
 
@@ -93,15 +87,12 @@ def main():
                     found[contender].append(judge(paths))
                     samples.cleanup()
             for contender, distances in found.items():
-                spread = np.std(distances, ddof=int(args.seeds > 1))
-                rows.append([data, contender, f"{np.mean(distances):.1f}", f"{spread:.1f}",
+                rows.append([data, contender, machine.spread(distances),
                              " ".join(f"{distance:.1f}" for distance in distances)])
             results[data] = found
-    machine.table(["", "", "Fréchet distance, mean", "standard deviation", "seeds"], rows)
-    if args.json:
-        with open(args.json, "w") as file:
-            json.dump({"machine": machine.describe(), "flags": vars(args), "frechet": results}, file, indent=1)
+    machine.table(["", "", "Fréchet distance", "seeds"], rows)
+    machine.write_figures(args.json, flags=vars(args), frechet=results)
 
 
 if __name__ == "__main__":
-    call(main)
+    machine.run(main)

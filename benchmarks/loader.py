@@ -256,7 +256,7 @@ def main():
         sys.stdout.flush()
         os._exit(0)  # so that the contenders' threads print nothing
 
-    results = {"machine": machine.describe(), "pictures": args.count, "batch": BATCH}
+    results = {"pictures": args.count, "batch": BATCH}
     with tempfile.TemporaryDirectory() as temporary:
         folder = os.path.join(temporary, "pictures")
         make_pictures(folder, args.count)
@@ -276,10 +276,8 @@ def main():
             print(f"\nstart: {one['files']:,} files, the first batch after {one['seconds']:.1f} s; "
                   f"{one['list_mb']:.0f} MB for the list, "
                   f"{one['batches_mb']:.0f} MB more with --cache_mb {one['cache_mb']}")
-    print("\n" + ", ".join(f"{name} {value}" for name, value in results["machine"].items()))
-    if args.json:
-        with open(args.json, "w") as file:
-            json.dump(results, file, indent=1)
+    print("\n" + ", ".join(f"{name} {value}" for name, value in machine.describe().items()))
+    machine.write_figures(args.json, **results)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,41 @@
-"""What the benchmarks share: the project's path, what a training printed, tables, the machine. Import it first."""
+"""What the benchmarks share: the project's path, trainings, figures, tables, the machine. Import it first."""
 import csv
+import json
 import os
 import re
+import signal
 import subprocess
 import sys
 
 import numpy as np
+from filelock import FileLock
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT, *(os.path.join(ROOT, folder) for folder in ("data", "variants"))]
 
 from gantut.__main__ import describe, version  # noqa: E402, F401  (for a benchmark's JSON)
-from gantut.errors import UserError  # noqa: E402
+from gantut.errors import UserError, write_whole  # noqa: E402
 from gantut.metrics import BEST  # noqa: E402
+from gantut.scripts import SIGNALS, call  # noqa: E402
+
+
+def run(main):
+    """Call main() of a benchmark that trains: a signal ends it, and the training that runs, which saves."""
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup does with SIGHUP
+            signal.signal(number, stop)
+    call(main)
+
+
+def stop(*_):
+    sys.exit("stopped; the same command continues")
+
+
+def trainer(folder, *flags):
+    """The command line of a training whose model, samples and logs are in a folder of its own."""
+    places = [part for name, place in (("checkpoint_dir", "checkpoint"), ("sample_dir", "samples"),
+                                       ("logs_dir", "logs")) for part in ("--" + name, os.path.join(folder, place))]
+    return [sys.executable, os.path.join(ROOT, "gantut_trainer.py"), *places, *map(str, flags)]
 
 
 def trained(command, log=None):
@@ -34,8 +57,15 @@ def trained(command, log=None):
 
 
 def step_seconds(stdout):
-    """The median of the seconds of a step, from what the trainer has printed of it."""
-    return float(np.median(np.diff([float(time) for time in re.findall(r"time: ([\d.]+)", stdout)])))
+    """The median of the seconds of a step in the last epoch, from what the trainer has printed of it."""
+    steps = re.findall(r"Epoch \[ *(\d+)\].*? time: ([\d.]+)", stdout)
+    return float(np.median(np.diff([float(time) for epoch, time in steps if epoch == steps[-1][0]])))
+
+
+def judged(epochs, times=20):
+    """(How many epochs to train, after how many of them to judge): about so many times, the last one too."""
+    every = max(1, round(epochs / times))
+    return max(1, round(epochs / every)) * every, every
 
 
 def curve(sample_dir):
@@ -45,11 +75,50 @@ def curve(sample_dir):
 
 
 def spread(values):
-    """The mean and the standard deviation of some seeds, in words."""
-    return f"{np.mean(values):.1f} ± {np.std(values, ddof=int(len(values) > 1)):.1f}"
+    """The mean of some seeds, and their standard deviation if there are several, in words."""
+    return f"{np.mean(values):.1f}" + (f" ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else "")
 
 
 def table(header, rows):
     """Print a markdown table."""
     for row in [header, ["---"] * len(header), *rows]:
         print("|", " | ".join(map(str, row)), "|", flush=True)
+
+
+def write_figures(path, **figures):
+    """Write figures, and the machine, to a JSON file; path: the flag --json, which may be None."""
+    if path:
+        write_whole(path, json.dumps({"machine": describe(), **figures}, indent=1))
+
+
+class Figures:
+    """The figures of a benchmark in a JSON file, from which the same command continues: {kind: {key: figure}}.
+
+    flags: what all figures must have in common; UserError if those in the file are of others. Several processes may
+    keep figures in one file.
+    """
+
+    def __init__(self, path, flags, *kinds):
+        self.path = path
+        self.found = {"machine": describe(), "flags": flags, **{kind: {} for kind in kinds}}
+        with FileLock(path + ".lock"):
+            if os.path.exists(path):
+                self.read()
+            else:
+                write_whole(path, json.dumps(self.found, indent=1))
+        other = [name for name, value in flags.items() if self.found["flags"].get(name) != value]
+        if other:
+            raise UserError(f"{path} was made with other flags ({', '.join(other)}): use another file or folder")
+
+    def read(self):
+        with open(self.path, encoding="utf-8") as file:
+            self.found = json.load(file)
+
+    def __getitem__(self, kind):
+        return self.found[kind]
+
+    def keep(self, kind, key, figure):
+        with FileLock(self.path + ".lock"):
+            self.read()  # what another process has kept meanwhile
+            self.found[kind][key] = figure
+            write_whole(self.path, json.dumps(self.found, indent=1))

@@ -2,13 +2,13 @@
 
   python benchmarks/photographs.py --dataset lfw-aligned-64 --folder photographs --size 32 --seeds 3 --minutes 20
 
-Every recipe is the trainer with --fast, 32 filters and a moving average, but for "as written"; "pytorch" is
-pytorch_tutorial.py. First the seconds of a step are measured, in turn, so that other load of the machine affects all
-alike; each then trains the steps that take --minutes, judged at some twenty of its epochs (mean SWD of 1,000 samples
-and 1,000 pictures). The tables have the last score, the best one, and the minutes until --score was reached. Everything
-is kept in --folder: the same command continues a run that was stopped.
+Every recipe is the trainer with --filters filters and a summary every 100 steps, all but "as written" with --fast, all
+from "average" on with a moving average; "pytorch" is pytorch_tutorial.py. First the seconds of a step are measured, in
+turn, so that other load of the machine affects all alike, and after the pictures have been decoded; each then trains
+the steps that take --minutes, judged at some twenty of its epochs (mean SWD of 1,000 samples and 1,000 pictures). The
+tables have the last score, and the minutes until --score was reached. Everything is kept in --folder: the same command
+continues a run that was stopped.
 """
-import json
 import os
 import re
 import sys
@@ -21,8 +21,7 @@ import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
 import numpy as np
 
-from gantut.errors import write_whole
-from gantut.scripts import argument_parser, call
+from gantut.scripts import argument_parser
 from gantut_gan import dataset_files
 
 AVERAGE = ["--ema", "0.999"]
@@ -40,7 +39,6 @@ RECIPES = {
                                             "--g_updates", "1", "--mirror"],
     "pytorch": None,
 }
-JUDGED = 20  # times in a training
 
 
 def command(name, args, folder, epoch, judge_every, seed=1):
@@ -48,13 +46,11 @@ def command(name, args, folder, epoch, judge_every, seed=1):
     common = ["--dataset", args.dataset, "--image_size", str(args.size), "--epoch", str(epoch), "--judge_every",
               str(judge_every), "--seed", str(seed)]
     if RECIPES[name] is None:
-        return [sys.executable, os.path.join(ROOT, "benchmarks", "pytorch_tutorial.py"), *common, "--folder", folder,
-                "--precision", args.precision, "--filters", str(args.filters)]
+        return [sys.executable, os.path.join(ROOT, "benchmarks", "pytorch_tutorial.py"), *common, "--folder",
+                os.path.join(folder, "samples"), "--precision", args.precision, "--filters", str(args.filters)]
     precision = ["--precision", args.precision] if RECIPES[name] else []
-    return [sys.executable, os.path.join(ROOT, "gantut_trainer.py"), *common, "--is_crop", "--gf_dim",
-            str(args.filters), "--df_dim", str(args.filters), "--checkpoint_dir", os.path.join(folder, "checkpoint"),
-            "--sample_dir", folder, "--logs_dir", os.path.join(folder, "logs"), "--summary_every", "100",
-            *precision, *RECIPES[name]]
+    return machine.trainer(folder, *common, "--is_crop", "--gf_dim", args.filters, "--df_dim", args.filters,
+                           "--summary_every", 100, *precision, *RECIPES[name])
 
 
 def steps_of(name, args):
@@ -63,38 +59,33 @@ def steps_of(name, args):
 
 
 def seconds_per_step(name, args):
-    """The median of an epoch."""
+    """The median of an epoch, when all its pictures are in memory."""
     with tempfile.TemporaryDirectory() as folder:
-        said = machine.trained(command(name, args, folder, 1, 1000))
-    if RECIPES[name] is None:
-        return float(re.findall(r"([\d.]+) s a step", said)[-1])
-    return machine.step_seconds(said)
+        if RECIPES[name] is None:  # which decodes them first
+            return float(re.findall(r"([\d.]+) s a step", machine.trained(command(name, args, folder, 1, 1000)))[-1])
+        return machine.step_seconds(machine.trained([*command(name, args, folder, 2, 1000), "--train_size", "1280"]))
 
 
 def curve(name, args, seconds, seed):
     """Train as long as --minutes allow; returns minutes and scores [[minutes, mean SWD], ...]."""
     folder = os.path.join(args.folder, str(args.size), name, str(seed))
-    epoch = max(1, round(args.minutes * 60 / seconds / steps_of(name, args)))
-    every = max(1, epoch // JUDGED)
-    machine.trained(command(name, args, folder, epoch // every * every, every, seed))
-    return [[step * seconds / 60, score] for _, step, score in machine.curve(folder)]
+    machine.trained(command(name, args, folder, *machine.judged(args.minutes * 60 / seconds / steps_of(name, args)),
+                            seed))
+    return [[step * seconds / 60, score] for _, step, score in machine.curve(os.path.join(folder, "samples"))]
 
 
-def report(args, results):
+def report(args, figures):
     rows = []
     for name in args.recipes:
-        curves = [np.array(results["curves"][key]) for seed in range(1, args.seeds + 1)
-                  if (key := f"{args.size} {name} {seed}") in results["curves"]]
+        curves = [np.array(figures["curves"][key]) for seed in range(1, args.seeds + 1)
+                  if (key := f"{args.size} {name} {seed}") in figures["curves"]]
         if not curves:
             continue
         reached = [next((minutes for minutes, score in one if score <= args.score), np.inf) for one in curves]
-        seconds = results["seconds"][f"{args.size} {name}"]
-        rows.append([name, f"{seconds:.3f}",
-                     machine.spread([one[-1, 1] for one in curves]),
-                     machine.spread([one[:, 1].min() for one in curves]),
+        seconds = figures["seconds"][f"{args.size} {name}"]
+        rows.append([name, f"{seconds:.3f}", machine.spread([one[-1, 1] for one in curves]),
                      f"{np.median(reached):.1f}", len(curves)])
-    machine.table([f"{args.size} px", "s a step", "last score", "best", f"minutes to {args.score}",
-                   "seeds"], rows)
+    machine.table([f"{args.size} px", "s a step", "last score", f"minutes to {args.score}", "seeds"], rows)
 
 
 def main():
@@ -115,29 +106,19 @@ def main():
     path = os.path.join(args.folder, "figures.json")
     os.makedirs(args.folder, exist_ok=True)
     flags = {name: value for name, value in vars(args).items() if name not in ("size", "seeds", "score", "recipes")}
-    results = {"machine": machine.describe(), "flags": flags, "seconds": {}, "curves": {}}
-    if os.path.exists(path):
-        with open(path) as file:
-            results = json.load(file)
-        if results["flags"] != flags:
-            parser.error(f"{path} was made with other flags: use another --folder")
-
-    def keep(kind, key, value):
-        results[kind][key] = value
-        write_whole(path, json.dumps(results, indent=1))
-
-    missing = [name for name in args.recipes if f"{args.size} {name}" not in results["seconds"]]
+    figures = machine.Figures(path, flags, "seconds", "curves")
+    missing = [name for name in args.recipes if f"{args.size} {name}" not in figures["seconds"]]
     rounds = [{name: seconds_per_step(name, args) for name in missing} for _ in range(3 if missing else 0)]
     for name in missing:
-        keep("seconds", f"{args.size} {name}", float(np.median([seconds[name] for seconds in rounds])))
+        figures.keep("seconds", f"{args.size} {name}", float(np.median([seconds[name] for seconds in rounds])))
     for seed in range(1, args.seeds + 1):
         for name in args.recipes:
             key = f"{args.size} {name} {seed}"
-            if key not in results["curves"]:
-                keep("curves", key, curve(name, args, results["seconds"][f"{args.size} {name}"], seed))
-                report(args, results)
-    report(args, results)
+            if key not in figures["curves"]:
+                figures.keep("curves", key, curve(name, args, figures["seconds"][f"{args.size} {name}"], seed))
+                report(args, figures)
+    report(args, figures)
 
 
 if __name__ == "__main__":
-    call(main)
+    machine.run(main)

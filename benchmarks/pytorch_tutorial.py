@@ -4,14 +4,16 @@
 
 Its networks (4 x 4 kernels, no biases, 64 filters), initial values N(0, 0.02), z normal, batches of 128, Adam 0.0002,
 beta1 0.5, one update of each network a step (pytorch.org/tutorials/beginner/dcgan_faces_tutorial.html); channels_last
-and autocast, as its users set them on such a processor. After every --judge_every epochs the folder's scores.csv gets a
-row like a training's. The state after the last epoch is in the folder: the same command continues a stopped training.
+and autocast, as its users set them on such a processor. A last batch that is not full is left out. After every
+--judge_every epochs samples are judged, drawn in evaluation mode as ours are (its text draws in training mode), and the
+folder's scores.csv gets a row like a training's. The state after the last epoch is in the folder: the same command
+continues a stopped training.
 """
 import csv
 import os
 import time
 
-import machine  # noqa: F401  (finds the project)
+import machine
 
 import numpy as np
 import torch
@@ -22,7 +24,7 @@ from gantut.datasets import find_dataset, list_pictures
 from gantut.image_loader import Loader
 from gantut.images import pixels
 from gantut.metrics import Judge
-from gantut.scripts import argument_parser, call
+from gantut.scripts import argument_parser
 from gantut.seeding import random_state
 
 COUNT = 1000  # samples, and real pictures, that are compared
@@ -133,7 +135,7 @@ def main():
         parser.add_argument("--" + name, type=int, default=default, help=f"[{default}]")
     args = parser.parse_args()
     os.makedirs(args.folder, exist_ok=True)
-    files = list_pictures(find_dataset(args.dataset), ["png", "jpg"])
+    files = list_pictures(find_dataset(args.dataset))
     random_state(args.seed, "data").shuffle(files)  # as the trainer does: the judge compares with the first ones
     images = Loader(gantut_imgfuncs, args.image_size, is_crop=True, c_dim=3).load_all(files)
     training = Training(images, args)
@@ -144,8 +146,8 @@ def main():
             scores = judge.scores(pixels(training.samples(judge.count)))
             training.rows.append({"epoch": training.epoch - 1, "step": len(training.seconds), **scores})
         training.save()
-        print(f"epoch {training.epoch - 1}: {np.median(training.seconds):.2f} s a step", flush=True)
+        print(f"epoch {training.epoch - 1}: {np.median(training.seconds):.5f} s a step", flush=True)
 
 
 if __name__ == "__main__":
-    call(main)
+    machine.run(main)

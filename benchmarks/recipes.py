@@ -3,17 +3,14 @@
   python benchmarks/recipes.py --seeds 3 --json recipes.json
 
 Trains small models on 1,500 digits and on 2,000 drawn faces, draws 1,000 samples of each with G's weights as they are
-and with their moving average, and judges as learning.py does. First the seconds of a step are measured in turn, in an
-epoch each; the text's recipe then takes --epoch epochs, the others as many as fit into its time. The same command
+and with their moving average, and judges as learning.py does. First the seconds of a step are measured in turn, in two
+epochs each; the text's recipe then takes --epoch epochs, the others as many as fit into its time. The same command
 continues a run that was stopped: what the JSON file holds is not done again.
 """
-import json
 import os
-import sys
 import tempfile
 
 import machine
-from machine import ROOT
 
 import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
@@ -21,8 +18,7 @@ import judge_faces
 import learning
 import numpy as np
 
-from gantut.errors import write_whole
-from gantut.scripts import argument_parser, call
+from gantut.scripts import argument_parser
 
 RECIPES = {  # each keeps the average beside the weights, which changes no bit of them
     "the text's": [],
@@ -33,22 +29,18 @@ RECIPES = {  # each keeps the average beside the weights, which changes no bit o
     "+ two rates, one update": ["--d_learning_rate", "0.0004", "--g_updates", "1"],
     "+ all four": ["--augment", "--r1", "1", "--d_learning_rate", "0.0004", "--g_updates", "1"],
 }
-DATA = {"digits": (learning.digits, 32, "16"), "faces 32": (learning.faces, 32, "16"),
-        "faces 64": (learning.faces, 64, "16")}
+DATA = {"digits": (learning.digits, 32), "faces 32": (learning.faces, 32), "faces 64": (learning.faces, 64)}
 
 
-def trainer(size, folder, flags):
-    """The trainer's output, with the average kept, and folders of its own in a folder."""
-    command = [sys.executable, os.path.join(ROOT, "gantut_trainer.py"), "--fast", "--precision",
-               "float32", "--is_crop", "--image_size", str(size),
-               "--checkpoint_dir", folder, "--sample_dir", os.path.join(folder, "samples"),
-               "--logs_dir", os.path.join(folder, "logs"), "--ema", "0.999", *flags]
-    return machine.trained(command)
+def train(size, folder, flags):
+    """The trainer's output, with the average kept."""
+    return machine.trained(machine.trainer(folder, "--fast", "--is_crop", "--image_size", size, "--ema", 0.999, *flags))
 
 
 def seconds_per_step(size, flags):
+    """In the second epoch: in the first, pictures are still decoded."""
     with tempfile.TemporaryDirectory() as folder:
-        return machine.step_seconds(trainer(size, folder, [*flags, "--epoch", "1"]))
+        return machine.step_seconds(train(size, folder, [*flags, "--epoch", "2"]))
 
 
 def measure(size, flags, recipes, rounds=3):
@@ -59,10 +51,10 @@ def measure(size, flags, recipes, rounds=3):
 
 def judged(size, folder, flags, judge):
     """Train and judge: the Fréchet distances of the samples, with the weights and with their average."""
-    trainer(size, folder, flags)
+    train(size, folder, flags)
     distances = {}
     for weights in ("latest", "average"):
-        paths, samples = judge_faces.draw(folder, 1000, 1, "--weights", weights)
+        paths, samples = judge_faces.draw(os.path.join(folder, "checkpoint"), 1000, "--weights", weights)
         distances[weights] = judge(paths)
         samples.cleanup()
     return distances
@@ -77,36 +69,29 @@ def main():
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--json", required=True, help="file for the figures, and to continue from")
     args = parser.parse_args()
-    results = {"machine": machine.describe(), "flags": vars(args), "seconds": {}, "frechet": {}}
-    if os.path.exists(args.json):
-        with open(args.json) as file:
-            results = json.load(file)
-
-    def keep(kind, key, value):
-        results[kind][key] = value
-        write_whole(args.json, json.dumps(results, indent=1))
-
+    names = list(dict.fromkeys(["the text's", *args.recipes]))  # whose time the others have
+    figures = machine.Figures(args.json, {"epoch": args.epoch, "precision": args.precision}, "seconds", "frechet")
     with tempfile.TemporaryDirectory() as folder:
         for data in args.data:
-            prepare, size, filters = DATA[data]
+            prepare, size = DATA[data]
             flags, judge = prepare(os.path.join(folder, data), size)
-            flags += ["--gf_dim", filters, "--df_dim", filters, "--batch_size", "32", "--precision", args.precision]
-            if not set(args.recipes) <= set(results["seconds"].get(data, {})):
-                keep("seconds", data, measure(size, flags, args.recipes))
-            seconds = results["seconds"][data]
+            flags += ["--gf_dim", "16", "--df_dim", "16", "--batch_size", "32", "--precision", args.precision]
+            if not set(names) <= set(figures["seconds"].get(data, {})):
+                figures.keep("seconds", data, measure(size, flags, names) | figures["seconds"].get(data, {}))
+            seconds = figures["seconds"][data]
             for seed in range(1, args.seeds + 1):
-                for name in args.recipes:
+                for name in names:
                     key = f"{data}, {name}, {seed}"
-                    if key not in results["frechet"]:
+                    if key not in figures["frechet"]:
                         epochs = max(round(args.epoch * seconds["the text's"] / seconds[name]), 1)
-                        keep("frechet", key, judged(size, os.path.join(folder, key), [
+                        figures.keep("frechet", key, judged(size, os.path.join(folder, key), [
                             *flags, *RECIPES[name], "--epoch", str(epochs), "--seed", str(seed)], judge))
 
     rows = []
     for data in args.data:
-        for name in args.recipes:
-            found = [results["frechet"][f"{data}, {name}, {seed}"] for seed in range(1, args.seeds + 1)]
-            seconds = results["seconds"][data]
+        for name in names:
+            found = [figures["frechet"][f"{data}, {name}, {seed}"] for seed in range(1, args.seeds + 1)]
+            seconds = figures["seconds"][data]
             ratio = seconds[name] / seconds["the text's"]
             for weights in found[0]:
                 rows.append([data, name, weights, f"{ratio:.2f}", machine.spread([one[weights] for one in found])])
@@ -114,4 +99,4 @@ def main():
 
 
 if __name__ == "__main__":
-    call(main)
+    machine.run(main)

@@ -10,7 +10,6 @@ browser, with WebAssembly and with WebGL, which a processor computes where there
 pip install '.[test]', chromium and chromedriver.
 """
 import atexit
-import json
 import multiprocessing
 import os
 import shutil
@@ -18,7 +17,7 @@ import sys
 import tempfile
 import time
 
-from machine import describe, table, version
+from machine import table, version, write_figures
 
 import numpy as np
 from sample import make_model
@@ -178,11 +177,8 @@ def main():
           [[name, *(f"{np.median(one[n]):.1f}" if n in one else "" for n in args.batches)]
            for name, one in found.items()])
     table(["file", "MB"], [[form, f"{mb:.1f}"] for form, mb in sizes.items()])
-    if args.json:
-        with open(args.json, "w") as file:
-            versions = {name: version(name) for name in ("onnxruntime", "ai-edge-litert", "tf2onnx")}
-            json.dump({"machine": {**describe(), **versions}, **vars(args), "sizes": sizes, "rounds": found}, file,
-                      indent=1)
+    versions = {name: version(name) for name in ("onnxruntime", "ai-edge-litert", "tf2onnx")}
+    write_figures(args.json, versions=versions, **vars(args), sizes=sizes, rounds=found)
 
 
 if __name__ == "__main__":

@@ -7,14 +7,13 @@ times. All times are those at which the image files were written: the rate is th
 of 64; the first image's latency is from the start of the process, and the whole batch is drawn before it. The disk's
 cache is warm. Memory is the most that was resident.
 """
-import json
 import os
 import shutil
 import sys
 import tempfile
 import time
 
-from machine import describe, table
+from machine import table, write_figures
 
 import numpy as np
 from scale import make_pictures, run, train
@@ -74,9 +73,7 @@ def main():
     table([f"{args.count} images", "median", "least", "most"],
           [[name, *(f"{f([one[name] for one in rounds]):.4g}" for f in (np.median, min, max))]
            for name in rounds[0]])
-    if args.json:
-        with open(args.json, "w") as file:
-            json.dump({"machine": describe(), **vars(args), "rounds": rounds}, file, indent=1)
+    write_figures(args.json, **vars(args), rounds=rounds)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ is the time from the start of the process to its first progress line, with a tin
 just before. One size is changed at a time; df_dim is as gf_dim. GFLOP are those of the convolutions and products in a
 step. The files lie under TMPDIR and are removed at the end.
 """
-import json
 import os
 import re
 import shutil
@@ -21,7 +20,7 @@ import threading
 import time
 from types import SimpleNamespace
 
-from machine import ROOT, describe, table
+from machine import ROOT, table, write_figures
 
 import imageio.v3 as iio
 import numpy as np
@@ -141,15 +140,12 @@ def main():
     args = parser.parse_args()
     default, sizes, args.files = QUICK if args.quick else (*FULL, sorted(args.files))
     cells = [default] + [{**default, name: value} for name in sizes for value in sizes[name] if value != default[name]]
-    results = {"machine": describe(), "threads": args.threads, "precision": args.precision,
-               **measure(cells, args)}
+    results = measure(cells, args)
     show(results["steps"], ["image_size", "batch_size", "gf_dim", "GFLOP", "s/step", "images/s", "GFLOP/s", "peak MB",
                              "note"])
     print()
     show(results["start"], ["files", "s to first step", "peak MB", "note"])
-    if args.json:
-        with open(args.json, "w") as file:
-            json.dump(results, file, indent=1)
+    write_figures(args.json, threads=args.threads, precision=args.precision, **results)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,11 @@ bfloat16, and are compared with this project in bfloat16. What is not installed 
 """
 import argparse
 import importlib.util
-import json
 import subprocess
 import sys
 import time
 
-from machine import describe, table
+from machine import table, write_figures
 
 import numpy as np
 
@@ -200,10 +199,8 @@ def report(args, seconds):
     print(f"{ours:.0f} GFLOP a step by --fast's schedule, {written:.0f} by the tutorial's; {args.rounds} rounds")
     first = "--fast's" if "ours" in seconds else "as written"
     table(["", "seconds, median", first + " / its", "in the rounds", "GFLOP/s", "of the product's"], rows)
-    if args.json:
-        with open(args.json, "w") as file:
-            json.dump({"machine": describe(), "flags": vars(args), "gflop": {"ours": ours, "written": written},
-                       "seconds": {name: list(times) for name, times in seconds.items()}}, file, indent=1)
+    write_figures(args.json, flags=vars(args), gflop={"ours": ours, "written": written},
+                  seconds={name: list(times) for name, times in seconds.items()})
 
 
 if __name__ == "__main__":

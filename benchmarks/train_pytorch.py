@@ -32,7 +32,7 @@ def main():
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     rng = np.random.RandomState(args.seed)
-    files = list_pictures(find_dataset(args.dataset), ["png", "jpg"])[:args.train_size]
+    files = list_pictures(find_dataset(args.dataset))[:args.train_size]
     pictures = Loader(gantut_imgfuncs, args.image_size, is_crop=True, c_dim=args.c_dim).load_all(files)
     gan = other_frameworks.Torch(args.image_size, args.z_dim, args.gf_dim, args.df_dim, shared=False, c_dim=args.c_dim)
     steps = len(pictures) // args.batch_size

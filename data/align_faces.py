@@ -116,7 +116,7 @@ def write(crop, name):
 
 def pictures_in(raw):
     """The picture files in a folder and its subfolders, sorted: [(path below raw, name for its crop), ...]."""
-    files = [os.path.relpath(path, raw) for path in list_pictures(raw, [extension[1:] for extension in EXTENSIONS])]
+    files = [os.path.relpath(path, raw) for path in list_pictures(raw)]
     stems = collections.Counter(os.path.splitext(file)[0].lower() for file in files)
     names = [stem if stems[stem.lower()] == 1 else stem + extension.replace(".", "_")
              for stem, extension in map(os.path.splitext, files)]

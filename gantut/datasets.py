@@ -32,14 +32,14 @@ def find_dataset(name):
     raise UserError(f"no folder {name}, and none of that name under {DATA}: give --dataset a folder of pictures{hint}")
 
 
-def list_pictures(root, extensions, say=True):
-    """The sorted paths of the pictures below a folder: the regular files with one of the extensions.
+def list_pictures(root, extensions=None, say=True):
+    """The sorted paths of the pictures below a folder: the regular files with one of the extensions [EXTENSIONS].
 
     Upper and lower case are the same. Hidden files, hidden folders and system folders (.ipynb_checkpoints, @eaDir,
     __MACOSX, ...) are left out. Linked folders are followed; no folder is read twice. say: print one line on stderr
     that says how many files are left out, and why, if any. Raises UserError if a folder cannot be read.
     """
-    extensions = tuple("." + extension for extension in extensions)
+    extensions = tuple("." + extension for extension in extensions) if extensions else EXTENSIONS
     found, others, left_out = [], collections.Counter(), collections.Counter()
     folders, links, seen = [root], [], set()
     while folders or links:
