@@ -31,6 +31,7 @@ from gantut.completion import (
     find_masks,
     mask_files,
     picture_names,
+    put_results_aside,
     result_names,
     results,
     stem,
@@ -303,6 +304,7 @@ def main():
 
     with tf.Session(config=session_config(FLAGS.threads, FLAGS.precision)) as sess:
         completion = Completion(load_model(DCGAN, sess, FLAGS.checkpoint_dir, FLAGS.weights, lam=FLAGS.lam))
+        put_results_aside(FLAGS.out_dir)
         at_once = max(FLAGS.batch_size // FLAGS.restarts, 1)
         films, losses = [], np.empty([FLAGS.n_iter, 0, 3])
         for i in range(0, len(files), at_once):

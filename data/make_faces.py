@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from gantut.errors import UserError, write_whole
+from gantut.errors import UserError, is_there, write_whole
 from gantut.images import EXTENSIONS
 from gantut.paths import new_data
 from gantut.scripts import argument_parser, run
@@ -364,7 +364,7 @@ def save(face, path):
     """Write a face as JPEG, unless it is there; raises UserError if another picture is."""
     data = io.BytesIO()
     Image.fromarray(face).save(data, "JPEG", quality=90, subsampling=0, optimize=True)
-    if not os.path.exists(path):
+    if not is_there(path):
         write_whole(path, data.getvalue())
     elif not same(path, data):
         raise UserError(f"{path} exists and is another picture; choose an empty or a new folder")

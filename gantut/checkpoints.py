@@ -309,7 +309,8 @@ class Saver(SafeSaver):
         unfinished = rf"{step}(_temp|\..*\.tempstate\d+|\.meta\.tmp\w+)|checkpoint\.tmp\w+"
         for one in os.listdir(checkpoint_dir):
             whole = re.fullmatch(rf"({step})\.(index|meta|data-\d+-of-\d+)", one)
-            old = whole and known and whole[1] in written and whole[1] not in (*known, *own, restored)
+            old = (whole and known and whole[1] in written and whole[1] not in (*known, *own, restored)
+                   and (not restored or step_of(whole[1]) < step_of(restored)))  # somebody may have gone back
             if old or re.fullmatch(unfinished, one):
                 path = os.path.join(checkpoint_dir, one)
                 shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)

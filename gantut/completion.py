@@ -5,16 +5,18 @@ own name, and none overwrites another file.
 """
 import collections
 import contextlib
+import csv
 import itertools
 import os
+import re
 import unicodedata
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from gantut.datasets import list_pictures
-from gantut.errors import UserError, check_outside, writing
-from gantut.images import EXTENSIONS, FORMATS, is_16_bit, read, reason
+from gantut.errors import UserError, check_outside, put_aside, writing
+from gantut.images import FORMATS, is_16_bit, read, reason
 from gantut.seeding import file_number, random_state
 
 KINDS = ("random", "center", "left", "full", "grid", "lowres")
@@ -67,7 +69,7 @@ def mask_files(name, pictures, root):
         kinds = ", ".join(KINDS)
         raise UserError(f"no mask {name}: give --mask {kinds}, or a picture or folder of pictures: {RULE}")
     by_path, by_name = collections.defaultdict(list), collections.defaultdict(list)
-    for path in list_pictures(name, [extension[1:] for extension in EXTENSIONS], say=False):
+    for path in list_pictures(name, say=False):
         by_path[stem(path, name)].append(path)
         by_name[os.path.basename(stem(path, name))].append(path)
     times = collections.Counter(os.path.basename(stem(path, root)) for path in pictures)
@@ -184,6 +186,16 @@ def check_apart(out_dir, files, root):
             folders.add(path)
     for folder in sorted(folders):
         check_outside(out_dir, folder, "out_dir")
+
+
+def put_results_aside(out_dir):
+    """Move the results of an earlier completion, those that its table names, into a new folder earlier-N in out_dir."""
+    names = set()
+    with contextlib.suppress(FileNotFoundError), open(os.path.join(out_dir, TABLE), newline="", encoding="utf-8",
+                                                      errors="replace") as file:
+        names = {line[0] for line in csv.reader(file) if line} - {"picture"}
+    files = [TABLE, PLOT, FILM, *itertools.chain(*map(results, names))] if names else []
+    put_aside(out_dir, "|".join(map(re.escape, files)))
 
 
 def is_table(path):

@@ -68,7 +68,8 @@ class Monitor:
         spread, wanted = (np.std(batch, axis=0).mean() for batch in (samples, images))
         if step >= steps and spread < fraction * wanted:
             self.warn(f"the samples have collapsed: their spread is {spread:.4f}, that of the pictures {wanted:.4f}; "
-                      "go back to an earlier checkpoint, or try another --seed or a smaller --learning_rate")
+                      "go back to an earlier checkpoint (--max_to_keep keeps several), or try another --seed or a "
+                      "smaller --learning_rate")
 
     def warn(self, message):
         kind = message.split(":")[0]
@@ -114,7 +115,7 @@ def not_finite(error, run):
 
 def saved(run):
     """Save what has been trained, if there is anything new and it is possible; returns the result in words."""
-    if not run.counter or run.counter <= (run.dcgan.saver.saved or 1):
+    if not run.chief or not run.counter or run.counter <= (run.dcgan.saver.saved or 1):
         return ""
     try:
         run.dcgan.save(run.config.checkpoint_dir, run.counter)
@@ -139,7 +140,7 @@ class EpochJudge:
         self.path = os.path.join(self.config.sample_dir, "scores.csv")
         self.best = os.path.join(self.config.checkpoint_dir, "best")
         self.saver = SafeSaver(run.dcgan.saver.variables, max_to_keep=1, save_relative_paths=True)
-        self.rows = [row for row in self.read() if int(row["step"]) <= counter]
+        self.rows = [row for row in self.read() if int(row["step"]) <= counter and not run.samples.of_another]
         self.best_score = self.read_best()
         own = [os.path.join(self.best, name) for name in written_by_run(self.best)]
         self.saver.recover_last_checkpoints(own)  # keep() removes it

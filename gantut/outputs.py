@@ -12,7 +12,7 @@ import tensorflow.compat.v1 as tf
 
 from gantut import run_record
 from gantut.checkpoints import Saver
-from gantut.errors import one_line, put_aside, say, writing
+from gantut.errors import one_line, put_aside, say, write_whole, writing
 
 
 class FileWriter:
@@ -179,16 +179,32 @@ def optional(what):
 class SampleFolder:
     """The folder of the sample pictures. imgfuncs: Part 3's functions, which write them.
 
-    new: whether the training begins; then the pictures of an earlier one, which have the same names, are put aside.
+    run_id: the run's, also in the folder's file .run. new: whether the training begins. of_another: whether the folder
+    has results of another training, which have the same names.
     """
 
-    def __init__(self, folder, imgfuncs, new):
-        self.folder, self.imgfuncs = folder, imgfuncs
+    def __init__(self, folder, imgfuncs, run_id, new):
+        self.folder, self.imgfuncs, self.run_id = folder, imgfuncs, run_id
         self.failed = False
-        with writing(folder):
-            os.makedirs(folder, exist_ok=True)
-            if new:
-                put_aside(folder, r"epoch_\d+\.png|train_\d+-\d+\.png|scores\.csv")
+        self.of_another = new or self.owner() not in (None, run_id)
+
+    def owner(self):
+        """The id of the run whose results the folder has; None if it is not known."""
+        try:
+            with open(os.path.join(self.folder, ".run"), encoding="utf-8") as file:
+                return file.read()
+        except (OSError, ValueError):
+            return None
+
+    def take(self):
+        """Make the folder this run's: the results of another one are put aside."""
+        with writing(self.folder):
+            os.makedirs(self.folder, exist_ok=True)
+            if self.of_another:
+                put_aside(self.folder, r"epoch_\d+\.png|train_\d+-\d+\.png|scores\.csv")
+        mark = os.path.join(self.folder, ".run")
+        with optional(mark):
+            write_whole(mark, self.run_id)
 
     def save(self, samples, size, name):
         """Write the samples to the file called name; returns whether it worked. A failure is reported once."""

@@ -177,9 +177,10 @@ class Run:
                 self.record["checkpoints"] = written_by_run(config.checkpoint_dir)
                 run_record.write(config.checkpoint_dir, self.record)
             self.writer.open(self.counter)
+            self.samples = SampleFolder(config.sample_dir, self.imgfuncs, self.record["id"], new=not saved)
             if config.judge_every:
                 self.epoch_judge = EpochJudge(self, self.counter)  # refuses a scores.csv that is not a table
-            self.samples = SampleFolder(config.sample_dir, self.imgfuncs, new=not saved)
+            self.samples.take()
         self.stop = self.exits.enter_context(Stop("stopping after this step; a second signal stops at once\n"))
         self.progress = self.exits.enter_context(
             (config.progress or ProgressBar)(self.done, config.epoch * self.batch_idxs, self.step_size))
@@ -258,10 +259,16 @@ class Run:
             failed = UserError(f"{error}; the training is saved: run the same command to continue")
         failed = self.processes.agree(self.sess, failed or (self.stop.signum and Stopped(self.stop.signum)))
         if failed:
+            saved = False
             try:
                 self.dcgan.save(self.config.checkpoint_dir, self.counter)
+                saved = True
             finally:
+                saved = self.processes.number_of_chief(self.sess, int(saved))
                 self.processes.leave(self.sess)
+            if not saved:
+                raise UserError("the training has ended, and worker 0 could not save it, see its message; what was "
+                                "saved before is intact")
             raise failed
 
     def looks(self):

@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import socket
+import uuid
 
 import numpy as np
 import PIL
@@ -31,11 +32,12 @@ def describe(dcgan, config, data, replicas):
     data: its folder, as given and in full, the number of its pictures, their fingerprint. init_from: the other model
     whose weights it started with (gantut/weights.py), or None. ahead: by how many steps the checkpoint's number is
     ahead of the position in the data, set by check(). checkpoints: those that the run has written. The flags are
-    strings, as on the command line.
+    strings, as on the command line. id: of this run, the same when it continues.
     """
     flags = {name: str(getattr(dcgan if name in OF_THE_MODEL else config, name)) for name in MUST_MATCH + MAY_CHANGE}
     flags["batch_size"] = str(dcgan.batch_size // config.devices)
     return {
+        "id": uuid.uuid4().hex,
         "flags": flags,
         "versions": {"python": platform.python_version(), "tensorflow": tf.__version__, "numpy": np.__version__,
                      "pillow": PIL.__version__},
@@ -60,6 +62,10 @@ def check(checkpoint_dir, run, saver, skip_bad=False):
     if not (os.path.exists(path) and newest):
         return
     before = read(path)
+    folder, name = os.path.split(os.path.realpath(checkpoint_dir))
+    if "score" in before and name == "best" and os.path.exists(os.path.join(folder, "run.json")):
+        raise UserError(f"{checkpoint_dir} is the best model of the run in {folder}, which replaces it: copy it, and "
+                        "give the copy as --checkpoint_dir")
     flags, flags_before, data, data_before = run["flags"], before["flags"], run["data"], before["data"]
     other = [name for name in MUST_MATCH if flags_before.get(name, flags[name]) != flags[name]]
     if other:
@@ -78,10 +84,13 @@ def check(checkpoint_dir, run, saver, skip_bad=False):
                             "new run")
         before_path = data_before.get("path") or os.path.realpath(data_before["folder"])
         if not (skip_bad and before_path == data["path"]):
+            anyway = "use --skip_bad_images" if before_path == data["path"] else (
+                f"delete {path}, but then the epochs are counted by the new pictures")
             raise UserError(f"{differs}; restore them, or use another --checkpoint_dir for a new run; to continue with "
-                            f"the new data anyway, delete {path}")
+                            f"the new data anyway, {anyway}")
         say(f"{differs}; continuing with them, because of --skip_bad_images")
     run["init_from"] = before.get("init_from")
+    run["id"] = before.get("id", run["id"])
     run["ahead"] = steps_ahead(before, run, step_of(newest) - 1)
     replicas_before = before.get("replicas", 1)
     if replicas_before != run["replicas"]:

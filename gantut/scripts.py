@@ -131,10 +131,10 @@ class Stop:
 
     def __init__(self, message=""):
         self.message = message
+        self.signum, self.handlers = None, {}
+        self.reader = self.writer = self.wakeup = None  # the pipe's ends; the one that was set before
 
     def __enter__(self):
-        self.signum = None
-        self.handlers = {}
         if threading.current_thread() is not threading.main_thread():  # only the main thread can handle signals
             return self
         self.reader, self.writer = os.pipe()
@@ -147,6 +147,8 @@ class Stop:
 
     def listen(self):
         while byte := os.read(self.reader, 1):
+            if byte[0] not in self.handlers:  # Python writes every signal with a handler, also a program's own
+                continue
             if self.signum is None:
                 self.signum, first = byte[0], time.monotonic()
                 print(self.message, end="", file=sys.stderr, flush=True)

@@ -113,9 +113,13 @@ VARIABLES = {by_tf_config: "TF_CONFIG", by_slurm: "SLURM_STEP_NUM_TASKS"}  # the
 
 
 def why_not_there(address, patience, tries):
-    """Why the worker at an address "host:port" does not accept a connection, in words; None if it does."""
+    """Why the worker at an address "host:port" does not accept a connection, in words; None if it does.
+
+    A try takes at least `patience` seconds unless it is the last one: a name may not be known for a moment.
+    """
     host, port = address.rsplit(":", 1)
-    for _ in range(tries):
+    for left in range(tries)[::-1]:
+        start = time.monotonic()
         try:
             socket.create_connection((host.strip("[]"), int(port)), patience).close()
             return None
@@ -123,6 +127,7 @@ def why_not_there(address, patience, tries):
             return "no process listens there"
         except OSError as error:
             reason = error.strerror or str(error)
+            time.sleep(max(start + patience - time.monotonic(), 0) if left else 0)
     return reason
 
 

@@ -178,6 +178,11 @@ def snapshot(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def samples(folder):
+    """The bytes of the files that a training has left in folder/samples, by their names, without the run's id."""
+    return {name: content for name, content in snapshot(folder / "samples").items() if name != ".run"}
+
+
 def traced(sess, fetches, feed_dict):
     """Run fetches and trace it: what each device did, a list of DeviceStepStats."""
     trace = tf.RunMetadata()

@@ -1,5 +1,7 @@
 """What is in a checkpoint folder is not lost: models without their state file, two runs at once, strange paths."""
+import csv
 import errno
+import json
 import os
 import shutil
 import signal
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 import tensorflow.compat.v1 as tf
 from helpers import (
+    ROOT,
     SMALL,
     run_script,
     snapshot,
@@ -206,7 +209,7 @@ def test_two_runs_with_the_same_logs_and_a_clock_set_back(trained, tmp_path):
     (folder / "samples" / "scores.csv").write_text("epoch,step,mean SWD\n0,4,50\n")
     (folder / "samples" / "epoch_00.png.txt").write_text("the user's")
     samples = snapshot(folder / "samples")
-    users = samples.pop("epoch_00.png.txt")
+    users, _ = samples.pop("epoch_00.png.txt"), samples.pop(".run")
     (folder / "logs" / "events.out.tfevents.9999999999.zzz").write_bytes(b"")
     touch(folder, "other/best/run.json")
     others = start(folder, "--epoch", 10000, "--checkpoint_dir", "other", "--save_every", 1)
@@ -216,7 +219,7 @@ def test_two_runs_with_the_same_logs_and_a_clock_set_back(trained, tmp_path):
     assert process.returncode == 0, process.stderr
     assert others.wait() == 128 + signal.SIGTERM, (folder / "stderr").read_text()
     assert samples and snapshot(folder / "samples" / "earlier-1") == samples
-    assert not (folder / "samples" / "earlier-2").exists()
+    assert all(name.startswith(("epoch_", "train_")) for name in os.listdir(folder / "samples" / "earlier-2"))
     assert snapshot(folder / "samples")["epoch_00.png.txt"] == users
     assert (folder / "other" / "earlier-1" / "best" / "run.json").exists()
     assert "results of an earlier training, epoch_00.png and so on: moved to samples/earlier-1" in (
@@ -252,6 +255,40 @@ def test_a_checkpoint_is_on_the_disk_before_the_one_before_it_is_removed(tmp_pat
     saver.save(sess, str(tmp_path / "model"), global_step=2)
     assert sorted(synced) == sorted(["model-2.data-00000-of-00001", "model-2.index", "checkpoint", tmp_path.name])
     assert not list(tmp_path.glob("model-1.*"))
+
+
+def test_a_run_that_continues_puts_the_results_of_another_aside(trained, tmp_path):
+    """Both have the same --sample_dir; the same after the advice to delete run.json has been followed."""
+    folder = shutil.copytree(trained, tmp_path / "run")
+    shutil.rmtree(folder / "samples")
+    judged = ["--judge_every", 1, "--is_crop", "--dataset", os.path.join(ROOT, "data", "aligned"), "--train_size", 64,
+              "--batch_size", 32]
+    commands = [["--checkpoint_dir", "a", "--epoch", 1], ["--checkpoint_dir", "b", "--epoch", 3],
+                ["--checkpoint_dir", "a", "--epoch", 2]]
+    for command in commands:
+        done = train(folder, *judged, *command)
+        assert (done.returncode, done.stderr) == (0, "")
+        if command == commands[1]:
+            of_b = snapshot(folder / "samples")
+    with open(folder / "samples" / "scores.csv", newline="") as table:
+        assert [row["epoch"] for row in csv.DictReader(table)] == ["1"]
+    names = ["epoch_00.png", "epoch_01.png", "epoch_02.png", "scores.csv"]
+    assert [(folder / "samples" / "earlier-2" / name).read_bytes() for name in names] == [of_b[name] for name in names]
+    assert sorted(os.listdir(folder / "samples")) == [".run", "earlier-1", "earlier-2", "epoch_01.png", "scores.csv"]
+    (folder / "a" / "run.json").unlink()
+    assert train(folder, *judged, "--checkpoint_dir", "a", "--epoch", 3).returncode == 0
+    assert sorted(os.listdir(folder / "samples" / "earlier-3")) == ["epoch_01.png", "scores.csv"]
+
+
+def test_the_best_model_of_a_run_is_not_trained_in_its_place(trained, tmp_path):
+    folder = shutil.copytree(trained, tmp_path / "run")
+    best = shutil.copytree(folder / "checkpoint", folder / "checkpoint" / "best")
+    (best / "run.json").write_text(json.dumps({**json.loads((best / "run.json").read_text()), "score": 5.0}))
+    before = snapshot(folder)
+    refused = train(folder, "--epoch", 9, "--checkpoint_dir", "checkpoint/best")
+    assert "checkpoint/best is the best model of the run in" in the_error(refused) and snapshot(folder) == before
+    best.rename(folder / "copy")
+    assert train(folder, "--epoch", 4, "--checkpoint_dir", "copy").returncode == 0
 
 
 @pytest.mark.quick
@@ -310,6 +347,24 @@ def test_what_was_restored_stays_until_the_next_is_saved(tmp_path, sess, state, 
         name + end for name in stay for end in (".index", ".meta", ".data-00000-of-00001"))}
     saver.save(sess, str(tmp_path / "model"), global_step=6)
     assert names_in_state(folder) == ["model-6"] and not (tmp_path / (restored + ".index")).exists()
+
+
+@pytest.mark.quick
+def test_somebody_who_goes_back_keeps_the_newer_ones_until_they_are_passed(tmp_path, sess):
+    tf.get_variable("x", [1])
+    sess.run(tf.global_variables_initializer())
+    folder, path, saver = str(tmp_path), str(tmp_path / "model"), Saver(max_to_keep=3)
+    for step in (1, 2, 3):
+        saver.save(sess, path, global_step=step)
+    run_record.write(folder, {"checkpoints": ["model-1", "model-2", "model-3"]})
+    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "model-2"')
+    for restored, stay in ((2, [2, 3]), (4, [4])):
+        saver = Saver(max_to_keep=1)
+        saver.restored = f"{path}-{restored}"
+        saver.take_over(folder, "model")
+        assert sorted(one.name for one in tmp_path.glob("*.index")) == [f"model-{n}.index" for n in stay]
+        saver.save(sess, path, global_step=4)
+        run_record.write(folder, {"checkpoints": ["model-3", "model-4"]})
 
 
 # checkpoints that cannot be read

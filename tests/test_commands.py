@@ -90,8 +90,8 @@ def test_a_training_shorter_than_save_every_leaves_its_checkpoint(short):
 
 def test_the_samples_are_grids_of_8_by_8(short):
     assert sorted(os.listdir(short.folder / "samples")) == [
-        "epoch_00.png", "epoch_01.png", "epoch_02.png", "train_01-0000.png", "train_02-0001.png"]
-    for path in (short.folder / "samples").iterdir():
+        ".run", "epoch_00.png", "epoch_01.png", "epoch_02.png", "train_01-0000.png", "train_02-0001.png"]
+    for path in (short.folder / "samples").glob("*.png"):
         grid = iio.imread(path)
         assert (grid.shape, grid.dtype) == ((8 * 16, 8 * 16, 3), np.uint8)
         assert grid.std() > 0
@@ -206,7 +206,7 @@ def test_pictures_of_every_kind_train(trainings, name):
     progress = [line for line in run.process.stdout.splitlines() if line.startswith("Epoch")]
     check_lines("\n".join(progress), [PROGRESS.format(epoch, idx, n) for epoch, n in enumerate(steps)
                                       for idx in range(n)])
-    assert {iio.imread(path).shape for path in (run.folder / "samples").iterdir()} == {grid_shape}
+    assert {iio.imread(path).shape for path in (run.folder / "samples").glob("*.png")} == {grid_shape}
 
 
 # bad input

@@ -10,7 +10,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from helpers import run_script, script_command, wait_until, write_pictures
+from helpers import run_script, script_command, snapshot, wait_until, write_pictures
 from PIL import Image
 from reference import random_params
 from scipy import stats
@@ -211,6 +211,16 @@ def test_the_command_writes_pictures_strips_film_table_and_plot(model):
     losses = np.array([float(row["loss"]) for row in table]).reshape(6, 30)
     assert (losses[:, -5:].mean(axis=1) < losses[:, :5].mean(axis=1)).all()
     assert iio.imread(model / "out" / "losses.png").shape[2] >= 3
+
+    first = snapshot(model / "out")
+    (model / "out" / "006.png.txt").write_text("the user's")
+    other = run_script("gantut_complete.py", "--dataset", "pictures", "--n_iter", 2, "--mask", "left", "--count", 2,
+                       "--out_dir", "out", cwd=model)
+    assert (other.returncode, other.stderr) == (0, "") and "moved to out/earlier-1" in other.stdout
+    assert snapshot(model / "out" / "earlier-1") == first
+    assert {path.name for path in (model / "out").iterdir()} == {
+        "000.png", "000_strip.png", "001.png", "001_strip.png", "006.png.txt", "earlier-1", "film.gif", "losses.csv",
+        "losses.png"}
 
 
 def test_what_is_completed_before_an_interruption_stays(model):

@@ -171,8 +171,8 @@ def test_one_update_changes_one_network(sess):
         assert not any(np.array_equal(a, b) for a, b in zip(before_own, after_own))
 
 
-def test_the_moving_averages_see_the_real_batch_first(sess):
-    """20 D updates from the same state give the same bits: the two passes do not race."""
+def test_the_two_passes_of_d_do_not_race(sess):
+    """20 updates of D from the same state give the same bits of the moving averages, which both passes change."""
     dcgan = DCGAN(sess, image_size=32, gf_dim=8, df_dim=16, z_dim=6)
     d_optim, _ = optimizers(dcgan, learning_rate=0.0)
     sess.run(tf.global_variables_initializer())

@@ -179,12 +179,15 @@ def test_other_pictures_of_the_same_name_are_not_overwritten(tmp_path):
 
 
 def test_a_picture_that_is_there_keeps_its_bytes(tmp_path):
-    """Another version of the library writes the same face in other bytes; an empty file is another picture."""
+    """Another version of the library writes the same face in other bytes; an empty file is drawn again."""
     face, path = make_faces.draw_face(1, 0, 64), tmp_path / "face_00000.jpg"
     Image.fromarray(face).save(path, "JPEG", quality=90, subsampling=0)
     before = path.read_bytes()
     make_faces.save(face, str(path))
     assert path.read_bytes() == before
-    path.write_bytes(b"")
+    path.write_bytes(b"cut off")
     with pytest.raises(UserError, match="is another picture"):
         make_faces.save(face, str(path))
+    path.write_bytes(b"")
+    make_faces.save(face, str(path))
+    assert path.stat().st_size > 500

@@ -19,6 +19,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 from helpers import (
     losses,
+    samples,
     script_command,
     snapshot,
     start,
@@ -49,7 +50,7 @@ def same_end(folder, other):
     assert variables(folder).keys() == variables(other).keys()
     different = [name for name, bits in variables(folder).items() if bits != variables(other)[name]]
     assert not different
-    assert snapshot(folder / "samples") == snapshot(other / "samples")
+    assert samples(folder) == samples(other)
     return True
 
 
@@ -149,7 +150,7 @@ OTHER = {  # name: (flags, what happens to the pictures, what the one line names
     "another train_size": (["--train_size", 16], None, ["24 of the pictures, now there are 16: use --train_size 24"]),
     "another train_size, bad ones skipped": (["--train_size", 16, "--skip_bad_images"], None, ["use --train_size 24"]),
     "another folder, bad ones skipped": (["--dataset", "elsewhere", "--skip_bad_images"], other_pictures,
-                                         ["other data", "24 in elsewhere"]),
+                                         ["other data", "24 in elsewhere", "delete checkpoint/run.json"]),
     "a picture less": ([], remove_a_picture, ["24 pictures in pictures", "23 in pictures"]),
 }
 
@@ -297,13 +298,15 @@ def test_a_folder_of_the_same_name_elsewhere_is_not_the_same(tmp_path, sess, cap
     tf.get_variable("x", [1])
     sess.run(tf.global_variables_initializer())
     tf.train.Saver().save(sess, str(tmp_path / "model"), global_step=1)
-    run = {"flags": dict.fromkeys([*MUST_MATCH, *MAY_CHANGE], "1"), "versions": {}, "replicas": 1,
+    run = {"id": "x", "flags": dict.fromkeys([*MUST_MATCH, *MAY_CHANGE], "1"), "versions": {}, "replicas": 1,
            "data": {"folder": "faces", "path": "/a/faces", "pictures": 8, "fingerprint": "a"}}
     run_record.write(str(tmp_path), run)
     for path, refused in (("/b/faces", True), ("/a/faces", False)):
         now = {**run, "data": {**run["data"], "path": path, "fingerprint": "b"}}
         with pytest.raises(UserError, match="other data") if refused else contextlib.nullcontext():
             run_record.check(str(tmp_path), now, None, skip_bad=True)
+    with pytest.raises(UserError, match="to continue with the new data anyway, use --skip_bad_images$"):
+        run_record.check(str(tmp_path), now, None)
     assert "continuing with them, because of --skip_bad_images" in capsys.readouterr().err
 
 

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from helpers import snapshot, start, steps_done, train, two_at_a_time, variables, wait_until, write_pictures
+from helpers import samples, start, steps_done, train, two_at_a_time, variables, wait_until, write_pictures
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 FLAGS = ["--image_size", 8, "--sample_every", 7, "--save_every", 1, "--epoch", 17]  # 51 steps
@@ -74,7 +74,7 @@ def end_undisturbed_and_killed(tmp_path, times, seed):
     print(results)
     peace, killed = tmp_path / "peace", tmp_path / "killed"
     assert variables(killed) == variables(peace)
-    assert snapshot(killed / "samples") == snapshot(peace / "samples")
+    assert samples(killed) == samples(peace)
     assert files_in(killed / "checkpoint") == files_in(peace / "checkpoint")
     accumulator = EventAccumulator(str(killed / "logs"), size_guidance={"scalars": 0})
     accumulator.Reload()

@@ -2,12 +2,14 @@
 import glob
 import os
 import re
+import signal
 import sys
+import time
 
 import pytest
 from helpers import ROOT, run_script, two_at_a_time, write_pictures
 
-from gantut.scripts import argument_parser
+from gantut.scripts import Stop, argument_parser
 
 ANY_ORDER = {  # what is typed in a folder with three pictures; what is there afterwards
     "data/get_dataset.py": (["celeba", "--archive", "pictures", "out", "--crop", 8, "--size", 8], "out/source.txt"),
@@ -76,3 +78,19 @@ def test_no_script_that_takes_names_has_a_parser_of_its_own():
             text = file.read()
         if not path.startswith(os.path.join(ROOT, "tests")) and re.search(r"\bArgumentParser\(", text):
             assert not re.search(r"parser\.add_argument\(['\"]\w.*nargs", text), path
+
+
+@pytest.mark.quick
+def test_a_programs_own_signals_stop_no_training(capsys):
+    """Python writes every signal that has a handler to the pipe that is read here."""
+    seen = []
+    before = signal.signal(signal.SIGWINCH, lambda *_: seen.append(1))
+    try:
+        with Stop("stopping\n") as stop:
+            for number, expected in [(signal.SIGWINCH, None), (signal.SIGWINCH, None), (signal.SIGTERM, 15)]:
+                os.kill(os.getpid(), number)
+                time.sleep(0.1)
+                assert stop.signum == expected
+    finally:
+        signal.signal(signal.SIGWINCH, before)
+    assert len(seen) == 2 and capsys.readouterr().err == "stopping\n"

@@ -37,11 +37,6 @@ from gantut_gan import DCGAN
 TRAIN = [*SMALL, "--dataset", "pictures"]
 
 
-@pytest.fixture
-def pictures(tmp_path):
-    return write_pictures(tmp_path / "pictures")
-
-
 # streams
 
 STREAMS = {  # how the shell runs the trainer: what it writes, and where

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from helpers import snapshot, the_error, train, two_at_a_time, variables, write_pictures
+from helpers import samples, snapshot, the_error, train, two_at_a_time, variables, write_pictures
 
 from gantut import weights
 from gantut.checkpoints import Saver
@@ -125,7 +125,7 @@ def test_a_training_begins_with_step_0_and_resumes_bit_for_bit(runs):
     assert said["whole"]["init_from"] == said["devices, halves"]["init_from"] == {
         "folder": "other", "checkpoint": "DCGAN.model-7", "weights": "average"}
     assert said["nothing"]["init_from"] is None
-    assert snapshot(folder / "samples") == snapshot(runs["halves"][0] / "samples")
+    assert samples(folder) == samples(runs["halves"][0])
     assert "Beginning" not in runs["halves"][1][1].stdout
 
 

@@ -18,7 +18,7 @@ from helpers import free_ports, losses, start, steps_done, the_error, train, var
 from gantut.errors import Stopped, UserError
 from gantut.run_record import MAY_CHANGE, MUST_MATCH
 from gantut.session import processors_arithmetic
-from gantut.worker_discovery import check_address, find_workers
+from gantut.worker_discovery import check_address, find_workers, why_not_there
 from gantut.workers import NOTE, WorkerGroup
 
 FLAGS = ["--batch_size", 4, "--save_every", 4, "--sample_every", 5]  # 24 pictures: 3 steps for two
@@ -195,6 +195,18 @@ def test_a_bad_picture_on_one_worker_saves_and_ends_all(tmp_path, pictures):
     assert re.match(r"error: worker 1 \(127.*\) has ended with an error, see its message; the training is saved", of_0)
     assert "pictures" in of_1 and "No such file" in of_1 and "the training is saved" in of_1
     assert team.saved() == steps_done(team.folders[0]) + 1
+
+
+def test_no_worker_says_saved_if_worker_0_cannot_save(tmp_path, pictures):
+    team = Team(tmp_path, 2, pictures)
+    team.start("--epoch", 10000, "--save_every", 100000)
+    team.steps(3)
+    (team.folders[0] / "checkpoint").rename(team.folders[0] / "moved")
+    (team.folders[0] / "checkpoint").write_text("no folder")
+    team.processes[1].send_signal(signal.SIGTERM)
+    assert team.end() == [1, 1]
+    of_0, of_1 = team.errors()
+    assert "cannot write" in of_0 and "worker 0 could not save it" in of_1 and "stopped and saved" not in of_1
 
 
 @pytest.mark.slow
@@ -418,6 +430,23 @@ def test_two_workers_of_one_number(tmp_path, pictures):
     assert any("cannot listen at" in line for line in lines), lines
     assert all(line.startswith("error: ") for line in lines), lines
     assert [team.stderr(i).count("\n") for i in (0, 1)] == [1, 1]
+
+
+@pytest.mark.quick
+def test_a_name_that_is_unknown_for_a_moment_is_no_lost_worker(monkeypatch):
+    since = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def hiccup(*args, **kwargs):
+            if time.monotonic() < since + 0.5:
+                raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+            return there(*args, **kwargs)
+        there = socket.create_connection
+        monkeypatch.setattr(socket, "create_connection", hiccup)
+        address = "127.0.0.1:{}".format(listener.getsockname()[1])
+        assert why_not_there(address, 0.3, 3) is None
+        since = time.monotonic()
+        assert why_not_there(address, 0.1, 3) == "Temporary failure in name resolution"
+        assert 0.2 <= time.monotonic() - since < 0.5  # it is not waited for after the last try
 
 
 @pytest.mark.quick
