@@ -1,4 +1,8 @@
-"""Installs the tutorial's files and the package: pip install .  [test]: for the tests, [gpu]: CUDA, [ray]: Ray."""
+"""Installs the tutorial's files and the package: pip install .
+
+The extras: [gpu]: CUDA, [faces]: align_faces.py and LFW, [export]: ONNX, [kubernetes] and [ray]: docs/cluster.md,
+[docs]: the site, [test]: the tests, with all extras but gpu and ray.
+"""
 import os
 import runpy
 from glob import glob
@@ -37,7 +41,7 @@ setup(
     long_description=README,
     long_description_content_type="text/markdown",
     author="gantut developers",
-    author_email="developers@gantut.invalid",  # .invalid is nobody's: an issue of the repository reaches us
+    author_email="developers@gantut.invalid",  # no such address: open an issue instead
     license_expression="MIT",
     project_urls={"Tutorial": "https://mlnotebook.github.io/post/GAN1/"},
     keywords=["gan", "dcgan", "generative adversarial network", "tensorflow", "tutorial", "image completion"],

@@ -46,7 +46,7 @@ IDX = {"x_train": "train-images-idx3-ubyte", "y_train": "train-labels-idx1-ubyte
        "x_test": "t10k-images-idx3-ubyte", "y_test": "t10k-labels-idx1-ubyte"}
 
 DIGITS = "python gantut_trainer.py --dataset {dataset} --is_crop --image_size 32 --c_dim 1"
-ALIGN = "python data/align_faces.py {out} {out}_aligned --size 64"
+ALIGN = "python data/align_faces.py {out} {out}-aligned-64 --size 64"
 # names: a pattern of the last two parts of a picture's path, "" for a set of arrays (an .npz, or IDX files in a folder)
 # downloaded: download() gets it. folders: what a picture's folder is called says whom or what it shows
 Set = collections.namedtuple("Set", "count crop size names licence by_hand archive then downloaded folders",

@@ -5,7 +5,6 @@
 writes the histograms of z, d and d_ (tensorboard_z.png, tensorboard_d.png, tensorboard_d_.png) and the graph
 (tensorboard_graph.png) into docs/, or into --out_dir.
 """
-import argparse
 import contextlib
 import io
 import json
@@ -26,7 +25,7 @@ from PIL import Image, ImageChops
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gantut.errors import UserError, one_line, whole, writing
-from gantut.scripts import call
+from gantut.scripts import argument_parser, call
 
 HISTOGRAMS = {"tensorboard_z.png": "z_1", "tensorboard_d.png": "d", "tensorboard_d_.png": "d_"}  # file: tag
 GRAPH = "tensorboard_graph.png"
@@ -209,9 +208,13 @@ def main(logs_dir, out_dir):
         print(f"{path} {picture.width} x {picture.height}")
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("logs_dir", help="the folder that a training has written for TensorBoard")
-    parser.add_argument("--out_dir", default=os.path.dirname(os.path.abspath(__file__)), help="default: docs/")
+def command():
+    parser = argument_parser(__doc__)
+    parser.add_argument("logs_dir", type=os.path.expanduser, help="what a training has written for TensorBoard")
+    parser.add_argument("--out_dir", default=os.path.dirname(os.path.abspath(__file__)), help="[docs/]")
     args = parser.parse_args()
-    call(lambda: main(args.logs_dir, args.out_dir))
+    main(args.logs_dir, args.out_dir)
+
+
+if __name__ == "__main__":
+    call(command)

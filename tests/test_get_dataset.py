@@ -148,7 +148,7 @@ def test_lfw(tmp_path, run, which, make):
     done = run("lfw", tmp_path / "out", "--archive", make(tmp_path))
     assert done.error is None
     assert done.out == [f"3 pictures are in {tmp_path}/out{which}; next: python data/align_faces.py {tmp_path}/out "
-                        f"{tmp_path}/out_aligned --size 64"]
+                        f"{tmp_path}/out-aligned-64 --size 64"]
     assert "3 pictures" in done.warnings[-1] and "13,233" in done.warnings[-1]
     files = dataset_files(tmp_path / "out")
     assert files == [str(tmp_path / "out" / name) for name in PEOPLE]
@@ -171,7 +171,8 @@ def test_lfw_by_its_checksum(tmp_path, run, monkeypatch, which):
 def test_congress(tmp_path, run):
     archive = zipped(tmp_path / "c.zip", {"c-master/README.md": b"", **portraits("c-master/images/")})
     done = run("congress", tmp_path / "out", "--archive", archive)
-    assert done.error is None and done.out[0].endswith("_aligned --size 64 --format jpg") and "879" in done.warnings[1]
+    assert done.error is None and "879" in done.warnings[1]
+    assert done.out[0].endswith("-aligned-64 --size 64 --format jpg")
     after = snapshot(tmp_path / "out")
     assert b"licence: public domain" in after.pop("source.txt")
     assert after == portraits("")
@@ -471,7 +472,7 @@ def test_disk_full(tmp_path):
 
 @pytest.mark.quick
 @pytest.mark.parametrize("name, make, then", [
-    ("lfw", lambda path: folder(path / "lfw_funneled", faces()), "data/align_faces.py lfw lfw_aligned --size 64"),
+    ("lfw", lambda path: folder(path / "lfw_funneled", faces()), "data/align_faces.py lfw lfw-aligned-64 --size 64"),
     ("mnist", lambda path: npz(path / "mnist.npz"), "gantut_trainer.py --dataset mnist --is_crop --image_size 32"),
     ("fashion_mnist", lambda path: idx(path / "fashion-mnist"), "gantut_trainer.py --dataset fashion_mnist --is_crop"),
 ])

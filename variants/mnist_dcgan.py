@@ -4,10 +4,11 @@
     python variants/mnist_dcgan.py                      # 10,000 steps
     python variants/mnist_dcgan.py --steps 500 --data mnist.npz
 
-Compared with mnist_gan.py: convolutions, batch norm whose moving averages are UPDATE_OPS that minimize() has to wait
-for, and a discriminator with two logits, one for each class (0 = fake, 1 = real). The run writes to --out_dir:
-checkpoints/ (the generator's variables only), train_losses.pkl, losses.png and samples.png, a canvas of 6 x 6 digits
-with inverted colours. It does not resume: a new run starts from the beginning, and moves what is there to earlier-1/.
+Compared with mnist_gan.py: convolutions, batch norm, the updates of whose moving averages are in the collection
+UPDATE_OPS, for which minimize() has to wait, and a discriminator with two logits, one for each class (0 = fake,
+1 = real). The run writes to --out_dir: checkpoints/ (the generator's variables only), train_losses.pkl, losses.png and
+samples.png, a canvas of 6 x 6 digits with inverted colours. It does not resume: a new run starts from the beginning,
+and moves what is there to earlier-1/.
 
 Fixed: tf.layers, which no longer works (Keras 3), is replaced by dense() and so on below. The text says strides=3 four
 times; its own shapes, 7 -> 14 -> 28 and a discriminator that ends in 7 * 7 * 128, need 2. leakyrelu has "0.5x" for
