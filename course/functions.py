@@ -31,6 +31,15 @@ def variable(values, suffix, call):
     return found[0]
 
 
+def need_result(call, result):
+    need(result is not None, f"{call} returns nothing: is there a return?")
+
+
+def need_one(call, result):
+    need_result(call, result)
+    need(tf.is_tensor(result), f"{call} returns a tuple: without with_w it returns the output alone")
+
+
 def need_three(call, result, others):
     what = "nothing" if result is None else "the output alone" if tf.is_tensor(result) else "something else"
     need(isinstance(result, (tuple, list)) and len(result) == 3,
@@ -91,7 +100,7 @@ def batch_norm(_):
         call = "batch_norm(name='bn')(x, train) of x [4, 5, 5, 2]"
         norm = attempt("batch_norm(name='bn')", make, name="bn")
         result = attempt(call, norm, tf.constant(x, tf.float32), train)
-        need(result is not None, f"{call} returns nothing: is there a return?")
+        need_result(call, result)
         hidden = [var.op.name for var in tf.local_variables()]
         need(not hidden, f"{(hidden or '-')[0]} is a local variable (collections): no checkpoint would have it")
         values = set_all(sess)
@@ -126,10 +135,24 @@ def batch_norm(_):
             ("it never moves: updates_collections=None does it in the text", mean),
             ("it is the batch's mean at once: momentum 0.9 keeps nine tenths of the old value", x.mean(axes)),
             ("momentum is the wrong way round: nine tenths must be kept", 0.1 * mean + 0.9 * x.mean(axes))])
-        need(not np.allclose(new_variance, variance), "the moving variance never moves")
+        check_moving_variance(new_variance, variance, x)
         need_reuse(call, norm, tf.constant(x, tf.float32), train)
     for shape in ([6, 3], [4, 5, 3]):
         other_ranks(make, shape)
+
+
+def check_moving_variance(got, before, x):
+    """Check the moving variance after a step of training. tf.contrib's took one step towards n / (n - 1) times as much.
+    """
+    def moved(towards, momentum=0.9):
+        return momentum * before + (1 - momentum) * towards
+
+    mean, biased, unbiased = x.mean((0, 1, 2)), x.var((0, 1, 2)), x.var((0, 1, 2), ddof=1)
+    compare("the moving variance after a step of training", got, moved(unbiased if near(got, moved(unbiased), 1e-3)
+                                                                       else biased), [
+        ("it never moves", before), ("it moves towards the mean, not towards the variance", moved(mean)),
+        ("it moves towards the standard deviation, not towards the variance", moved(np.sqrt(biased))),
+        *((f"its momentum is {one}, expected 0.9", moved(biased, one)) for one in (0.99, 0.999, 0.1, 0))])
 
 
 def other_ranks(make, shape):
@@ -152,10 +175,14 @@ def other_ranks(make, shape):
                 ("epsilon is ignored", normalised(x, x.mean(axes), x.var(axes))),
                 ("epsilon is 0.001, expected 1e-5 if none is given", normalised(
                     x, x.mean(axes), x.var(axes), epsilon=1e-3))])
-            mean = sess.run(next(var for var in tf.global_variables() if var.op.name == name + "/moving_mean"))
+            mean, variance = (sess.run(next(var for var in tf.global_variables() if var.op.name == f"{name}/{one}"))
+                              for one in ("moving_mean", "moving_variance"))
             momentum = arguments.get("momentum", 0.9)
             compare(f"the moving mean after a step of {call}", mean, (1 - momentum) * x.mean(axes), [
                 ("momentum is ignored", 0.1 * x.mean(axes))])
+            towards = (1 - momentum) * x.var(axes)
+            compare(f"the moving variance after a step of {call}", variance, momentum + towards, [
+                ("it begins at 0, expected 1", towards), ("momentum is ignored", 0.9 + 0.1 * x.var(axes))])
 
 
 def conv2d(_):
@@ -164,7 +191,7 @@ def conv2d(_):
     with session() as sess:
         call = "conv2d(x, 4, name='c') of x [2, 8, 8, 3]"
         result = attempt(call, function, tf.constant(x, tf.float32), 4, name="c")
-        need(result is not None, f"{call} returns nothing: is there a return?")
+        need_result(call, result)
         sess.run(tf.global_variables_initializer())
         first = {var.op.name: sess.run(var) for var in tf.global_variables()}
         values = set_all(sess)
@@ -208,7 +235,9 @@ def lrelu(_):
     x = np.array([-2, -0.5, 0, 1, 3])
     with session() as sess:
         call = "lrelu(x) of x = [-2, -0.5, 0, 1, 3]"
-        compare(call, sess.run(attempt(call, function, tf.constant(x, tf.float32))), np.where(x > 0, x, 0.2 * x), [
+        result = attempt(call, function, tf.constant(x, tf.float32))
+        need_result(call, result)
+        compare(call, sess.run(result), np.where(x > 0, x, 0.2 * x), [
             ("negative values are 0: this is relu, without the leak", np.maximum(x, 0)),
             ("the leak is on the wrong side: negative values should become small", np.where(x < 0, x, 0.2 * x)),
             ("nothing is changed", x), ("negative values change their sign: abs() alone is not enough", abs(x)),
@@ -236,8 +265,7 @@ def linear(_):
         compare("what it returns third, the bias,", got[2], bias)
         need_reuse(call, lambda x: function(x, 4, "l"), tf.constant(x, tf.float32))
         call = "linear(x, 4)"
-        result = attempt(call, function, tf.constant(x, tf.float32), 4)
-        need(tf.is_tensor(result), f"{call} returns a tuple: without with_w it returns the output alone")
+        need_one(call, attempt(call, function, tf.constant(x, tf.float32), 4))
         names = [var.op.name for var in tf.global_variables()]
         need("Linear/Matrix" in names, f"{call} without a scope must use the scope Linear: its variables are "
              f"{', '.join(names)}")
@@ -280,8 +308,7 @@ def conv2d_transpose(_):
         need_initial_values(call, "w", first["t/w"], 0.02)
         need_reuse(call, lambda x: function(x, [2, 8, 8, 5], name="t"), tf.constant(x, tf.float32))
         call = "conv2d_transpose(x, [2, 8, 8, 5])"
-        need(tf.is_tensor(attempt(call, function, tf.constant(x, tf.float32), [2, 8, 8, 5])),
-             f"{call} returns a tuple: without with_w it returns the output alone")
+        need_one(call, attempt(call, function, tf.constant(x, tf.float32), [2, 8, 8, 5]))
         sizes = dict(k_h=3, k_w=4, d_h=1, d_w=2, stddev=0.5)
         call = f"conv2d_transpose(x, [2, 4, 8, 40], {in_a_call(sizes)}) of x [2, 4, 4, 3]"
         try:

@@ -7,9 +7,9 @@ import sys
 
 import numpy as np
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-TO_WRITE = "is yours to write"  # start.py writes this into an empty body
-READERS = ["gantut_imgfuncs.py", "gantut_datafuncs.py", "gantut_gan.py", "mnist_gan.py"]  # files
+from .start import EMPTY, LESSON, ROOT, TO_WRITE
+
+READERS = [*EMPTY, *LESSON]  # files
 SINCE_2017 = {  # part of an error's message: what has changed since the text, or what it means
     "no attribute 'contrib'": "the text's line, but tf.contrib no longer exists: write out what the docstring says",
     "name 'xrange' is not defined": "today's Python calls it range",

@@ -28,12 +28,31 @@ def dense(_):
         kernel, bias = variable(values, "d/kernel", call), variable(values, "d/bias", call)
         compare(call, None if result is None else sess.run(result), x @ kernel + bias, [
             ("the bias is not added", x @ kernel)])
+        call = "dense(x, 100, 'large') of x [3, 200]"  # many values, so that they have the standard deviation
+        attempt(call, function, tf.zeros([3, 200]), 100, "large")
+        sess.run(tf.global_variables_initializer())
+        values = sess.run({var.op.name: var for var in tf.global_variables()})
+        kernel, bias = (variable(values, "large/" + name, call) for name in ("kernel", "bias"))
+        stddev = np.sqrt(2 / (200 + 100))
+        need(abs(np.std(kernel) / stddev - 1) < 0.1, f"{call}: the kernel begins with a standard deviation of "
+             f"{np.std(kernel):.3f}, in tf.layers.dense with {stddev:.3f}: tf.glorot_uniform_initializer()")
+        need(not bias.any(), f"{call}: the bias does not begin at 0, as in tf.layers.dense: tf.zeros_initializer()")
 
 
-def hidden(values, x, scope, alpha):
+def layers(values, scope, call):
+    """The kernels and the biases of a network's two layers, in the order in which they were made, whatever their names.
+    """
+    own = [value for name, value in values.items() if name.startswith(scope + "/")]
+    kernels, biases = ([value for value in own if value.ndim == n] for n in (2, 1))
+    need(len(kernels) == len(biases) == 2, f"{call} has {len(kernels)} of two kernels and {len(biases)} of two biases "
+         f"in the scope {scope}")
+    return zip(kernels, biases)
+
+
+def hidden(values, x, scope, alpha, call):
     """The output of both networks before their last function."""
-    h = relu(x @ values[scope + "/dense/kernel"] + values[scope + "/dense/bias"], alpha)
-    return h @ values[scope + "/dense_1/kernel"] + values[scope + "/dense_1/bias"]
+    (kernel, bias), (kernel_1, bias_1) = layers(values, scope, call)
+    return relu(x @ kernel + bias, alpha) @ kernel_1 + bias_1
 
 
 def generator(_):
@@ -44,13 +63,12 @@ def generator(_):
         result = attempt(call, function, tf.constant(z, tf.float32), 784, alpha=0.1)
         need(result is not None, f"{call} returns nothing: is there a return?")
         values = set_all(sess)
-        variable(values, "generator/dense_1/kernel", call)
-        logits = hidden(values, z, "generator", 0.1)
+        logits = hidden(values, z, "generator", 0.1, call)
         compare(call, sess.run(result), np.tanh(logits), [
             ("the tanh is missing: images must lie in [-1, 1]", logits),
             ("it ends in a sigmoid: images lie in [0, 1]", 1 / (1 + np.exp(-logits))),
-            ("alpha is ignored", np.tanh(hidden(values, z, "generator", 0.01))),
-            ("negative values are 0: the leak is missing", np.tanh(hidden(values, z, "generator", 0)))])
+            ("alpha is ignored", np.tanh(hidden(values, z, "generator", 0.01, call))),
+            ("negative values are 0: the leak is missing", np.tanh(hidden(values, z, "generator", 0, call)))])
 
 
 def discriminator(_):
@@ -67,7 +85,7 @@ def discriminator(_):
         values = {name: value * 0.1 for name, value in set_all(sess).items()}
         for var in tf.global_variables():
             var.load(values[var.op.name], sess)
-        logits = hidden(values, x, "discriminator", 0.01)
+        logits = hidden(values, x, "discriminator", 0.01, call)
         sigmoid, got = 1 / (1 + np.exp(-logits)), sess.run(list(result))
         compare("the logits of " + call, got[1], logits, [("probabilities and logits are exchanged", sigmoid)])
         compare("the probabilities of " + call, got[0], sigmoid, [("the sigmoid is missing", logits)])
@@ -92,7 +110,8 @@ TEXT = "See the docstring, and docs/variants.md."
 STEPS = [
     Step("dense", 1, "mnist_gan.py", "lesson.dense", TEXT, [
         "What does a layer do with x?", "kernel [n, units], bias [units].",
-        "tf.get_variable, tf.matmul(x, kernel) + bias"]),
+        "tf.get_variable with tf.glorot_uniform_initializer() for the kernel and tf.zeros_initializer() for the bias; "
+        "tf.matmul(x, kernel) + bias"]),
     Step("generator", 1, "mnist_gan.py", "lesson.generator", TEXT, [
         "Which values may an image have?", "[N, 100] -> [N, 128] -> [N, 784]",
         "dense(..., 'dense'), tf.maximum(alpha * h, h), dense(..., 'dense_1'), tf.tanh"]),

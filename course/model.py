@@ -1,21 +1,21 @@
-"""The checks of class DCGAN, method by method in the tutorial's order, against TensorFlow's own operators."""
+"""The checks of class DCGAN, method by method in the tutorial's order, against TensorFlow's own operators.
+
+train() is checked in training.py.
+"""
 import contextlib
 import glob
 import io
 import os
 import tempfile
-from types import SimpleNamespace
 
 import numpy as np
 import tensorflow.compat.v1 as tf
-from PIL import Image
 
 from .functions import session, set_all
 from .judging import Wrong, attempt, compare, is_empty, load, need, ours
 from .pictures import refuses_small_pictures
 
 SIZES = dict(image_size=64, batch_size=4, sample_size=4, gf_dim=8)  # the text's D works only for 64 x 64, 64 filters
-PAIRS = dict(batch_size=2, sample_size=2)  # for train, which takes longest
 FORGOTTEN = ": the text forgets it, but build_model() needs lowres, 8, and lowres_size = image_size // lowres"
 HELPERS = ["conv2d", "lrelu", "linear", "conv2d_transpose"]
 D_LAYERS = ["d_h00_conv", "d_h1_conv", "d_h2_conv", "d_h3_conv"]
@@ -332,86 +332,3 @@ def load_(_):
 def quietly(call, function, *args):
     with contextlib.redirect_stdout(io.StringIO()):
         return attempt(call, function, *args)
-
-
-class Watching(tf.Session):
-    """A session that records what it was fed, in all runs and in those without an update."""
-
-    def run(self, fetches, feed_dict=None, *args, **kwargs):
-        self.fed.append(feed_dict or {})
-        if not any(isinstance(fetch, tf.Operation) for fetch in tf.nest.flatten(fetches)):
-            self.evaluated.append(feed_dict or {})
-        return super().run(fetches, feed_dict, *args, **kwargs)
-
-
-def train(_):
-    DCGAN = model_class()
-    minimized = []
-    minimize = tf.train.AdamOptimizer.minimize
-
-    def remember(self, loss, *args, **kwargs):
-        minimized.append((self, loss, kwargs.get("var_list", args[1] if len(args) > 1 else None)))
-        return minimize(self, loss, *args, **kwargs)
-    tf.reset_default_graph()
-    with tempfile.TemporaryDirectory() as folder, inside(folder), Watching() as sess:
-        sess.fed, sess.evaluated = [], []
-        for name in ("pictures", "samples", "checkpoint"):
-            os.makedirs(name)
-        for i in range(5):
-            noise = np.random.RandomState(i).randint(0, 256, [64, 64, 3])
-            Image.fromarray(noise.astype(np.uint8)).save(f"pictures/{i}.png")
-        dcgan = attempt("DCGAN(sess)", DCGAN, sess, checkpoint_dir="checkpoint", **{**SIZES, **PAIRS})
-        config = SimpleNamespace(dataset="pictures", epoch=2, learning_rate=0.0002, beta1=0.5, train_size=np.inf,
-                                 image_size=64, batch_size=PAIRS["batch_size"], checkpoint_dir="checkpoint",
-                                 sample_dir="samples")
-        tf.train.AdamOptimizer.minimize = remember
-        said = io.StringIO()
-        try:
-            with contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()):
-                attempt("train(config), 5 pictures, batches of 2, 2 epochs,", dcgan.train, config)
-        except Wrong as wrong:
-            if minimized:
-                check_optimizers(dcgan, minimized)  # the reason, perhaps
-            raise wrong from None
-        finally:
-            tf.train.AdamOptimizer.minimize = minimize
-        check_optimizers(dcgan, minimized)
-        check_updates(sess, dcgan)
-        lines = said.getvalue().count("Epoch")
-        need(lines == 4, f"train() prints {lines} lines with Epoch, expected 4: 2 epochs of 5 // 2 = 2 batches")
-
-
-def check_optimizers(dcgan, minimized):
-    need(len(minimized) >= 2, f"there are {len(minimized)} Adam optimizers, expected one for D and one for G")
-    for name, loss, variables in (("d_optim", dcgan.d_loss, dcgan.d_vars), ("g_optim", dcgan.g_loss, dcgan.g_vars)):
-        own = [one for one in minimized if one[1] is loss]
-        need(own, f"no optimizer minimizes self.{'d_loss' if loss is dcgan.d_loss else 'g_loss'}")
-        of = own[0][2]
-        need(of is not None, f"{name} has no var_list: it would train both networks")
-        need({var.op.name for var in of} == {var.op.name for var in variables}, f"{name} trains the wrong variables: "
-             f"var_list must be self.{'d_vars' if loss is dcgan.d_loss else 'g_vars'}")
-        adam = own[0][0]
-        need(abs(adam._beta1 - 0.5) < 1e-6, f"{name} ignores config.beta1: it has {adam._beta1}")
-        need(abs(adam._lr - 0.0002) < 1e-9, f"{name} ignores config.learning_rate: it has {adam._lr}")
-
-
-def check_updates(sess, dcgan):
-    """Check how often each network was updated, by Adam's own count, and what was fed."""
-    fed = list(sess.fed)  # without the runs of this check
-    powers = sorted((var.op.name, var) for var in tf.global_variables() if "beta1_power" in var.op.name)
-    times = [int(round(np.log(float(sess.run(var))) / np.log(0.5))) - 1 for _, var in powers]
-    need(sorted(times) == [4, 8], f"in 4 steps the two optimizers have made {' and '.join(map(str, times))} updates, "
-         "expected 4 of D and 8 of G: the text runs g_optim twice")
-    need(not any(feed.get(dcgan.is_training) for feed in sess.evaluated),
-         "the losses are evaluated with is_training True: batch norm then moves its averages")
-    noise = [np.asarray(feed[dcgan.z]) for feed in fed if dcgan.z in feed and feed.get(dcgan.is_training)]
-    need(all(z.min() < -0.5 and z.max() > 0.5 and abs(z).max() <= 1 for z in noise),
-         "z is not drawn from -1 to 1: np.random.uniform(-1, 1, [batch_size, z_dim])")
-    need(len({z.tobytes() for z in noise}) >= 4, "z is the same in several steps: draw a new one for each batch")
-    images = [np.asarray(feed[dcgan.images]) for feed in fed if dcgan.images in feed and feed.get(dcgan.is_training)]
-    need(images, "D is never updated with is_training True and images")
-    need(all(-1 <= batch.min() < -0.9 and 0.9 < batch.max() <= 1 for batch in images),
-         "the images that are fed do not fill [-1, 1]: get_image() scales them")
-    need(all(len(batch) == 2 for batch in images), f"a batch has {len(images[0])} images, expected batch_size, 2")
-    need(len({image.tobytes() for image in images[0]}) == 2, "a batch has a picture twice")
-    need(images[0].tobytes() != images[1].tobytes(), "each batch has the same images: idx * batch_size")

@@ -23,9 +23,11 @@ def center_crop(_):
         ("it is cropped, but not resized to resize_w", x[2:8, 4:12]),
         ("crop_w is ignored: the window is square", Image.fromarray(x[2:8, 5:11].astype(np.uint8)).resize(
             (4, 4), Image.Resampling.BILINEAR))], 0.02)
-    call = "center_crop(x, 5, resize_w=5) of a picture [10, 16, 3]"
-    compare(call, attempt(call, crop, x, 5, resize_w=5), x[2:7, 6:11], [
-        ("the position is truncated, not rounded, as int(round(...)) does", x[2:7, 5:10])], 0.01)
+    x = picture(12, 16)  # margins of 3.5 and 5.5, which Python 2 rounds as Python 3 does
+    call = "center_crop(x, 5, resize_w=5) of a picture [12, 16, 3]"
+    words = "the position is truncated, not rounded, as int(round(...)) does"
+    compare(call, attempt(call, crop, x, 5, resize_w=5), x[4:9, 6:11], [
+        (words, x[j:j + 5, i:i + 5]) for j, i in ((3, 5), (4, 5), (3, 6))], 0.01)
     need(refuses_small_pictures(crop) or "ValueError" not in (crop.__doc__ or ""), "a picture that is too small for "
          "the crop does not raise ValueError, as the docstring says: its corners would be taken as the centre")
 

@@ -87,13 +87,14 @@ STEPS = [
     method("load", "model.load_", "Part 4: 'If there is no checkpoint available, the function returns false'.", [
         "How does the caller know whether there was one?", "It returns True or False.",
         "tf.train.get_checkpoint_state, ckpt.model_checkpoint_path, self.saver.restore(self.sess, ...)"], 60),
-    method("train", "model.train",
+    method("train", "training.train",
            "Part 4: 'The generator is updated twice. This is to make sure that the discriminator loss function does "
            "not just converge to zero very quickly.'", [
                "Which variables may each optimizer move, and how often?",
                "batch_images [batch_size, 64, 64, 3] and batch_z [batch_size, z_dim], both in [-1, 1].",
                "AdamOptimizer(config.learning_rate, beta1=config.beta1).minimize(self.d_loss, var_list=self.d_vars); "
-               "the project's own train() has them and its writer from a Run, yours may be TensorFlow's"], 150),
+               "the project's train() takes its optimizers and writer from a Run; you can use tf.train.AdamOptimizer "
+               "and tf.summary.FileWriter. Initialise the variables before self.load()"], 150),
     Step("gantut_trainer.py", 5, "gantut_trainer.py", "trainer.trainer",
          "Part 5: 'This is it! 5 posts later and we can train our GAN.'", [
              "Does it run when you type the command?", "config.train_size is a whole number, np.inf if not given.",

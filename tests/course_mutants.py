@@ -75,6 +75,20 @@ MUTANTS = [  # mistake, file, what is replaced by what, the step that must find 
      "epsilon is ignored"),
     ("another epsilon", "datafuncs", [("epsilon=1e-5", "epsilon=1e-3")], "batch_norm", "epsilon is 0.001"),
     ("momentum ignored", "datafuncs", [("* (1 - self.momentum)", "* 0.1")], "batch_norm", "momentum is ignored"),
+    ("the variance moves towards the mean", "datafuncs", [("(self.moving_variance - variance)", "(self.moving_variance - mean)"
+                                                           )], "batch_norm", "moving variance .* towards the mean"),
+    ("the variance moves towards the root", "datafuncs", [("(self.moving_variance - variance)", "(self.moving_variance - "
+                                                           "tf.sqrt(variance))")], "batch_norm",
+     "moving variance .* towards the standard deviation"),
+    ("another momentum of the variance", "datafuncs", [("(self.moving_variance - variance) * (1 - self.momentum)",
+                                                        "(self.moving_variance - variance) * 0.01")], "batch_norm",
+     "moving variance .* momentum is 0.99, expected 0.9"),
+    ("momentum of the variance ignored", "datafuncs", [("(self.moving_variance - variance) * (1 - self.momentum)",
+                                                        "(self.moving_variance - variance) * 0.1")], "batch_norm",
+     "moving variance .* momentum is ignored"),
+    ("the variance begins at 0", "datafuncs", [('"moving_variance", channels, initializer=tf.ones_initializer()',
+                                                '"moving_variance", channels, initializer=tf.zeros_initializer()')],
+     "batch_norm", "moving variance .* begins at 0, expected 1"),
     ("local variables", "datafuncs", [('moving_mean", channels,', 'moving_mean", channels, collections=['
                                        "tf.GraphKeys.LOCAL_VARIABLES],")], "batch_norm", "is a local variable"),
     ("variables of no collection", "datafuncs", [('moving_mean", channels,', 'moving_mean", channels, collections=[],')],
@@ -115,6 +129,8 @@ MUTANTS = [  # mistake, file, what is replaced by what, the step that must find 
     ("nothing returned", "datafuncs", [("return tf.nn.bias_add(conv, biases)", "tf.nn.bias_add(conv, biases)")], "conv2d",
      "is there a return"),
     ("relu", "datafuncs", [("tf.nn.leaky_relu(x, leak)", "tf.nn.relu(x)")], "lrelu", "without the leak"),
+    ("lrelu returns nothing", "datafuncs", [("return tf.nn.leaky_relu(x, leak)", "tf.nn.leaky_relu(x, leak)")], "lrelu",
+     "is there a return"),
     ("leak ignored", "datafuncs", [("tf.nn.leaky_relu(x, leak)",
      "tf.nn.leaky_relu(x, 0.2)")], "lrelu", "leak is ignored"),
     ("wrong side", "datafuncs", [("tf.nn.leaky_relu(x, leak)", "tf.minimum(x, leak * x)")], "lrelu", "wrong side"),
@@ -124,6 +140,8 @@ MUTANTS = [  # mistake, file, what is replaced by what, the step that must find 
     ("with_w ignored", "datafuncs", [("initializer=tf.constant_initializer(bias_start))\n        if with_w:",
                                       "initializer=tf.constant_initializer(bias_start))\n        if False:")], "linear",
      "the output alone"),
+    ("returns only with with_w", "datafuncs", [("            return tf.matmul(input_, matrix) + bias\n",
+                                                "            pass\n")], "linear", r"linear\(x, 4\) .* is there a return"),
     ("a sigmoid", "datafuncs", [("return tf.matmul(input_, matrix) + bias, matrix",
                                  "return tf.sigmoid(tf.matmul(input_, matrix) + bias), matrix")], "linear", "sigmoid"),
     ("another scope", "datafuncs", [('scope or "Linear"', 'scope or "linear"')], "linear", "must use the scope Linear"),
@@ -137,6 +155,8 @@ MUTANTS = [  # mistake, file, what is replaced by what, the step that must find 
      "not stddev, 0.02"),
     ("no biases up", "datafuncs", [("deconv = tf.nn.bias_add(deconv, biases)", "pass")], "conv2d_transpose",
      "biases are not added"),
+    ("returns only with with_w up", "datafuncs", [("            return deconv\n", "            pass\n")],
+     "conv2d_transpose", "is there a return"),
     ("channels exchanged", "datafuncs", [("[k_h, k_w, output_shape[-1], input_.get_shape()[-1]]",
                                           "[k_h, k_w, input_.get_shape()[-1], output_shape[-1]]")], "conv2d_transpose",
      "channels out, channels in"),
@@ -229,6 +249,24 @@ MUTANTS = [  # mistake, file, what is replaced by what, the step that must find 
      "DCGAN.train", "evaluated with is_training True"),
     ("the first batch always", "gan", [("data[idx * config.batch_size:(idx + 1) * config.batch_size]",
                                         "data[:config.batch_size]")], "DCGAN.train", "each batch has the same images"),
+    ("the text's save_images", "gan", [('run.save_images(samples, "train_', 'save_images(samples, [8, 8], "train_')],
+     "DCGAN.train", r"train\(\) raises NameError: name 'save_images' .* gantut_imgfuncs.save_images"),
+    ("another name in a list comprehension", "gan", [('run.print("[Sample]', '[sample_image for _ in samples]\n'
+                                                      '                        run.print("[Sample]')], "DCGAN.train",
+     "name 'sample_image' is not defined"),
+    ("not loaded", "gan", [("if self.load(self.checkpoint_dir):", "if False:")], "DCGAN.train", "does not call self.load"),
+    ("loaded from elsewhere", "gan", [("if self.load(self.checkpoint_dir):", 'if self.load("elsewhere"):')], "DCGAN.train",
+     "finds no checkpoint in train"),
+    ("loaded before the initializer", "gan", [
+        ("            tf.global_variables_initializer().run()\n", ""),
+        ("            counter = run.begin()", "            tf.global_variables_initializer().run()\n"
+         "            counter = run.begin()")], "DCGAN.train", "overwritten before the first step"),
+    ("no initializer with a checkpoint", "gan", [
+        ("            tf.global_variables_initializer().run()\n", ""),
+        ('a new one with --checkpoint_dir ")\n            else:\n', 'a new one with --checkpoint_dir ")\n            else:\n'
+         "                tf.global_variables_initializer().run()\n"),
+        ("self.saver = run.Saver(config.max_to_keep)", "run.Saver(config.max_to_keep)")], "DCGAN.train",
+     "variables that are not initialised: perhaps those of the optimizers"),
     ("never saved", "gan", [("self.save(config.checkpoint_dir, counter)", "pass")], "gantut_trainer.py",
      "writes no checkpoint"),
 ]

@@ -7,14 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import tensorflow.compat.v1 as tf
 from course_mutants import MUTANTS
 from helpers import ROOT, run_script, script_command, snapshot, the_error, two_at_a_time, wait_until
 
-from course import functions, start, trainer
+from course import functions, lesson, start, trainer, training
 from course.judging import Wrong, readers
 from course.steps import STEPS
 
@@ -207,6 +207,17 @@ def test_no_step_looks_at_a_later_function(first, done, tmp_path):
     assert f"{first} (Part 4) is yours to write" in said.stdout
 
 
+def checks_of(texts, tmp_path):
+    """{text: check() of the project's files, with this text in place of gantut_imgfuncs.py}."""
+    def check_one(text):
+        folder = tmp_path / str(list(texts).index(text))
+        folder.mkdir()
+        for name in start.EMPTY:
+            (folder / name).write_text(text if name == "gantut_imgfuncs.py" else read(ROOT, name))
+        return check(folder)
+    return two_at_a_time(check_one, texts)
+
+
 BROKEN = {  # what the reader's gantut_imgfuncs.py starts with: what is said; the one that takes longest first
     "def center_crop(x, crop_h, crop_w=None, resize_w=64):\n    while True:\n        pass\n": "an endless loop?",
     "def center_crop(:\n": "line 1: Python cannot read it",
@@ -219,13 +230,7 @@ BROKEN = {  # what the reader's gantut_imgfuncs.py starts with: what is said; th
 
 
 def test_broken_files_give_a_message_and_do_not_end_the_check(tmp_path):
-    def broken(text):
-        folder = tmp_path / str(list(BROKEN).index(text))
-        folder.mkdir()
-        for name in start.EMPTY:
-            (folder / name).write_text(text if name == "gantut_imgfuncs.py" else read(ROOT, name))
-        return check(folder)
-    for text, done in two_at_a_time(broken, BROKEN).items():
+    for text, done in checks_of(BROKEN, tmp_path).items():
         assert done.returncode == 1 and "Traceback" not in done.stdout + done.stderr, done.stderr
         assert "0 of 16 steps are right" in done.stdout and BROKEN[text] in done.stdout, done.stdout
 
@@ -240,13 +245,7 @@ ENDED = {  # how the reader's code ends the process: what is said
 
 
 def test_what_a_process_said_before_it_ended_is_shown(tmp_path):
-    def broken(text):
-        folder = tmp_path / str(list(ENDED).index(text))
-        folder.mkdir()
-        for name in start.EMPTY:
-            (folder / name).write_text(text if name == "gantut_imgfuncs.py" else read(ROOT, name))
-        return check(folder)
-    for text, done in two_at_a_time(broken, ENDED).items():
+    for text, done in checks_of(ENDED, tmp_path).items():
         assert done.returncode == 1 and done.stderr == ""
         assert all(words in done.stdout for words in ENDED[text]), done.stdout
 
@@ -289,6 +288,55 @@ def test_every_typical_mistake_is_found_at_its_step_and_named():
     found = {name: rest for part in two_at_a_time(find, [0, 1]).values() for name, *rest in part}
     for name, _, _, step, words in MUTANTS:
         assert found[name][0] == step and re.search(words, found[name][1]), (name, found[name])
+
+
+class Guarded:
+    """Its train() uses names that it sets itself, or whose absence it expects."""
+
+    def train(self, config):
+        global drawn
+        drawn = [len(one) for one in config]
+        try:
+            return unicode(drawn)
+        except NameError:
+            return str(drawn)
+
+
+def test_a_name_that_train_sets_or_does_without_is_no_mistake():
+    training.check_names(Guarded)
+
+
+# the lesson
+
+def the_lesson(monkeypatch, old="", new=""):
+    """mnist_gan.py with a change, as the file that the lesson's checks judge."""
+    source = read(ROOT, "variants", "mnist_gan.py")
+    assert old in source
+    module = ModuleType("mnist_gan")
+    exec(source.replace(old, new), vars(module))
+    monkeypatch.setattr(lesson, "load", lambda _: module)
+
+
+@pytest.mark.parametrize("old, new, words", [
+    ("glorot_uniform", "zeros", "the kernel begins with a standard deviation of 0.000, in tf.layers.dense with 0.082"),
+    ("glorot_uniform", "random_normal", "the kernel begins with a standard deviation of [01]"),
+    ("zeros", "ones", "the bias does not begin at 0")])
+def test_a_layer_that_begins_with_other_values_is_named(monkeypatch, old, new, words):
+    the_lesson(monkeypatch, f"tf.{old}_initializer()", f"tf.{new}_initializer()")
+    with pytest.raises(Wrong, match=words):
+        lesson.dense(None)
+
+
+def test_the_layers_of_the_lesson_may_have_any_names(monkeypatch):
+    the_lesson(monkeypatch, '"dense', '"layer')
+    lesson.generator(None)
+    lesson.discriminator(None)
+
+
+def test_a_network_of_the_lesson_with_a_layer_less_is_named(monkeypatch):
+    the_lesson(monkeypatch, 'hidden1 = dense(x, n_units, "dense")', "hidden1 = x")
+    with pytest.raises(Wrong, match="has 1 of two kernels and 1 of two biases in the scope discriminator"):
+        lesson.discriminator(None)
 
 
 # the last step

@@ -75,8 +75,11 @@ class DCGAN(object):
         files = np.random.permutation(dataset_files(config.dataset))
         d_optim, g_optim = (tf.train.AdamOptimizer(config.learning_rate, config.beta1).minimize(loss, var_list=which)
                             for loss, which in ((self.d_loss, self.d_vars), (self.g_loss, self.g_vars)))
-        self.sess.run(tf.global_variables_initializer())
-        self.load(self.checkpoint_dir)
+        self.saver = tf.train.Saver(max_to_keep=config.max_to_keep)
+        if not self.load(self.checkpoint_dir):
+            self.sess.run(tf.global_variables_initializer())
+        writer = tf.summary.FileWriter(config.logs_dir)
+        sample_z = np.random.RandomState(config.seed).uniform(-1, 1, [self.sample_size, self.z_dim])
         start, batches = time.time(), int(min(len(files), config.train_size)) // config.batch_size
         for step in range(config.epoch * batches):
             first = step % batches * config.batch_size
@@ -86,8 +89,15 @@ class DCGAN(object):
             self.sess.run(d_optim, {**feed, self.images: real})
             for _ in range(2):
                 self.sess.run(g_optim, feed)
-            losses = self.sess.run([self.d_loss, self.g_loss], {**feed, self.images: real, self.is_training: False})
+            feed = {**feed, self.images: real, self.is_training: False}
+            *losses, summary = self.sess.run([self.d_loss, self.g_loss, self.d_loss_sum], feed)
+            writer.add_summary(summary, step)
             print("Epoch", step // batches, "batch", step % batches, time.time() - start, *losses)
+            if step % config.sample_every == 0:
+                samples = self.sess.run(self.G, {self.z: sample_z, self.is_training: False})
+                pictures.save_images(samples, [1, len(samples)], os.path.join(config.sample_dir, "%d.png" % step))
+            if step % config.save_every == 0:
+                self.save(config.checkpoint_dir, step)
         self.save(config.checkpoint_dir, config.epoch * batches)
 
     def save(self, checkpoint_dir, step):

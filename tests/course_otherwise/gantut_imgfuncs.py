@@ -9,7 +9,7 @@ def imread(path):
 
 def center_crop(x, crop_h, crop_w=None, resize_w=64):
     wide = crop_h if crop_w is None else crop_w
-    top, left = (int(round((length - size) / 2)) for length, size in zip(x.shape, (crop_h, wide)))
+    top, left = ((length - size + 1) // 2 for length, size in zip(x.shape, (crop_h, wide)))  # as in Python 2
     whole = Image.fromarray(np.uint8(x))
     return np.asarray(whole.crop((left, top, left + wide, top + crop_h)).resize((resize_w, resize_w),
                                                                                 Image.Resampling.BILINEAR))

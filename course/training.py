@@ -1,0 +1,185 @@
+"""The check of DCGAN.train(), which trains the reader's class for four steps."""
+import builtins
+import contextlib
+import dis
+import inspect
+import io
+import os
+import tempfile
+from types import SimpleNamespace
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from gantut.flags import BEYOND, PART_5
+
+from .judging import Wrong, attempt, describe, need
+from .model import SIZES, inside, model_class
+from .trainer import write_pictures
+
+PAIRS = {**SIZES, "batch_size": 2, "sample_size": 2}  # fewer than for the other checks, as this one takes longest
+
+
+def train(_):
+    DCGAN = model_class()
+    with tempfile.TemporaryDirectory() as folder, inside(folder):
+        write_pictures("pictures", 5)
+        for name in ("samples", "checkpoint", "saved"):
+            os.makedirs(name)
+        values = check_training(DCGAN)
+        check_names(DCGAN)
+        check_load(DCGAN, values)
+
+
+def flags(checkpoint_dir):
+    """What train() is given: all flags of the trainer, as readers may also use those beyond the text's."""
+    beyond = {name: default for name, (default, _, _) in BEYOND.items()}
+    return SimpleNamespace(**{**PART_5, **beyond, "dataset": "pictures", "epoch": 2, "learning_rate": 0.0002,
+                              "beta1": 0.5, "train_size": np.inf, "checkpoint_dir": checkpoint_dir,
+                              **{name: PAIRS[name] for name in ("image_size", "batch_size", "gf_dim")}})
+
+
+class Watching(tf.Session):
+    """A session that records what it was fed, in all runs and in those without an update."""
+
+    def run(self, fetches, feed_dict=None, *args, **kwargs):
+        self.fed.append(feed_dict or {})
+        if not any(isinstance(fetch, tf.Operation) for fetch in tf.nest.flatten(fetches)):
+            self.evaluated.append(feed_dict or {})
+        return super().run(fetches, feed_dict, *args, **kwargs)
+
+
+def check_training(DCGAN):
+    """Train, and save to the folder `saved`; returns the values of the class's variables, by name."""
+    minimized = []
+    minimize = tf.train.AdamOptimizer.minimize
+
+    def remember(self, loss, *args, **kwargs):
+        minimized.append((self, loss, kwargs.get("var_list", args[1] if len(args) > 1 else None)))
+        return minimize(self, loss, *args, **kwargs)
+    tf.reset_default_graph()
+    with Watching() as sess:
+        sess.fed, sess.evaluated = [], []
+        dcgan = attempt("DCGAN(sess)", DCGAN, sess, checkpoint_dir="checkpoint", **PAIRS)
+        variables = {var.op.name: var for var in tf.global_variables()}
+        tf.train.AdamOptimizer.minimize = remember
+        said = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()):
+                attempt("train(config), 5 pictures, batches of 2, 2 epochs,", dcgan.train, flags("checkpoint"))
+        except Wrong as wrong:
+            if minimized:
+                check_optimizers(dcgan, minimized)  # the reason, perhaps
+            raise wrong from None
+        finally:
+            tf.train.AdamOptimizer.minimize = minimize
+        check_optimizers(dcgan, minimized)
+        check_updates(sess, dcgan)
+        lines = said.getvalue().count("Epoch")
+        need(lines == 4, f"train() prints {lines} lines with Epoch, expected 4: 2 epochs of 5 // 2 = 2 batches")
+        tf.train.Saver().save(sess, "saved/DCGAN.model", global_step=1)
+        return sess.run(variables)
+
+
+def check_names(DCGAN):
+    """Check the names in train() and step(): the four steps of the check do not run every line of them."""
+    functions = [inspect.unwrap(getattr(DCGAN, name)) for name in ("train", "step") if hasattr(DCGAN, name)]
+    for function in filter(inspect.isfunction, functions):
+        used = list(instructions(function.__code__))
+        names = {one.argval for one in used if one.opname == "LOAD_GLOBAL"}
+        known = {*function.__globals__, *vars(builtins), *(one.argval for one in used if one.opname == "STORE_GLOBAL")}
+        missing = sorted(names - known)
+        if missing and "NameError" not in names:  # otherwise the reader's code deals with it
+            error = NameError(f"name '{missing[0]}' is not defined")
+            raise Wrong(f"a longer training would end, as {function.__name__}() raises {describe(error)}")
+
+
+def instructions(code):
+    """The instructions of a function, and of the functions and comprehensions in it."""
+    yield from dis.get_instructions(code)
+    for constant in filter(inspect.iscode, code.co_consts):
+        yield from instructions(constant)
+
+
+class Enough(BaseException):
+    """Ends a training."""
+
+
+class UntilAnUpdate(tf.Session):
+    """A session that ends a training before its first update, and keeps the variables' values."""
+
+    is_training = values = None
+
+    def run(self, fetches, feed_dict=None, *args, **kwargs):
+        if not (feed_dict or {}).get(self.is_training):
+            return super().run(fetches, feed_dict, *args, **kwargs)
+        try:
+            self.values = super().run({var.op.name: var for var in tf.global_variables()})
+        except tf.errors.FailedPreconditionError:
+            raise Wrong("if there is a checkpoint, train() begins with variables that are not initialised: perhaps "
+                        "those of the optimizers, which the checkpoint does not have") from None
+        raise Enough
+
+
+def check_load(DCGAN, expected):
+    """Train again, with a checkpoint, until the first update: the variables must have the checkpoint's values."""
+    results, failed = [], None
+    tf.reset_default_graph()
+    with UntilAnUpdate() as sess:
+        dcgan = DCGAN(sess, checkpoint_dir="saved", **PAIRS)
+        sess.is_training, load = dcgan.is_training, dcgan.load
+
+        def remember(*args, **kwargs):
+            results.append(load(*args, **kwargs))
+            return results[-1]
+        dcgan.load = remember
+        try:
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                attempt("train(config), with a checkpoint in checkpoint_dir,", dcgan.train, flags("saved"))
+        except Wrong as wrong:
+            failed = wrong
+    values = sess.values
+    right = values and all(np.array_equal(value, values[name]) for name, value in expected.items())
+    need(right or results, "train() does not call self.load(self.checkpoint_dir): it begins with new weights although "
+         "there is a checkpoint")
+    need(right or any(results), "self.load() finds no checkpoint in train(): give it self.checkpoint_dir")
+    if failed and not values:
+        raise failed
+    need(right or not values, "what self.load() has restored is overwritten before the first step: initialise the "
+         "variables before self.load()")
+
+
+def check_optimizers(dcgan, minimized):
+    need(len(minimized) >= 2, f"there are {len(minimized)} Adam optimizers, expected one for D and one for G")
+    for name, loss, variables in (("d_optim", dcgan.d_loss, dcgan.d_vars), ("g_optim", dcgan.g_loss, dcgan.g_vars)):
+        own = [one for one in minimized if one[1] is loss]
+        need(own, f"no optimizer minimizes self.{'d_loss' if loss is dcgan.d_loss else 'g_loss'}")
+        of = own[0][2]
+        need(of is not None, f"{name} has no var_list: it would train both networks")
+        need({var.op.name for var in of} == {var.op.name for var in variables}, f"{name} trains the wrong variables: "
+             f"var_list must be self.{'d_vars' if loss is dcgan.d_loss else 'g_vars'}")
+        adam = own[0][0]
+        need(abs(adam._beta1 - 0.5) < 1e-6, f"{name} ignores config.beta1: it has {adam._beta1}")
+        need(abs(adam._lr - 0.0002) < 1e-9, f"{name} ignores config.learning_rate: it has {adam._lr}")
+
+
+def check_updates(sess, dcgan):
+    """Check how often each network was updated, by Adam's own count, and what was fed."""
+    fed = list(sess.fed)  # without the runs of this check
+    powers = sorted((var.op.name, var) for var in tf.global_variables() if "beta1_power" in var.op.name)
+    times = [int(round(np.log(float(sess.run(var))) / np.log(0.5))) - 1 for _, var in powers]
+    need(sorted(times) == [4, 8], f"in 4 steps the two optimizers have made {' and '.join(map(str, times))} updates, "
+         "expected 4 of D and 8 of G: the text runs g_optim twice")
+    need(not any(feed.get(dcgan.is_training) for feed in sess.evaluated),
+         "the losses are evaluated with is_training True: batch norm then moves its averages")
+    noise = [np.asarray(feed[dcgan.z]) for feed in fed if dcgan.z in feed and feed.get(dcgan.is_training)]
+    need(all(z.min() < -0.5 and z.max() > 0.5 and abs(z).max() <= 1 for z in noise),
+         "z is not drawn from -1 to 1: np.random.uniform(-1, 1, [batch_size, z_dim])")
+    need(len({z.tobytes() for z in noise}) >= 4, "z is the same in several steps: draw a new one for each batch")
+    images = [np.asarray(feed[dcgan.images]) for feed in fed if dcgan.images in feed and feed.get(dcgan.is_training)]
+    need(images, "D is never updated with is_training True and images")
+    need(all(-1 <= batch.min() < -0.9 and 0.9 < batch.max() <= 1 for batch in images),
+         "the images that are fed do not fill [-1, 1]: get_image() scales them")
+    need(all(len(batch) == 2 for batch in images), f"a batch has {len(images[0])} images, expected batch_size, 2")
+    need(len({image.tobytes() for image in images[0]}) == 2, "a batch has a picture twice")
+    need(images[0].tobytes() != images[1].tobytes(), "each batch has the same images: idx * batch_size")
