@@ -304,7 +304,6 @@ def main():
 
     with tf.Session(config=session_config(FLAGS.threads, FLAGS.precision)) as sess:
         completion = Completion(load_model(DCGAN, sess, FLAGS.checkpoint_dir, FLAGS.weights, lam=FLAGS.lam))
-        put_results_aside(FLAGS.out_dir)
         at_once = max(FLAGS.batch_size // FLAGS.restarts, 1)
         films, losses = [], np.empty([FLAGS.n_iter, 0, 3])
         for i in range(0, len(files), at_once):
@@ -315,6 +314,8 @@ def main():
             with writing(FLAGS.out_dir), all_whole(FLAGS.out_dir) as part:  # an interruption loses one batch at most
                 write_losses(part, files_names[:now.stop], losses)
                 write_pictures(part, files_names[now], pictures[now], masks[now], film[-1], FLAGS.blend)
+                if i == 0:  # there is room for the new ones
+                    put_results_aside(FLAGS.out_dir)
 
     if FLAGS.film_every:
         with writing(FLAGS.out_dir), all_whole(FLAGS.out_dir) as part:

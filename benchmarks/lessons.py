@@ -63,9 +63,9 @@ def classifier_of(folder, images, labels):
 def begin(figures, classifier, images, held_out, held_out_labels):
     """Keep the figures that need no training of a GAN: of the classifier, of digits to train on, of noise."""
     features, probabilities = judge_digits.look(classifier, held_out)
-    figures.keep("classifier", "accuracy", float((probabilities.argmax(axis=1) == held_out_labels).mean()))
     for name, digits in judge_digits.references(images, COUNT).items():
         figures.keep("samples", name, judge_digits.judge(classifier, digits, features))
+    figures.keep("classifier", "accuracy", float((probabilities.argmax(axis=1) == held_out_labels).mean()))
 
 
 def show(found):

@@ -19,16 +19,14 @@ from gantut.metrics import BEST  # noqa: E402
 from gantut.scripts import SIGNALS, call  # noqa: E402
 
 
-def run(main):
+def run(main, words="stopped; the same command continues"):
     """Call main() of a benchmark that trains: a signal ends it, and the training that runs, which saves."""
+    def stop(*_):
+        sys.exit(words)
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup does with SIGHUP
             signal.signal(number, stop)
     call(main)
-
-
-def stop(*_):
-    sys.exit("stopped; the same command continues")
 
 
 def trainer(folder, *flags):
@@ -106,7 +104,7 @@ class Figures:
                 self.read()
             else:
                 write_whole(path, json.dumps(self.found, indent=1))
-        other = [name for name, value in flags.items() if self.found["flags"].get(name) != value]
+        other = [name for name, value in flags.items() if self.found.get("flags", {}).get(name) != value]
         if other:
             raise UserError(f"{path} was made with other flags ({', '.join(other)}): use another file or folder")
 

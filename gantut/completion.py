@@ -193,7 +193,7 @@ def put_results_aside(out_dir):
     names = set()
     with contextlib.suppress(FileNotFoundError), open(os.path.join(out_dir, TABLE), newline="", encoding="utf-8",
                                                       errors="replace") as file:
-        names = {line[0] for line in csv.reader(file) if line} - {"picture"}
+        names = {line[0] for line in itertools.islice(csv.reader(file), 1, None) if line}
     files = [TABLE, PLOT, FILM, *itertools.chain(*map(results, names))] if names else []
     put_aside(out_dir, "|".join(map(re.escape, files)))
 

@@ -104,7 +104,7 @@ class Rehearsed(Exception):
 
 
 def put_aside(folder, ours):
-    """Move what an earlier training has left in a folder, names that match `ours`, into a new folder earlier-N in it.
+    """Move what an earlier run has left in a folder, names that match `ours`, into a new folder earlier-N in it.
     """
     found = sorted(name for name in os.listdir(folder) if re.fullmatch(ours, name))
     if not found:
@@ -117,7 +117,7 @@ def put_aside(folder, ours):
     for name in found:
         with contextlib.suppress(FileNotFoundError):  # another training has moved it
             os.rename(os.path.join(folder, name), os.path.join(aside, name))
-    print(printable(f" [*] {folder} has results of an earlier training, {found[0]} and so on: moved to {aside}"))
+    print(printable(f" [*] {folder} has results of an earlier run, {found[0]} and so on: moved to {aside}"))
 
 
 @contextlib.contextmanager

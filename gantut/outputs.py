@@ -179,8 +179,8 @@ def optional(what):
 class SampleFolder:
     """The folder of the sample pictures. imgfuncs: Part 3's functions, which write them.
 
-    run_id: the run's, also in the folder's file .run. new: whether the training begins. of_another: whether the folder
-    has results of another training, which have the same names.
+    run_id: the run's, also in the folder's file .run. new: whether the training begins. of_another: whether results
+    that are there may be another training's, which have the same names.
     """
 
     def __init__(self, folder, imgfuncs, run_id, new):
@@ -192,7 +192,7 @@ class SampleFolder:
         """The id of the run whose results the folder has; None if it is not known."""
         try:
             with open(os.path.join(self.folder, ".run"), encoding="utf-8") as file:
-                return file.read()
+                return file.read() or None
         except (OSError, ValueError):
             return None
 
@@ -204,7 +204,7 @@ class SampleFolder:
                 put_aside(self.folder, r"epoch_\d+\.png|train_\d+-\d+\.png|scores\.csv")
         mark = os.path.join(self.folder, ".run")
         with optional(mark):
-            write_whole(mark, self.run_id)
+            write_whole(mark, self.run_id, to_disk=True)
 
     def save(self, samples, size, name):
         """Write the samples to the file called name; returns whether it worked. A failure is reported once."""

@@ -252,12 +252,12 @@ class Run:
                          "makes fewer") if self.in_epoch else None
 
     def next_batch(self):
-        failed = None
+        own = None  # this process's error
         try:
             self.batch = next(self.batches)
         except UserError as error:
-            failed = UserError(f"{error}; the training is saved: run the same command to continue")
-        failed = self.processes.agree(self.sess, failed or (self.stop.signum and Stopped(self.stop.signum)))
+            own = error
+        failed = self.processes.agree(self.sess, own or (self.stop.signum and Stopped(self.stop.signum)))
         if failed:
             saved = False
             try:
@@ -267,9 +267,10 @@ class Run:
                 saved = self.processes.number_of_chief(self.sess, int(saved))
                 self.processes.leave(self.sess)
             if not saved:
-                raise UserError("the training has ended, and worker 0 could not save it, see its message; what was "
-                                "saved before is intact")
-            raise failed
+                raise UserError(f"{own or 'the training has ended'}; worker 0 could not save it, see its message; what "
+                                "was saved before is intact")
+            raise UserError(f"{own}; the training is saved: run the same command to continue") if failed is own else (
+                failed)
 
     def looks(self):
         """Whether the losses of this step are computed."""

@@ -90,7 +90,8 @@ def check(checkpoint_dir, run, saver, skip_bad=False):
                             f"the new data anyway, {anyway}")
         say(f"{differs}; continuing with them, because of --skip_bad_images")
     run["init_from"] = before.get("init_from")
-    run["id"] = before.get("id", run["id"])
+    if "score" not in before:  # a copy of a `best` is a run of its own
+        run["id"] = before.get("id", run["id"])
     run["ahead"] = steps_ahead(before, run, step_of(newest) - 1)
     replicas_before = before.get("replicas", 1)
     if replicas_before != run["replicas"]:

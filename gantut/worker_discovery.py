@@ -12,6 +12,7 @@ from gantut.errors import UserError, one_line
 from gantut.paths import in_words
 
 PORT = 8470  # unless another one is given
+ENDED = "no process listens there"
 
 
 def find_workers(flags):
@@ -112,23 +113,16 @@ def by_kubernetes(flags):
 VARIABLES = {by_tf_config: "TF_CONFIG", by_slurm: "SLURM_STEP_NUM_TASKS"}  # they may be set for another purpose
 
 
-def why_not_there(address, patience, tries):
-    """Why the worker at an address "host:port" does not accept a connection, in words; None if it does.
-
-    A try takes at least `patience` seconds unless it is the last one: a name may not be known for a moment.
-    """
+def why_not_there(address, patience):
+    """Why the worker at an address "host:port" does not accept a connection, in words; None if it does."""
     host, port = address.rsplit(":", 1)
-    for left in range(tries)[::-1]:
-        start = time.monotonic()
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), patience).close()
-            return None
-        except ConnectionRefusedError:
-            return "no process listens there"
-        except OSError as error:
-            reason = error.strerror or str(error)
-            time.sleep(max(start + patience - time.monotonic(), 0) if left else 0)
-    return reason
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), patience).close()
+        return None
+    except ConnectionRefusedError:
+        return ENDED
+    except OSError as error:
+        return error.strerror or str(error)
 
 
 def check_address(address, index, seconds=0):

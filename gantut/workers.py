@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from gantut.errors import Stopped, UserError, one_line
-from gantut.worker_discovery import cannot_listen, check_address, why_not_there
+from gantut.worker_discovery import ENDED, cannot_listen, check_address, why_not_there
 
 
 def join(workers, flags, config):
@@ -231,10 +231,19 @@ class WorkerGroup:
         return f"worker {i} ({self.hosts[i]})"
 
     def gone(self, patience=PATIENCE, tries=TRIES):
-        """Names and reasons of the workers that do not accept a connection."""
-        others = [i for i in range(len(self.hosts)) if i != self.index]
-        reasons = [(self.name(i), why_not_there(self.hosts[i], patience, tries)) for i in others]
-        return [f"{name}: {reason}" for name, reason in reasons if reason]
+        """Names and reasons of the workers that do not accept a connection.
+
+        A try takes at least `patience` seconds, unless it is the last one: a name may not be known for a moment.
+        """
+        reasons = dict.fromkeys(i for i in range(len(self.hosts)) if i != self.index)
+        for left in range(tries)[::-1]:
+            start = time.monotonic()
+            reasons = {i: why_not_there(self.hosts[i], patience) for i in reasons}
+            reasons = {i: reason for i, reason in reasons.items() if reason}
+            if not reasons or ENDED in reasons.values():
+                break
+            time.sleep(max(start + patience - time.monotonic(), 0) if left else 0)
+        return [f"{self.name(i)}: {reason}" for i, reason in reasons.items()]
 
     def wait_for_all(self, seconds):
         start, silent = time.monotonic(), True

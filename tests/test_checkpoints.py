@@ -13,6 +13,7 @@ from helpers import (
     ROOT,
     SMALL,
     run_script,
+    samples,
     snapshot,
     start,
     steps_done,
@@ -208,8 +209,8 @@ def test_two_runs_with_the_same_logs_and_a_clock_set_back(trained, tmp_path):
     folder = shutil.copytree(trained, tmp_path / "run")
     (folder / "samples" / "scores.csv").write_text("epoch,step,mean SWD\n0,4,50\n")
     (folder / "samples" / "epoch_00.png.txt").write_text("the user's")
-    samples = snapshot(folder / "samples")
-    users, _ = samples.pop("epoch_00.png.txt"), samples.pop(".run")
+    earlier = samples(folder)
+    users = earlier.pop("epoch_00.png.txt")
     (folder / "logs" / "events.out.tfevents.9999999999.zzz").write_bytes(b"")
     touch(folder, "other/best/run.json")
     others = start(folder, "--epoch", 10000, "--checkpoint_dir", "other", "--save_every", 1)
@@ -218,11 +219,11 @@ def test_two_runs_with_the_same_logs_and_a_clock_set_back(trained, tmp_path):
     others.send_signal(signal.SIGTERM)
     assert process.returncode == 0, process.stderr
     assert others.wait() == 128 + signal.SIGTERM, (folder / "stderr").read_text()
-    assert samples and snapshot(folder / "samples" / "earlier-1") == samples
+    assert earlier and snapshot(folder / "samples" / "earlier-1") == earlier
     assert all(name.startswith(("epoch_", "train_")) for name in os.listdir(folder / "samples" / "earlier-2"))
     assert snapshot(folder / "samples")["epoch_00.png.txt"] == users
     assert (folder / "other" / "earlier-1" / "best" / "run.json").exists()
-    assert "results of an earlier training, epoch_00.png and so on: moved to samples/earlier-1" in (
+    assert "results of an earlier run, epoch_00.png and so on: moved to samples/earlier-1" in (
         folder / "stdout").read_text()
     assert "cannot write" not in process.stderr + (folder / "stderr").read_text()
 
@@ -284,11 +285,12 @@ def test_the_best_model_of_a_run_is_not_trained_in_its_place(trained, tmp_path):
     folder = shutil.copytree(trained, tmp_path / "run")
     best = shutil.copytree(folder / "checkpoint", folder / "checkpoint" / "best")
     (best / "run.json").write_text(json.dumps({**json.loads((best / "run.json").read_text()), "score": 5.0}))
-    before = snapshot(folder)
+    before, earlier = snapshot(folder), samples(folder)
     refused = train(folder, "--epoch", 9, "--checkpoint_dir", "checkpoint/best")
     assert "checkpoint/best is the best model of the run in" in the_error(refused) and snapshot(folder) == before
     best.rename(folder / "copy")
     assert train(folder, "--epoch", 4, "--checkpoint_dir", "copy").returncode == 0
+    assert snapshot(folder / "samples" / "earlier-1") == earlier
 
 
 @pytest.mark.quick

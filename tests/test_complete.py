@@ -10,15 +10,15 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from helpers import run_script, script_command, snapshot, wait_until, write_pictures
+from helpers import run_script, script_command, snapshot, touch, wait_until, write_pictures
 from PIL import Image
 from reference import random_params
 from scipy import stats
 from test_gan import assign
 
 import gantut_complete
-from gantut.completion import make_mask
-from gantut_complete import Completion, adam, complete, hmc, join, near_the_hole, poisson_blend
+from gantut.completion import make_mask, put_results_aside
+from gantut_complete import Completion, adam, complete, hmc, join, near_the_hole, poisson_blend, write_losses
 from gantut_gan import DCGAN
 
 SIZES = dict(image_size=16, c_dim=3, z_dim=6, gf_dim=4, df_dim=4)
@@ -237,6 +237,16 @@ def test_what_is_completed_before_an_interruption_stays(model):
     assert all(iio.imread(model / "long" / name).std() > 1 for name in names)
     again = run_script("gantut_complete.py", "--dataset", "pictures", "--n_iter", 2, "--out_dir", "long", cwd=model)
     assert again.returncode == 0 and "7 pictures completed" in again.stdout, again.stderr
+
+
+@pytest.mark.quick
+def test_results_are_put_aside_whatever_the_pictures_are_called(tmp_path):
+    write_losses(str(tmp_path), ["picture", "a, b"], np.ones([2, 2, 3]))
+    touch(tmp_path, "picture.png", "picture_strip.png", "a, b.png", "c.png")
+    put_results_aside(str(tmp_path))
+    assert {path.name for path in tmp_path.iterdir()} == {"earlier-1", "c.png"}
+    put_results_aside(str(tmp_path))
+    assert not (tmp_path / "earlier-2").exists()
 
 
 def test_without_a_film(model):

@@ -177,13 +177,13 @@ def test_strange_names_are_completed_each_with_its_own_mask(model, tmp_path):  #
             mask.save(tmp_path / "masks" / name)
     flags = ["--dataset", "pictures", "--mask", "masks", "--out_dir", "out", "--checkpoint_dir", model / "checkpoint"]
     os.rename(tmp_path / "pictures" / "a" / "x.jpg", tmp_path / "later.jpg")
-    for n in (4, 5):  # the second time over the results of the first
+    for n in (4, 5):  # the second time beside the results of the first
         done = complete(tmp_path, *flags)
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
         assert f"{n} pictures completed" in done.stdout
         if n == 4:
             os.rename(tmp_path / "later.jpg", tmp_path / "pictures" / "a" / "x.jpg")
-    alone, beside = (iio.imread(tmp_path / "out" / name) for name in ("a_x.png", "a_x_png.png"))
+    alone, beside = (iio.imread(tmp_path / "out" / name) for name in ("earlier-1/a_x.png", "a_x_png.png"))
     np.testing.assert_allclose(np.int16(alone), beside, atol=1)
     names = {"a/x.png": "a_x_png", "a/x.jpg": "a_x_jpg", "b/x.png": "b_x", "losses.png": "losses_2",
              "caf\udce9.png": "caf_"}

@@ -18,7 +18,7 @@ from helpers import free_ports, losses, start, steps_done, the_error, train, var
 from gantut.errors import Stopped, UserError
 from gantut.run_record import MAY_CHANGE, MUST_MATCH
 from gantut.session import processors_arithmetic
-from gantut.worker_discovery import check_address, find_workers, why_not_there
+from gantut.worker_discovery import check_address, find_workers
 from gantut.workers import NOTE, WorkerGroup
 
 FLAGS = ["--batch_size", 4, "--save_every", 4, "--sample_every", 5]  # 24 pictures: 3 steps for two
@@ -434,19 +434,25 @@ def test_two_workers_of_one_number(tmp_path, pictures):
 
 @pytest.mark.quick
 def test_a_name_that_is_unknown_for_a_moment_is_no_lost_worker(monkeypatch):
-    since = time.monotonic()
+    tried, there = [], socket.create_connection
+
+    def hiccup(address, *args):
+        tried.append(address)
+        if time.monotonic() < known:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return there(address, *args)
+    monkeypatch.setattr(socket, "create_connection", hiccup)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        def hiccup(*args, **kwargs):
-            if time.monotonic() < since + 0.5:
-                raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-            return there(*args, **kwargs)
-        there = socket.create_connection
-        monkeypatch.setattr(socket, "create_connection", hiccup)
-        address = "127.0.0.1:{}".format(listener.getsockname()[1])
-        assert why_not_there(address, 0.3, 3) is None
-        since = time.monotonic()
-        assert why_not_there(address, 0.1, 3) == "Temporary failure in name resolution"
-        assert 0.2 <= time.monotonic() - since < 0.5  # it is not waited for after the last try
+        team = object.__new__(WorkerGroup)
+        team.hosts, team.index = [f"127.0.0.1:{listener.getsockname()[1]}"] * 3, 0
+        known = time.monotonic() + 0.5
+        assert team.gone(0.3, 3) == []
+        known, before = np.inf, time.monotonic()
+        assert [line.split(": ")[1] for line in team.gone(0.1, 3)] == ["Temporary failure in name resolution"] * 2
+        assert 0.2 <= time.monotonic() - before < 0.5  # not longer for two, and not after the last try
+        tried.clear()
+        known = 0
+    assert [line.split(": ")[1] for line in team.gone(5, 3)] == ["no process listens there"] * 2 and len(tried) == 2
 
 
 @pytest.mark.quick

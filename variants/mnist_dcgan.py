@@ -4,8 +4,8 @@
     python variants/mnist_dcgan.py                      # 10,000 steps
     python variants/mnist_dcgan.py --steps 500 --data mnist.npz
 
-Compared with mnist_gan.py: convolutions, batch norm, the updates of whose moving averages are in the collection
-UPDATE_OPS, for which minimize() has to wait, and a discriminator with two logits, one for each class (0 = fake,
+Compared with mnist_gan.py: convolutions; batch norm (its moving averages are updated by operations in the collection
+UPDATE_OPS, and minimize() has to wait for those); a discriminator with two logits, one for each class (0 = fake,
 1 = real). The run writes to --out_dir: checkpoints/ (the generator's variables only), train_losses.pkl, losses.png and
 samples.png, a canvas of 6 x 6 digits with inverted colours. It does not resume: a new run starts from the beginning,
 and moves what is there to earlier-1/.
