@@ -314,7 +314,7 @@ def main():
             with writing(FLAGS.out_dir), all_whole(FLAGS.out_dir) as part:  # an interruption loses one batch at most
                 write_losses(part, files_names[:now.stop], losses)
                 write_pictures(part, files_names[now], pictures[now], masks[now], film[-1], FLAGS.blend)
-                if i == 0:  # there is room for the new ones
+                if i == 0:  # the new ones are written
                     put_results_aside(FLAGS.out_dir)
 
     if FLAGS.film_every:
