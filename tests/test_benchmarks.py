@@ -31,9 +31,9 @@ def test_a_benchmark_runs(tmp_path, script, flags, line):
 
 @pytest.mark.slow
 def test_few_pictures_runs_and_does_nothing_twice(tmp_path):
-    write_pictures(tmp_path / "pictures", n=140)
+    write_pictures(tmp_path / "pictures", n=170)
     assert train(tmp_path, "--epoch", 1).returncode == 0
-    flags = ["--data", "pictures", "--init_from", "checkpoint", "--held_out", 40, "--batch_size", 8, "--minutes", 0.001,
+    flags = ["--data", "pictures", "--init_from", "checkpoint", "--held_out", 70, "--batch_size", 8, "--minutes", 0.001,
              "--recipes", "from nothing", "from the model"]
     before = None
     for seeds in (1, 2, 2):
