@@ -76,9 +76,11 @@ def main():
             prepare, size = DATA[data]
             flags, judge = prepare(os.path.join(folder, data), size)
             flags += ["--gf_dim", "16", "--df_dim", "16", "--batch_size", "32", "--precision", args.precision]
-            if not set(names) <= set(figures["seconds"].get(data, {})):
-                figures.keep("seconds", data, measure(size, flags, names) | figures["seconds"].get(data, {}))
-            seconds = figures["seconds"][data]
+            seconds = figures["seconds"].get(data, {})
+            missing = [name for name in names if name not in seconds]
+            if missing:
+                seconds = seconds | measure(size, flags, missing)
+                figures.keep("seconds", data, seconds)
             for seed in range(1, args.seeds + 1):
                 for name in names:
                     key = f"{data}, {name}, {seed}"
