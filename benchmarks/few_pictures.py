@@ -27,7 +27,7 @@ import tensorflow.compat.v1 as tf
 
 import gantut_imgfuncs
 from gantut.checkpoints import model_sizes
-from gantut.datasets import list_pictures
+from gantut.datasets import find_dataset, list_pictures
 from gantut.image_loader import Loader
 from gantut.images import grid_size, pixels
 from gantut.metrics import Judge
@@ -40,15 +40,13 @@ BEGINNINGS, AUGMENT, MIRROR = ("from nothing", "from the model"), ("", " + augme
 RECIPES = list(map("".join, itertools.product(BEGINNINGS, AUGMENT, MIRROR)))
 
 
-def divide(source, folder, held_out):
+def divide(files, folder, held_out):
     """Copy the pictures into folder/learnt and folder/held_out, at random, but the same ones every time."""
-    files = dataset_files(source)
     order = np.random.RandomState(1).permutation(len(files))
     for name, numbers in (("held_out", order[:held_out]), ("learnt", order[held_out:])):
         os.makedirs(os.path.join(folder, name), exist_ok=True)
         for i in numbers:
             shutil.copy(files[i], os.path.join(folder, name))
-    return len(files) - held_out
 
 
 def flags_of(recipe, init_from):
@@ -100,22 +98,25 @@ def main():
     parser.add_argument("--recipes", nargs="+", default=RECIPES, choices=RECIPES)
     args = parser.parse_args()
     sizes = {**model_sizes(args.init_from), "batch_size": args.batch_size, "precision": args.precision}
-    size, learnt = sizes.pop("image_size"), divide(args.data, args.out, args.held_out)
+    size, files = sizes.pop("image_size"), dataset_files(find_dataset(args.data, "data"))
     common = {name: value for name, value in vars(args).items() if name not in ("out", "seeds", "recipes")}
-    figures = machine.Figures(os.path.join(args.out, "few.json"), common, "seconds", "found")
+    os.makedirs(args.out, exist_ok=True)
+    figures = machine.Figures(os.path.join(args.out, "few.json"), {**common, "pictures": len(files)}, "seconds",
+                              "found")
+    divide(files, args.out, args.held_out)
+    steps = (len(files) - args.held_out) // args.batch_size  # of an epoch
     flags = ["--dataset", os.path.join(args.out, "learnt"), *(f"--{name}={value}" for name, value in sizes.items())]
     loader = Loader(gantut_imgfuncs, size, is_crop=True, c_dim=sizes["c_dim"])
     parts = [loader.load_all(list_pictures(os.path.join(args.out, name))) for name in ("learnt", "held_out")]
     judge, strict = Judge(pixels(np.concatenate(parts)), 1000, 1), Judge(pixels(parts[1]), 1000, 1)
 
-    if not figures["seconds"]:
-        for name, seconds in recipes.measure(size, flags, ["the text's", "+ augment"]).items():
-            figures.keep("seconds", name, seconds)
+    for name, seconds in recipes.measure(size, flags, ["the text's", "+ augment"], figures["seconds"]).items():
+        figures.keep("seconds", name, seconds)
     for seed, recipe in itertools.product(range(1, args.seeds + 1), args.recipes):
         key = f"{recipe}, {seed}"
         if key not in figures["found"]:
             seconds = figures["seconds"]["+ augment" if "augment" in recipe else "the text's"]
-            epochs, every = machine.judged(args.minutes * 60 / (seconds * (learnt // args.batch_size)))
+            epochs, every = machine.judged(args.minutes * 60 / (seconds * steps))
             folder = os.path.join(args.out, key.replace(" ", "_").replace(",", ""))
             recipes.train(size, folder, [*flags, *flags_of(recipe, args.init_from), "--epoch", str(epochs), "--seed",
                                          str(seed), "--judge_every", str(every)])

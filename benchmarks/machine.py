@@ -60,6 +60,21 @@ def step_seconds(stdout):
     return float(np.median(np.diff([float(time) for epoch, time in steps if epoch == steps[-1][0]])))
 
 
+def in_turns(names, seconds_of, known, rounds=3):
+    """The seconds of a step of those names that are not known yet, measured in turn: {name: seconds}.
+
+    seconds_of: measures one. known: {name: seconds} of earlier; the first of them takes its turns too, and how much
+    longer another takes within a round, the median, is what counts, whatever the machine's speed is now.
+    """
+    missing = [name for name in names if name not in known]
+    if not missing:
+        return {}
+    reference = next(iter(known), missing[0])
+    found = [{name: seconds_of(name) for name in dict.fromkeys([reference, *missing])} for _ in range(rounds)]
+    seconds = known.get(reference) or np.median([one[reference] for one in found])
+    return {name: float(seconds * np.median([one[name] / one[reference] for one in found])) for name in missing}
+
+
 def judged(epochs, times=20):
     """(How many epochs to train, after how many of them to judge): about so many times, the last one too."""
     every = max(1, round(epochs / times))

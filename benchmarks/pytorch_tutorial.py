@@ -21,6 +21,7 @@ from torch import nn
 
 import gantut_imgfuncs
 from gantut.datasets import find_dataset, list_pictures
+from gantut.errors import UserError, whole
 from gantut.image_loader import Loader
 from gantut.images import pixels
 from gantut.metrics import Judge
@@ -62,6 +63,7 @@ class Training:
                      for name, net in zip("GD", networks(args.image_size, args.filters, self.z_dim))}
         self.optims = {name: torch.optim.Adam(net.parameters(), 0.0002, betas=(0.5, 0.999))
                        for name, net in self.nets.items()}
+        self.flags = {name: value for name, value in vars(args).items() if name not in ("epoch", "folder")}
         self.epoch, self.seconds, self.rows = 0, [], []  # so far; the rows of scores.csv
         self.path = os.path.join(args.folder, "state.pt")
         if os.path.exists(self.path):
@@ -107,23 +109,30 @@ class Training:
         return images.permute(0, 2, 3, 1).numpy()
 
     def save(self):
-        state = {"epoch": self.epoch, "seconds": self.seconds, "rows": self.rows, "random": torch.get_rng_state(),
+        state = {"flags": self.flags, "epoch": self.epoch, "seconds": self.seconds, "rows": self.rows,
+                 "random": torch.get_rng_state(),
                  **{name: net.state_dict() for name, net in self.nets.items()},
                  **{name + "_optim": optim.state_dict() for name, optim in self.optims.items()}}
-        torch.save(state, self.path + ".part")
-        os.replace(self.path + ".part", self.path)
-        with open(os.path.join(self.args.folder, "scores.csv"), "w", newline="") as file:
+        with whole(self.path) as part:
+            torch.save(state, part)
+        self.write_scores()
+
+    def write_scores(self):
+        with whole(os.path.join(self.args.folder, "scores.csv")) as part, open(part, "w", newline="") as file:
             table = csv.DictWriter(file, self.rows[0] if self.rows else ["epoch", "step"])
             table.writeheader()
             table.writerows(self.rows)
 
     def restore(self):
         state = torch.load(self.path)
+        if state["flags"] != self.flags:
+            raise UserError(f"{self.path} was made with other flags: give another --folder")
         self.epoch, self.seconds, self.rows = state["epoch"], state["seconds"], state["rows"]
         torch.set_rng_state(state["random"])
         for name in self.nets:
             self.nets[name].load_state_dict(state[name])
             self.optims[name].load_state_dict(state[name + "_optim"])
+        self.write_scores()  # a run may have ended between the two files
 
 
 def main():

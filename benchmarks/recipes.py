@@ -16,7 +16,6 @@ import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
 import judge_faces
 import learning
-import numpy as np
 
 from gantut.scripts import argument_parser
 
@@ -43,10 +42,9 @@ def seconds_per_step(size, flags):
         return machine.step_seconds(train(size, folder, [*flags, "--epoch", "2"]))
 
 
-def measure(size, flags, recipes, rounds=3):
-    """The seconds of a step of each recipe, in turns: {name: median}."""
-    found = [{name: seconds_per_step(size, [*flags, *RECIPES[name]]) for name in recipes} for _ in range(rounds)]
-    return {name: float(np.median([seconds[name] for seconds in found])) for name in recipes}
+def measure(size, flags, recipes, known):
+    """The seconds of a step of the recipes that are not known: {name: seconds}."""
+    return machine.in_turns(recipes, lambda name: seconds_per_step(size, [*flags, *RECIPES[name]]), known)
 
 
 def judged(size, folder, flags, judge):
@@ -77,10 +75,8 @@ def main():
             flags, judge = prepare(os.path.join(folder, data), size)
             flags += ["--gf_dim", "16", "--df_dim", "16", "--batch_size", "32", "--precision", args.precision]
             seconds = figures["seconds"].get(data, {})
-            missing = [name for name in names if name not in seconds]
-            if missing:
-                seconds = seconds | measure(size, flags, missing)
-                figures.keep("seconds", data, seconds)
+            seconds = seconds | measure(size, flags, names, seconds)
+            figures.keep("seconds", data, seconds)
             for seed in range(1, args.seeds + 1):
                 for name in names:
                     key = f"{data}, {name}, {seed}"

@@ -18,6 +18,7 @@ from gantut.datasets import find_dataset, list_pictures
 from gantut.image_loader import Loader
 from gantut.images import pixels
 from gantut.scripts import argument_parser, call
+from gantut.seeding import random_state
 
 
 def main():
@@ -32,7 +33,9 @@ def main():
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     rng = np.random.RandomState(args.seed)
-    files = list_pictures(find_dataset(args.dataset))[:args.train_size]
+    files = list_pictures(find_dataset(args.dataset))
+    random_state(args.seed, "data").shuffle(files)  # as the trainer does
+    files = files[:args.train_size]
     pictures = Loader(gantut_imgfuncs, args.image_size, is_crop=True, c_dim=args.c_dim).load_all(files)
     gan = other_frameworks.Torch(args.image_size, args.z_dim, args.gf_dim, args.df_dim, shared=False, c_dim=args.c_dim)
     steps = len(pictures) // args.batch_size

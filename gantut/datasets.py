@@ -15,10 +15,10 @@ SYSTEM = {"@eadir", "@recycle", "@tmp", "@__thumb", "#recycle", "#snapshot", "~s
           "system volume information"}  # of NAS boxes, macOS, Windows, Linux: thumbnails, copies, deleted files
 
 
-def find_dataset(name):
+def find_dataset(name, flag="dataset"):
     """Return the folder called name, or otherwise the one of that name in data/, here or in the project.
 
-    Raises UserError if there is none.
+    Raises UserError if there is none. flag: the one that gave the name.
     """
     path = os.path.expanduser(name)
     for folder in (path, os.path.join("data", name), os.path.join(DATA, name)):
@@ -26,10 +26,11 @@ def find_dataset(name):
             return folder
     if os.path.isfile(path):
         what = "one picture" if path.lower().endswith(EXTENSIONS) else "a file: unpack it, if it is an archive"
-        raise UserError(f"--dataset {name} is {what}; give a folder of pictures")
+        raise UserError(f"--{flag} {name} is {what}; give a folder of pictures")
     here = sorted(entry.name for entry in os.scandir(DATA) if entry.is_dir()) if os.path.isdir(DATA) else []
-    hint = f" (try --dataset {here[0]})" if here else ""
-    raise UserError(f"no folder {name}, and none of that name under {DATA}: give --dataset a folder of pictures{hint}")
+    here = [one for one in here if not one.startswith(("_", "."))]  # an installed copy has a __pycache__
+    hint = f" (try --dataset {here[0]})" if here and flag == "dataset" else ""
+    raise UserError(f"no folder {name}, and none of that name under {DATA}: give --{flag} a folder of pictures{hint}")
 
 
 def list_pictures(root, extensions=None, say=True):

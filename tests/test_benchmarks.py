@@ -1,5 +1,6 @@
 """The benchmarks run, at tiny sizes: each prints its table and writes its JSON."""
 import json
+import os
 from importlib.util import find_spec
 
 import pytest
@@ -44,8 +45,10 @@ def test_few_pictures_runs_and_does_nothing_twice(tmp_path):
         assert before is None or before["found"].items() <= results["found"].items()
         assert before is None or results["seconds"] == before["seconds"]
         before = results
-    process = run_script("benchmarks/few_pictures.py", *flags, "--minutes", 1, cwd=tmp_path)
-    assert "was made with other flags (minutes)" in the_error(process)
+    process = run_script("benchmarks/few_pictures.py", *flags, "--minutes", 1, "--held_out", 60, cwd=tmp_path)
+    assert "was made with other flags (held_out, minutes)" in the_error(process)
+    divided = [set(os.listdir(tmp_path / "few_pictures" / name)) for name in ("learnt", "held_out")]
+    assert [len(part) for part in divided] == [100, 70] and divided[0].isdisjoint(divided[1])
 
 
 @pytest.mark.slow
@@ -62,6 +65,25 @@ def test_photographs_runs_and_does_nothing_twice(tmp_path):
     process = run_script("benchmarks/photographs.py", "--dataset", "pictures", "--folder", "out", "--filters", 4,
                          "--minutes", 1, cwd=tmp_path)
     assert "was made with other flags (minutes)" in the_error(process)
+    process = run_script("benchmarks/photographs.py", "--dataset", "photographs", "--folder", "other", cwd=tmp_path)
+    assert "no folder photographs" in the_error(process) and not os.path.exists(tmp_path / "other")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not find_spec("torch"), reason="needs torch")
+def test_pytorchs_tutorial_continues_and_not_with_other_flags(tmp_path):
+    write_pictures(tmp_path / "pictures", n=140)
+
+    def run(*flags):
+        return run_script("benchmarks/pytorch_tutorial.py", "--dataset", "pictures", "--folder", "torch",
+                          "--image_size", 16, "--filters", 4, *flags, cwd=tmp_path, input="")  # without TensorFlow
+    assert run("--epoch", 1).returncode == 0
+    one = (tmp_path / "torch" / "scores.csv").read_text()
+    (tmp_path / "torch" / "scores.csv").unlink()
+    assert run("--epoch", 1).returncode == 0 and (tmp_path / "torch" / "scores.csv").read_text() == one
+    assert "was made with other flags" in the_error(run("--epoch", 2, "--seed", 2))
+    assert run("--epoch", 2).returncode == 0
+    assert (tmp_path / "torch" / "scores.csv").read_text().startswith(one)
 
 
 @pytest.mark.slow

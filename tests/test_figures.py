@@ -33,6 +33,17 @@ def test_seconds_of_a_step_are_those_of_the_last_epoch():
     assert machine.step_seconds(said) == 1.5
 
 
+def test_steps_are_measured_in_turn_and_scaled_by_the_one_that_is_known():
+    asked, speed = [], iter([1, 1, 3, 3, 1, 1])  # of the machine, which is busy in the second round
+
+    def seconds_of(name):
+        asked.append(name)
+        return {"a": 0.2, "b": 0.5}[name] * next(speed)
+    assert machine.in_turns(["b", "a"], seconds_of, {"a": 0.1}) == {"b": pytest.approx(0.25)}
+    assert asked == ["a", "b"] * 3
+    assert machine.in_turns(["a"], seconds_of, {"a": 0.1}) == {}
+
+
 @pytest.mark.parametrize("epochs", [0.3, 1, 7.4, 20, 29, 30, 57, 61, 400])
 def test_the_last_epoch_is_judged_and_about_twenty_are(epochs):
     trained, every = machine.judged(epochs)
@@ -72,11 +83,12 @@ def test_few_pictures(capsys):
 
 
 def test_photographs(capsys):
-    args = SimpleNamespace(recipes=["average", "pytorch"], size=32, seeds=3, score=40)
+    args = SimpleNamespace(recipes=["average", "pytorch"], size=32, seeds=3, score=40.)
     photographs.report(args, {"seconds": {"32 average": 0.25, "32 pytorch": 0.5}, "curves": {
         "32 average 1": [[1, 50], [2, 39], [3, 41]], "32 average 2": [[1, 40], [2, 30], [3, 20]],
         "32 average 3": [[1, 60], [2, 50], [3, 45]], "32 pytorch 1": [[2, 70]]}})
-    assert rows(capsys) == {"average": ["0.250", "35.3 ± 13.4", "2.0", "3"], "pytorch": ["0.500", "70.0", "inf", "1"]}
+    assert rows(capsys) == {"average": ["256", "3.0", "35.3 ± 13.4", "2.0", "3"],
+                            "pytorch": ["256", "2.0", "70.0", "inf", "1"]}  # batches of 64, of 128
 
 
 def test_lessons(capsys):
