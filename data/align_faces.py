@@ -10,11 +10,13 @@ gantut/faces.py finds and crops the faces; this script applies it to a folder.
 """
 import collections
 import csv
+import errno
 import importlib.util
 import io
 import json
 import multiprocessing
 import os
+import pathlib
 import re
 import signal
 import sys
@@ -57,6 +59,7 @@ def start_worker(args):
     unblock()
     threading.Thread(target=end_with_parent, daemon=True).start()
     os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")  # each worker uses one core
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # and no GPU: the first would take all of its memory
     if work.mode == "face":
         work.find = Finder(work.look_size, work.min_face, work.min_confidence, work.all_faces)
 
@@ -80,8 +83,8 @@ def one_picture(file, name):
         return [{"file": file, "reason": crops, "version": seen}]
     rows = []
     for i, (crop, numbers) in enumerate(crops, 1):
-        output = write(crop, f"{name}.face{i}" if work.all_faces else name)
-        rows.append({**dict(zip(COLUMNS, [file, output, "", *numbers])), "version": seen})
+        output, why_not = write(crop, f"{name}.face{i}" if work.all_faces else name)
+        rows.append({**dict(zip(COLUMNS, [file, output, why_not, *numbers])), "version": seen})
     return rows
 
 
@@ -105,13 +108,17 @@ def version(file, raw):
 
 
 def write(crop, name):
-    """Write a crop to OUT, completely or not at all; returns the file's name."""
-    name = f"{name}.{work.format}"
+    """Write a crop to OUT, completely or not at all; returns the file's name and "", or "" and why not."""
     path = os.path.join(work.out, name)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with whole(path) as part:
-        Image.fromarray(crop).save(part, {"png": "PNG", "jpg": "JPEG"}[work.format], quality=95)
-    return name
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with whole(f"{path}.{work.format}", path + ".tmp") as part:  # no longer than the name itself
+            Image.fromarray(crop).save(part, {"png": "PNG", "jpg": "JPEG"}[work.format], quality=95)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return "", "its name is too long"
+    return f"{name}.{work.format}", ""
 
 
 def pictures_in(raw):
@@ -156,6 +163,17 @@ def done_before(path):
     return [row for row in rows if row["file"] != rows[-1]["file"]]
 
 
+def without_lost(rows, files, args):
+    """The rows without those of pictures that have to be processed again.
+
+    Those are the pictures of which a crop is missing, or empty as a power cut leaves it, and those without a crop that
+    have changed since.
+    """
+    lost = {row["file"] for row in rows if not (is_there(os.path.join(args.out, row["output"])) if row["output"] else
+            row["file"] not in files or row.get("version") == version(row["file"], args.raw))}
+    return [row for row in rows if row["file"] not in lost]
+
+
 def open_table(path, rows):
     """Write the table again with these rows; returns the open file, and a writer for more rows."""
     with whole(path) as part, open(part, "w", newline="", encoding="utf-8", errors="surrogateescape") as table:
@@ -173,6 +191,17 @@ def check_not_others(args, jobs):
         for path in sorted(os.listdir(args.out)):
             if path in names or re.sub(r"(\.face\d+)?\.(png|jpg)$", "", path) in names:
                 raise UserError(f"{args.out} holds {path}, which this script has not made: give an empty or a new OUT")
+
+
+def check_links(args, jobs):
+    """Raise UserError if OUT lies in a folder that RAW links to, or such a folder in OUT: crops would be pictures."""
+    out = os.path.realpath(args.out) + os.sep
+    for folder in sorted({str(folder) for file, _ in jobs for folder in pathlib.PurePath(file).parents}):
+        path = os.path.join(args.raw, folder)
+        linked = os.path.realpath(path) + os.sep
+        if out.startswith(linked) or linked.startswith(out):
+            raise UserError(f"OUT must not lie in a folder that RAW links to, nor such a folder in OUT: {args.out}, "
+                            f"{path}")
 
 
 def check_settings(path, args):
@@ -212,13 +241,12 @@ def align(args):
     jobs = pictures_in(args.raw)
     if not jobs:
         raise UserError(f"no pictures in {args.raw}: files that end in {' '.join(EXTENSIONS)} count, in subfolders too")
+    check_links(args, jobs)
     os.makedirs(args.out, exist_ok=True)
     check_not_others(args, jobs)
     check_settings(os.path.join(args.out, "alignment.json"), args)
     csv_path = os.path.join(args.out, "alignment.csv")
-    files = {file for file, _ in jobs}
-    rows = [row for row in done_before(csv_path) if (is_there(os.path.join(args.out, row["output"]))
-            if row["output"] else row["file"] not in files or row.get("version") == version(row["file"], args.raw))]
+    rows = without_lost(done_before(csv_path), {file for file, _ in jobs}, args)
     todo = still_to_do(jobs, rows, args.all_faces)
     context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
     with blocked():

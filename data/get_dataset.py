@@ -60,7 +60,7 @@ SETS = {
     "celeba": Set(202599, 108, 64, r"(.*/)?\d{6}\.jpg", "for non-commercial research only, do not pass it on",
                   "img_align_celeba.zip (1.4 GB) from http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html (Google Drive, "
                   "folder Img) or the zip of https://www.kaggle.com/datasets/jessicali9530/celeba-dataset",
-                  "img_align_celeba.zip", "python gantut_trainer.py --dataset {dataset}",
+                  "img_align_celeba.zip", "python gantut_trainer.py --dataset {dataset}{is_crop}",
                   downloaded=False, folders=False),
     "mnist": Set(70000, 0, 0, "", "CC BY-SA 3.0, Yann LeCun and Corinna Cortes",
                  "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz", "mnist.npz", DIGITS),
@@ -404,7 +404,8 @@ def main():
         parser.error("--crop and --size must be 0 to 4096")
     out = args.out or new_data(args.set)
     count, which = make(args.set, out, args.archive, crop, size)
-    then = one.then.format(out=shlex.quote(out.rstrip("/")), dataset=shlex.quote(out) if args.out else args.set)
+    then = one.then.format(out=shlex.quote(out.rstrip("/")), dataset=shlex.quote(out) if args.out else args.set,
+                           is_crop="" if (size or crop) == 64 else " --is_crop")  # the trainer takes 64 x 64
     print(f"{count:,} pictures are in {out}{which and f' ({which})'}; next: {in_words(then)}")
 
 

@@ -1,11 +1,13 @@
 """Tests of data/align_faces.py: real photographs of scikit-image, pictures whose geometry is known, real processes."""
 import csv
 import json
+import multiprocessing
 import os
 import re
 import signal
 import subprocess
 import time
+from concurrent.futures import ProcessPoolExecutor
 from types import SimpleNamespace
 
 import align_faces
@@ -411,6 +413,54 @@ def test_what_a_picture_raises_is_its_reason(monkeypatch, tmp_path):
         assert row["reason"] and "output" not in row and row["reason"] in (str(error), "MemoryError")
 
 
+def test_names_that_are_too_long_do_not_stop_the_others(tmp_path):
+    """Of 255 bytes, the most that file systems allow; a number or the like makes it one too many."""
+    write_pictures(tmp_path / "raw", n=2)
+    for name in ("x" * 251 + ".png", "y" * 251 + ".png", "y" * 251 + ".BMP"):
+        Image.open(tmp_path / "raw" / "000.png").save(tmp_path / "raw" / name)
+    for _again in range(2):
+        process = align(tmp_path, "--mode", "crop", "--workers", 1)
+        assert process.stdout.startswith("5 of 5 pictures done: 3 crops"), process.stderr
+        rows = table(tmp_path)
+        assert [row["output"] for row in rows] == ["000.png", "001.png", "x" * 251 + ".png", "", ""]
+        assert [row["reason"] for row in rows[3:]] == ["its name is too long"] * 2
+        assert all(row["version"] for row in rows), "so that they are not processed again"
+    assert len(os.listdir(tmp_path / "out")) == 5  # three crops, the table and the flags
+
+
+@pytest.mark.quick
+def test_other_errors_of_writing_are_raised(monkeypatch, tmp_path):
+    write_pictures(tmp_path / "raw", n=1)
+    (tmp_path / "out").write_text("a file")
+    monkeypatch.setattr(align_faces, "work", SimpleNamespace(raw=str(tmp_path / "raw"), out=str(tmp_path / "out"),
+                        mode="crop", size=16, format="png", all_faces=False), raising=False)
+    with pytest.raises(OSError):
+        align_faces.one_picture("000.png", "a/000")
+
+
+@pytest.mark.quick
+def test_a_picture_of_which_one_face_is_lost_is_done_again(tmp_path):
+    """All of its faces, as after a power cut that has left one crop empty."""
+    args = SimpleNamespace(raw=str(tmp_path), out=str(tmp_path))
+    (tmp_path / "empty.face2.png").touch()
+    rows = []
+    for output in ("whole.face1.png", "whole.face2.png", "empty.face1.png", "empty.face2.png", "missing.face1.png",
+                   "missing.face2.png", "missing.face3.png"):
+        rows.append({"file": output.split(".")[0] + ".jpg", "output": output})
+        if output not in ("empty.face2.png", "missing.face2.png"):
+            (tmp_path / output).write_text("a crop")
+    kept = align_faces.without_lost(rows, {row["file"] for row in rows}, args)
+    assert [row["output"] for row in kept] == ["whole.face1.png", "whole.face2.png"]
+
+
+@pytest.mark.quick
+def test_workers_use_no_gpu():
+    """A real worker, started as align() starts it."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), align_faces.start_worker,
+                             (SimpleNamespace(mode="crop"),)) as pool:
+        assert pool.submit(os.getenv, "CUDA_VISIBLE_DEVICES").result(60) == "-1"
+
+
 SAVED_BY = {  # by what the table was saved, and what that makes of it
     "Excel": lambda text: "\ufeff".encode() + text.replace(",", ";").encode(),
     "Excel, with tabs": lambda text: "\ufeff".encode() + text.replace(",", "\t").encode(),
@@ -530,6 +580,19 @@ def test_nothing_is_written_into_the_folder_that_is_read(tmp_path, out):
     before = snapshot(tmp_path)
     refused = run_script(SCRIPT, "raw", out, "--mode", "crop", cwd=tmp_path)
     assert "OUT must not lie in RAW" in the_error(refused)
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize("linked, out", [("photos", "photos/aligned"), ("photos", "photos"),
+                                         ("out/old", "out")])
+def test_nothing_is_written_beside_pictures_that_are_linked(tmp_path, linked, out):
+    """RAW/all is a link to them: the next run would take the crops as pictures. They are a folder deeper."""
+    write_pictures(tmp_path / linked / "2020", n=2)
+    (tmp_path / "raw").mkdir()
+    os.symlink(tmp_path / linked, tmp_path / "raw" / "all")
+    before = snapshot(tmp_path)
+    error = the_error(run_script(SCRIPT, "raw", out, "--mode", "crop", cwd=tmp_path))
+    assert "OUT must not lie in a folder that RAW links to" in error and f": {out}, raw/all" in error
     assert snapshot(tmp_path) == before
 
 

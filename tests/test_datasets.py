@@ -277,6 +277,17 @@ def test_aligned_is_not_advised_where_it_is_not(tmp_path, monkeypatch):
     assert "try" not in str(error.value)
 
 
+@pytest.mark.quick
+def test_what_is_advised_is_a_data_set_and_only_for_its_flag(tmp_path, monkeypatch):
+    """An installed copy of data/ has folders of Python's beside them."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("gantut.datasets.DATA", str(tmp_path / "data"))
+    touch(tmp_path, "data/__pycache__/a.pyc", "data/.cache/a", "data/aligned/a.png", "one.png")
+    assert message(find_dataset, "nowhere").endswith("give --dataset a folder of pictures (try --dataset aligned)")
+    assert message(find_dataset, "nowhere", "pictures").endswith("give --pictures a folder of pictures")
+    assert message(find_dataset, "one.png", "pictures").startswith("--pictures one.png is one picture")
+
+
 # check_number
 
 @pytest.mark.quick

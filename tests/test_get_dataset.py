@@ -250,10 +250,15 @@ def test_celeba(tmp_path, run, before, more):
 def test_crop_and_size(tmp_path, run):
     archive = zipped(tmp_path / "c.zip", celebrities(n=1))
     for i, (flags, size) in enumerate({("--crop", 0): (64, 64), ("--size", 0): (108, 108),
-                                       ("--crop", 160, "--size", 32): (32, 32)}.items()):
-        assert run("celeba", tmp_path / str(i), "--archive", archive, *flags).error is None
-        with Image.open(tmp_path / str(i) / "000001.png") as image:
+                                       ("--crop", 160, "--size", 32): (32, 32), ("--crop", 64, "--size", 0): (64, 64),
+                                       ("--crop", 0, "--size", 0): (178, 218)}.items()):
+        done = run("celeba", tmp_path / str(i), "--archive", archive, *flags)
+        assert done.error is None
+        picture, = (tmp_path / str(i)).glob("000001.*")
+        with Image.open(picture) as image:
             assert image.size == size
+        trained = "" if size == (64, 64) else " --is_crop"  # the trainer's default size
+        assert done.out[0].endswith(f"python gantut_trainer.py --dataset {tmp_path / str(i)}{trained}")
 
 
 @pytest.mark.quick

@@ -181,6 +181,36 @@ def test_walk_goes_from_face_to_face(page):
 
 
 @needs_browser
+@pytest.mark.parametrize("drawn", ["gray"], indirect=True)
+@pytest.mark.parametrize("ms", [5, 1000 / 60, 50])
+def test_walk_takes_three_seconds_however_short_the_frames(page, ms):
+    """The slider, of steps of 0.01, is moved by the user and by "Another face" on the way."""
+    found = page.browser.execute_script("""
+        let now = 1;
+        const found = [], pass = seconds => {
+            for (let n = Math.round(1000 * seconds / arguments[0]); n > 0; n--) { now += arguments[0]; step(); }
+            found.push([+$("way").value, chosen()[0]]);
+        };
+        performance.now = () => now;
+        walk();
+        pass(1.5);
+        $("way").value = 0.2;
+        $("way").dispatchEvent(new Event("input"));
+        pass(1.2);
+        another();
+        pass(0.6);
+        pass(arguments[0] / 1000);
+        walk();
+        delete performance.now;
+        return [found, noise(+$("a").value)[0], noise(1)[0]]""", ms)
+    (*ways, last), a, b = found
+    assert [way for way, _ in ways] == [0.5, 0.6, 0.2]
+    t = 0.2 + ms / 3000
+    assert last[0] == round(t, 2) and abs(last[1] - ((1 - t) * a + t * b)) < 1e-9
+    page.wait()
+
+
+@needs_browser
 def test_save_writes_the_picture(page, tmp_path):
     page.browser.execute_cdp_cmd("Browser.setDownloadBehavior", dict(behavior="allow", downloadPath=str(tmp_path)))
     page.write("a", 3)
