@@ -37,9 +37,7 @@ RECIPES = {
     "+ two rates": ["--fast", *AVERAGE, "--d_learning_rate", "0.0004"],
     "+ one update of G": ["--fast", *AVERAGE, "--g_updates", "1"],
     "+ mirror": ["--fast", *AVERAGE, "--mirror"],
-    "+ two rates, mirror": ["--fast", *AVERAGE, "--d_learning_rate", "0.0004", "--mirror"],
-    "+ two rates, R1, one update, mirror": ["--fast", *AVERAGE, "--d_learning_rate", "0.0004", "--r1", "1",
-                                            "--g_updates", "1", "--mirror"],
+    "+ two rates, one update": ["--fast", *AVERAGE, "--d_learning_rate", "0.0004", "--g_updates", "1"],
 }
 TORCH = {"pytorch": 64, "pytorch, our filters": None}  # None: those of --filters
 
