@@ -80,6 +80,8 @@ def define_flags():
     flags.DEFINE_integer("batch_size", 64, "How many z are computed at once [64]", lower_bound=1)
     flags.register_multi_flags_validator(["restarts", "batch_size"], lambda f: f["restarts"] <= f["batch_size"],
                                          "--restarts must be --batch_size or less, as they are computed at once")
+    flags.register_multi_flags_validator(["mask", "weighted"], lambda f: f["mask"] != "full" or not f["weighted"],
+                                         "--weighted needs a hole, and with --mask full nothing is missing")
 
 
 class Completion:
@@ -315,7 +317,7 @@ def main():
                 write_losses(part, files_names[:now.stop], losses)
                 write_pictures(part, files_names[now], pictures[now], masks[now], film[-1], FLAGS.blend)
                 if i == 0:  # the new ones are written
-                    put_results_aside(FLAGS.out_dir)
+                    put_results_aside(FLAGS.out_dir, files_names)
 
     if FLAGS.film_every:
         with writing(FLAGS.out_dir), all_whole(FLAGS.out_dir) as part:

@@ -106,7 +106,7 @@ def main():
     check_out(FLAGS.out)
     files = dataset_files(root)
     check_number(files, root)
-    judged = dataset_files(find_dataset(FLAGS.pictures)) if FLAGS.pictures else None
+    judged = dataset_files(find_dataset(FLAGS.pictures, "pictures")) if FLAGS.pictures else None
     if judged is not None:
         check_number(judged, FLAGS.pictures)
     sizes = model_sizes(find_model(FLAGS.checkpoint_dir)) if judged is None else size_of(judged)

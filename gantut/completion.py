@@ -188,13 +188,16 @@ def check_apart(out_dir, files, root):
         check_outside(out_dir, folder, "out_dir")
 
 
-def put_results_aside(out_dir):
-    """Move the results of an earlier completion, those that its table names, into a new folder earlier-N in out_dir."""
-    names = set()
+def put_results_aside(out_dir, names):
+    """Move the results that an earlier completion's table names, and files called like the results of names, aside.
+
+    They are moved into a new folder earlier-N in out_dir.
+    """
+    names = set(names)
     with contextlib.suppress(FileNotFoundError), open(os.path.join(out_dir, TABLE), newline="", encoding="utf-8",
                                                       errors="replace") as file:
-        names = {line[0] for line in itertools.islice(csv.reader(file), 1, None) if line}
-    files = [TABLE, PLOT, FILM, *itertools.chain(*map(results, names))] if names else []
+        names |= {line[0] for line in itertools.islice(csv.reader(file), 1, None) if line}
+    files = [TABLE, PLOT, FILM, *itertools.chain(*map(results, names))]
     put_aside(out_dir, "|".join(map(re.escape, files)))
 
 

@@ -6,6 +6,8 @@ import re
 import sys
 import tempfile
 
+unfinished = set()  # the folders that all_whole() has made; a signal removes what is left before it ends the process
+
 
 class UserError(ValueError):
     """Something that the user can fix; the message is one line that says what is wrong, where, and what to do."""
@@ -124,6 +126,7 @@ def put_aside(folder, ours):
 def all_whole(folder):
     """Yield a folder to write into; when that has succeeded, its files are moved to folder, one after the other."""
     with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as part:
+        unfinished.add(part)
         yield part
         for name in sorted(os.listdir(part)):
             os.replace(os.path.join(part, name), os.path.join(folder, name))

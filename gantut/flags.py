@@ -26,7 +26,8 @@ SEED = dict(lower_bound=0, upper_bound=2**32 - 1)
 COUNT = dict(lower_bound=0, upper_bound=2**31 - 1)  # TensorFlow's integers
 FILTERS = dict(lower_bound=1, upper_bound=2**14)  # more would not fit into memory
 LARGEST = {"image_size": 2**12}  # of the scripts' own flags; others may be as large as TensorFlow's integers
-PATHS = ["dataset", "checkpoint_dir", "init_from", "sample_dir", "logs_dir", "out_dir", "out", "mask"]
+PATHS = ["dataset", "checkpoint_dir", "init_from", "sample_dir", "logs_dir", "out_dir", "out", "mask", "pictures",
+         "inception"]
 RECIPE = {  # what later papers changed, gantut/recipe.py: name: (default, which is the text's, description, bounds)
     "ema": (0.0, "Decay of the moving average of G's weights, which draws the pictures; 0 = none [0]",
             dict(lower_bound=0, upper_bound=0.999999)),

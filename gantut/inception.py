@@ -31,7 +31,8 @@ def features_of(images, weights):
     with tempfile.TemporaryDirectory() as folder:
         given, found = os.path.join(folder, "images.npy"), os.path.join(folder, "features.npy")
         np.save(given, images)
-        variables = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        variables = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3",
+                     "CUDA_VISIBLE_DEVICES": "-1"}  # this process may have taken the GPU's memory
         set_environment(variables)
         process = subprocess.run([sys.executable, "-m", "gantut.inception", given, found,
                                   weights if weights == "imagenet" else os.path.abspath(weights)],

@@ -170,6 +170,7 @@ class Run:
             return self.counter
         if self.chief:
             self.exits.enter_context(locked(config.checkpoint_dir))
+            self.exits.enter_context(locked(config.sample_dir, ".run", "sample_dir"))
             with writing(config.checkpoint_dir):
                 if not saved:
                     put_aside(config.checkpoint_dir, "best")

@@ -1,7 +1,7 @@
 """run.json, beside the checkpoints: the settings of a run, and whether it can continue with the present ones.
 
 Since the order of the pictures and the noise depend only on (seed, step), run.json and the newest checkpoint are enough
-to continue as if the run had never stopped. A lock beside it allows one run at a time in a checkpoint folder.
+to continue as if the run had never stopped. A lock allows one run at a time in a checkpoint folder or a sample folder.
 """
 import contextlib
 import errno
@@ -17,7 +17,7 @@ import tensorflow.compat.v1 as tf
 from filelock import FileLock, Timeout
 
 from gantut.checkpoints import newest_checkpoint, step_of
-from gantut.errors import UserError, one_line, say, whole, writing
+from gantut.errors import UserError, one_line, say, whole
 from gantut.flags import BEYOND, RECIPE
 
 OF_THE_MODEL = ["image_size", "c_dim", "z_dim", "gf_dim", "df_dim", "batch_size", "is_crop"]
@@ -153,30 +153,27 @@ def as_flags(values, names):
 
 
 @contextlib.contextmanager
-def locked(checkpoint_dir):
+def locked(folder, name="run.json", flag="checkpoint_dir"):
     """A context in which no other run can train in the folder. The lock is released when the process ends in any way.
 
-    Raises UserError that says which process has the lock.
+    name: of the file that says whose run it is; the lock's name begins with it. flag: the flag that gave the folder.
+    Raises UserError that says which process has the lock, or that a checkpoint folder cannot be written to. A sample
+    folder that cannot be written to is not locked, since a training continues without it.
     """
-    path = os.path.join(checkpoint_dir, "run.json.lock")
-    holder = os.path.join(checkpoint_dir, "run.json.holder")
-    try:
-        os.makedirs(checkpoint_dir, exist_ok=True)
-        lock = acquire(path)
-    except Timeout:
-        raise UserError(f"another run trains in {checkpoint_dir}: {who_holds(holder)}; wait for it, or use another "
-                        "--checkpoint_dir") from None
-    except OSError as error:
-        raise UserError(f"cannot write {checkpoint_dir}: {error.strerror}") from None
-    try:
-        with writing(checkpoint_dir), open(holder, "w") as file:
-            file.write(f"process {os.getpid()} on {socket.gethostname()}")
+    path, holder = (os.path.join(folder, name + end) for end in (".lock", ".holder"))
+    with contextlib.ExitStack() as exits:
+        try:
+            os.makedirs(folder, exist_ok=True)
+            exits.callback(release, acquire(path), holder)
+            with open(holder, "w") as file:
+                file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        except Timeout:
+            raise UserError(f"another run trains in {folder}: {who_holds(holder)}; wait for it, or use another "
+                            f"--{flag}") from None
+        except OSError as error:
+            if flag == "checkpoint_dir":
+                raise UserError(f"cannot write {folder}: {error.strerror}") from None
         yield
-    finally:
-        for name in (holder, path):  # before the lock is released, so that they are still this run's
-            with contextlib.suppress(OSError):
-                os.remove(name)
-        lock.release()
 
 
 def acquire(path):
@@ -193,6 +190,14 @@ def acquire(path):
         folder = os.path.dirname(path) or "."
         say(f"{folder} has no locks ({one_line(error)}): make sure yourself that no other run trains there")
     return lock
+
+
+def release(lock, holder):
+    """Release a lock; first its files are removed, while they are still this run's."""
+    for path in (holder, lock.lock_file):
+        with contextlib.suppress(OSError):
+            os.remove(path)
+    lock.release()
 
 
 def who_holds(holder):

@@ -7,6 +7,7 @@ first.
 import argparse
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -15,7 +16,7 @@ from functools import partial
 
 from gantut import __version__
 from gantut.console import in_notebook, protect, reopen_closed
-from gantut.errors import Stopped, UserError, one_line, printable
+from gantut.errors import Stopped, UserError, one_line, printable, unfinished
 from gantut.paths import in_words, typed
 
 # Ctrl-C; kill; a closed terminal; what batch systems send shortly before the end, and at the limit of processor time
@@ -119,6 +120,8 @@ def in_session():
 
 def leave(words, signum, _):
     print(words, file=sys.stderr, flush=True)
+    for folder in list(unfinished):
+        shutil.rmtree(folder, ignore_errors=True)
     os._exit(128 + signum)
 
 

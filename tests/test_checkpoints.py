@@ -146,6 +146,8 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch, capsys, number):
     number = errno.EIO
     with pytest.raises(UserError, match="cannot write"), locked(str(tmp_path / "checkpoint")):
         pass
+    with locked(str(tmp_path / "samples"), ".run", "sample_dir"):  # the training continues without what it cannot write
+        assert capsys.readouterr().err == ""
 
 
 FAILING_FLOCK = """
@@ -205,27 +207,48 @@ def test_a_checkpoint_given_as_its_folder(trained):
 
 
 def test_two_runs_with_the_same_logs_and_a_clock_set_back(trained, tmp_path):
-    """Each finds its own event file, whatever the others are called; the earlier samples are moved, not replaced."""
+    """Each finds its own event file, whatever the others are called."""
     folder = shutil.copytree(trained, tmp_path / "run")
-    (folder / "samples" / "scores.csv").write_text("epoch,step,mean SWD\n0,4,50\n")
-    (folder / "samples" / "epoch_00.png.txt").write_text("the user's")
-    earlier = samples(folder)
-    users = earlier.pop("epoch_00.png.txt")
     (folder / "logs" / "events.out.tfevents.9999999999.zzz").write_bytes(b"")
-    touch(folder, "other/best/run.json")
-    others = start(folder, "--epoch", 10000, "--checkpoint_dir", "other", "--save_every", 1)
+    others = start(folder, "--epoch", 10000, "--checkpoint_dir", "other", "--sample_dir", "others", "--save_every", 1)
     wait_until(lambda: steps_done(folder) > 2, others)
     process = train(folder, "--epoch", 4, "--save_every", 1)
     others.send_signal(signal.SIGTERM)
     assert process.returncode == 0, process.stderr
     assert others.wait() == 128 + signal.SIGTERM, (folder / "stderr").read_text()
-    assert earlier and snapshot(folder / "samples" / "earlier-1") == earlier
+    assert "cannot write" not in process.stderr + (folder / "stderr").read_text()
+
+
+def test_two_runs_with_the_same_samples(trained, tmp_path):
+    """The second is refused while the first runs, and nothing changes; later it moves the first one's samples."""
+    folder = shutil.copytree(trained, tmp_path / "run")
+    (folder / "samples" / "scores.csv").write_text("epoch,step,mean SWD\n0,4,50\n")
+    (folder / "samples" / "epoch_00.png.txt").write_text("the user's")
+    os.symlink("samples", folder / "link")
+    earlier = samples(folder)
+    users = earlier.pop("epoch_00.png.txt")
+    touch(folder, "other/best/run.json")
+    first = start(folder, "--epoch", 10000, "--checkpoint_dir", "other", "--sample_dir", "link")
+    wait_until(lambda: steps_done(folder) > 2, first)
+    first.send_signal(signal.SIGSTOP)  # it writes nothing, and has its lock
+    before = snapshot(folder)
+    process = train(folder, "--epoch", 4)
+    after = snapshot(folder)
+    first.send_signal(signal.SIGCONT)
+    first.send_signal(signal.SIGTERM)
+    assert first.wait() == 128 + signal.SIGTERM, (folder / "stderr").read_text()
+    line = the_error(process)
+    assert process.stderr == line + "\n" and f"samples: process {first.pid} on" in line and "--sample_dir" in line
+    assert after == before
+    assert snapshot(folder / "samples" / "earlier-1") == earlier
+    assert (folder / "other" / "earlier-1" / "best" / "run.json").exists()
+    assert "results of an earlier run, epoch_00.png and so on: moved to link/earlier-1" in (
+        folder / "stdout").read_text()
+    process = train(folder, "--epoch", 4)
+    assert process.returncode == 0, process.stderr
     assert all(name.startswith(("epoch_", "train_")) for name in os.listdir(folder / "samples" / "earlier-2"))
     assert snapshot(folder / "samples")["epoch_00.png.txt"] == users
-    assert (folder / "other" / "earlier-1" / "best" / "run.json").exists()
-    assert "results of an earlier run, epoch_00.png and so on: moved to samples/earlier-1" in (
-        folder / "stdout").read_text()
-    assert "cannot write" not in process.stderr + (folder / "stderr").read_text()
+    assert not [name for name in os.listdir(folder / "samples") if "lock" in name or "holder" in name]
 
 
 def test_the_state_file_of_tensorflow_is_understood(tmp_path, sess):

@@ -243,10 +243,25 @@ def test_what_is_completed_before_an_interruption_stays(model):
 def test_results_are_put_aside_whatever_the_pictures_are_called(tmp_path):
     write_losses(str(tmp_path), ["picture", "a, b"], np.ones([2, 2, 3]))
     touch(tmp_path, "picture.png", "picture_strip.png", "a, b.png", "c.png")
-    put_results_aside(str(tmp_path))
+    put_results_aside(str(tmp_path), [])
     assert {path.name for path in tmp_path.iterdir()} == {"earlier-1", "c.png"}
-    put_results_aside(str(tmp_path))
+    put_results_aside(str(tmp_path), ["d"])
     assert not (tmp_path / "earlier-2").exists()
+
+
+@pytest.mark.parametrize("table", ["picture,iteration,loss\nother,0,1\n", ""])
+def test_a_result_replaces_no_file_whatever_the_table_says(model, tmp_path, table):
+    """An original, put there to compare; the results of a completion whose table is empty."""
+    earlier = {"losses.csv": table.encode(), "losses.png": b"a plot", "film.gif": b"a film", "000.png": b"an original",
+               "006_strip.png": b"a strip"}
+    for name, content in earlier.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "007.png").write_text("the user's")
+    done = run_script("gantut_complete.py", "--dataset", "pictures", "--n_iter", 2, "--batch_size", 4, "--film_every",
+                      0, "--out_dir", tmp_path, cwd=model)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert snapshot(tmp_path / "earlier-1") == earlier and (tmp_path / "007.png").read_text() == "the user's"
+    assert iio.imread(tmp_path / "000.png").shape == (16, 16, 3)
 
 
 def test_without_a_film(model):
@@ -285,6 +300,7 @@ def bad_masks(model):
     (["--dataset", "small.png"], ["small.png", "8x8"]),
     (["--dataset", "few"], ["no pictures in few"]),
     (["--dataset", "small.png", "--is_crop", "--crop_size", "12"], ["small.png", "too small"]),
+    (["--mask", "full", "--weighted"], ["--weighted needs a hole", "--mask full"]),
     (["--restarts", "65"], ["restarts=65", "--restarts must be --batch_size or less"]),
     (["--lr", "-1"], ["--lr"])], ids=str)
 def test_bad_input_is_one_line(model, flags, words):

@@ -259,7 +259,11 @@ def test_pictures_in_a_folder(tmp_path):
 
 
 @pytest.mark.parametrize("flags, words", [
-    (["--dataset", "few"], "the scores need at least 64"), (["--dataset", "pictures", "--pictures", "none"], "none"),
+    (["--dataset", "few"], "the scores need at least 64"),
+    (["--dataset", "pictures", "--pictures", "none"], "give --pictures a folder"),
+    (["--dataset", "pictures", "--pictures", ""], "--pictures must name"),
+    (["--dataset", "pictures", "--pictures", "pictures", "--inception", ""], "--inception must name"),
+    (["--dataset", "pictures", "--pictures", "pictures", "--inception=~/no.h5"], os.path.expanduser("~/no.h5")),
     (["--dataset", "pictures", "--pictures", "larger"], "--is_crop"),
     (["--dataset", "pictures", "--pictures", "mixed"], "is 32x32, not 16x16"),
     (["--dataset", "pictures", "--pictures", "pictures", "--inception", "nowhere.h5"], "nowhere.h5"),
@@ -348,6 +352,20 @@ def test_weights_that_are_not_available(tmp_path, weights):
                                   "pictures", "--inception", weights], tmp_path, env=nowhere))
     assert "Keras gives no features" in error and weights in error
     assert not (tmp_path / "scores.csv").exists()
+
+
+@pytest.mark.quick
+def test_keras_leaves_the_gpu_to_the_process_that_has_its_memory(monkeypatch):
+    given = {}
+
+    def run(command, env, **_):
+        given.update(env)
+        return subprocess.CompletedProcess(command, 1, stderr="ended")
+    monkeypatch.setattr("subprocess.run", run)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    with pytest.raises(UserError, match="ended"):
+        features_of(np.zeros([1, 8, 8, 3], np.uint8), "imagenet")
+    assert given["CUDA_VISIBLE_DEVICES"] == "-1" and given["PATH"] == os.environ["PATH"]
 
 
 @pytest.mark.parametrize("score, kept", [(0.0, True), (1e9, False)])

@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from helpers import ROOT, run_script, two_at_a_time, write_pictures
+from helpers import ROOT, run_program, run_script, snapshot, two_at_a_time, write_pictures
 
 from gantut.scripts import Stop, argument_parser
 
@@ -78,6 +78,28 @@ def test_no_script_that_takes_names_has_a_parser_of_its_own():
             text = file.read()
         if not path.startswith(os.path.join(ROOT, "tests")) and re.search(r"\bArgumentParser\(", text):
             assert not re.search(r"parser\.add_argument\(['\"]\w.*nargs", text), path
+
+
+ENDS_ITSELF = """
+import os, signal
+from gantut.errors import all_whole, write_whole
+from gantut.scripts import run
+
+def main():
+    for results in ("old", "new"):
+        with all_whole(".") as part:
+            write_whole(os.path.join(part, "results"), results)
+            if results == "new":
+                os.kill(os.getpid(), signal.SIGTERM)
+                write_whole("too late", "")
+run(main)
+"""
+
+
+def test_a_signal_leaves_nothing_of_what_is_being_written(tmp_path):
+    process = run_program(ENDS_ITSELF, cwd=tmp_path)
+    assert (process.returncode, process.stderr) == (143, "stopped\n")
+    assert os.listdir(tmp_path) == ["results"] and snapshot(tmp_path) == {"results": b"old"}
 
 
 @pytest.mark.quick
