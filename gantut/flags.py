@@ -64,8 +64,8 @@ BEYOND = {  # all of them: name: (default, description, bounds)
              {}),
     "losses_every": (1, "With --fast: steps between computations of the losses [1]", dict(lower_bound=1)),
     # what later papers changed: gantut/recipe.py
-    "recipe": ("text", "text, or modern: --ema 0.999, which docs/quality.md chose; other parts can be added [text]",
-               dict(enum_values=["text", "modern"])),
+    "recipe": ("text", "text, or modern: --ema 0.999 --d_learning_rate 0.0004, which docs/quality.md chose; other "
+               "parts can be added [text]", dict(enum_values=["text", "modern"])),
     **RECIPE,
     # another model's weights: gantut/weights.py
     "init_from": ("", "Start with the weights of the model in this folder, its moving average if it has one", {}),

@@ -26,7 +26,7 @@ from gantut.graph import again
 from gantut.seeding import random_state
 from gantut.weights import Averages
 
-MODERN = {"ema": 0.999}  # the flags of --recipe modern
+MODERN = {"ema": 0.999, "d_learning_rate": 0.0004}  # the flags of --recipe modern
 NUMBERS = 7  # per picture: brightness, saturation, contrast; shift down, right; centre of the hole down, right
 
 
