@@ -248,7 +248,8 @@ def test_environments_of_others(tmp_path):
 
     def run(name):
         return subprocess.run(script_command("gantut_trainer.py", *SMALL, "--dataset", "данные", "--skip_bad_images",
-                                             "--epoch", 1, "--checkpoint_dir", name, "--logs_dir", name + "/logs"),
+                                             "--epoch", 1, "--checkpoint_dir", name, "--sample_dir", name + "/samples",
+                                             "--logs_dir", name + "/logs"),
                               cwd=tmp_path, capture_output=True, env={**os.environ, **ENVIRONMENTS[name]})
 
     for name, process in two_at_a_time(run, list(ENVIRONMENTS)).items():
