@@ -164,9 +164,9 @@ def choose(accept, new, old):
     return np.where(accept.reshape([-1] + [1] * (new.ndim - 1)), new, old)
 
 
-def near_the_hole(mask, window=7):
-    """Weights of the kept pixels, [h, w]: the fraction of missing pixels around each (Yeh et al., equation 3)."""
-    return mask * ndimage.uniform_filter((~mask).astype(np.float64), window, mode="nearest")
+def near_the_hole(mask):
+    """Weights of the kept pixels, [h, w]: the missing fraction of the 7 x 7 around each (Yeh et al., equation 3)."""
+    return mask * ndimage.uniform_filter((~mask).astype(np.float64), 7, mode="nearest")
 
 
 def poisson_blend(picture, fill, mask):

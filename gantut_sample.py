@@ -58,7 +58,8 @@ def define_flags():
     flags.DEFINE_float("seconds", None, "walk, film: seconds per frame [0.05 or 0.2]", lower_bound=0.02,
                        upper_bound=655)  # a GIF counts hundredths in 16 bits
     flags.DEFINE_string("sample_dir", "samples", "film: the folder with epoch_NN.png from the training [samples]")
-    flags.DEFINE_string("dataset", None, "nearest, quiz: folder of training pictures, or the name of one under data/.")
+    flags.DEFINE_string("dataset", None, "nearest: folder of the training's pictures; quiz: of real ones; or the "
+                        "name of one under data/.")
     define("is_crop", "crop_size", "skip_bad_images", where="nearest, quiz, as in the training: ")
     flags.DEFINE_integer("neighbours", 5, "nearest: training pictures shown beside each sample [5]", lower_bound=1)
     flags.DEFINE_enum("format", "saved_model", list(FORMATS), "export: for TensorFlow, ONNX or TensorFlow Lite "
@@ -69,7 +70,7 @@ def define_flags():
     flags.register_multi_flags_validator(["mode", "count"], lambda f: (f["count"] or 0) <= (
         10**6 if f["mode"] == "images" else 10**4), "--count must be 10,000 or less, with --mode images 1,000,000")
     flags.register_multi_flags_validator(["mode", "dataset"], lambda f: f["dataset"] or f["mode"] not in (
-        "nearest", "quiz"), "--mode nearest and quiz need --dataset, the pictures of the training")
+        "nearest", "quiz"), "--mode nearest and quiz need --dataset: the training's pictures, or real ones for quiz")
     flags.register_multi_flags_validator(["mode", "a", "b", "c"], lambda f: f["mode"] != "arithmetic" or (
         f["a"] and f["b"] and f["c"]), "--mode arithmetic needs --a, --b and --c, for example --a 1,5,9 --b 2,3 --c 4")
 

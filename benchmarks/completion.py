@@ -59,19 +59,19 @@ def hole_error(fills, pictures, masks):
     return abs(fills - pictures)[holes].mean() * 127.5
 
 
-def iteration_cost(completion, pictures, masks, config, rounds=5, n=10):
+def iteration_cost(completion, pictures, masks, config):
     """Median of seconds per iteration of the whole search / per forward and backward pass alone, in turn."""
     dcgan = completion.dcgan
     feed = {dcgan.z: np.zeros([len(pictures), dcgan.z_dim]), dcgan.images: pictures,
             completion.weights: masks[..., np.newaxis], completion.lowres_weight: 0.0, dcgan.is_training: False}
     names = [str(i) for i in range(len(pictures))]
-    config = SimpleNamespace(**{**vars(config), "n_iter": n})
+    config = SimpleNamespace(**{**vars(config), "n_iter": 10})
     ratios = []
-    for _ in range(rounds + 1):  # the first warms up
+    for _ in range(6):  # the first warms up
         start = time.perf_counter()
         complete(completion, pictures, masks, names, config)
         middle = time.perf_counter()
-        for _ in range(n):
+        for _ in range(10):
             dcgan.sess.run(completion.gradient, feed)
         ratios.append((middle - start) / (time.perf_counter() - middle))
     return float(np.median(ratios[1:]))

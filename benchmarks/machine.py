@@ -60,7 +60,7 @@ def step_seconds(stdout):
     return float(np.median(np.diff([float(time) for epoch, time in steps if epoch == steps[-1][0]])))
 
 
-def in_turns(names, seconds_of, known, rounds=3):
+def in_turns(names, seconds_of, known):
     """The seconds of a step of those names that are not known yet, measured in turn: {name: seconds}.
 
     seconds_of: measures one. known: {name: seconds} of earlier; the first of them takes its turns too, and how much
@@ -70,7 +70,7 @@ def in_turns(names, seconds_of, known, rounds=3):
     if not missing:
         return {}
     reference = next(iter(known), missing[0])
-    found = [{name: seconds_of(name) for name in dict.fromkeys([reference, *missing])} for _ in range(rounds)]
+    found = [{name: seconds_of(name) for name in dict.fromkeys([reference, *missing])} for _ in range(3)]
     seconds = known.get(reference) or np.median([one[reference] for one in found])
     return {name: float(seconds * np.median([one[name] / one[reference] for one in found])) for name in missing}
 

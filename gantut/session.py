@@ -1,5 +1,5 @@
 """The session's configuration, and --precision bfloat16: TensorFlow's own rewrite of the graph computes convolutions
-and matrix products in bfloat16, which halves the time of a step.
+and matrix products in bfloat16. A step takes 0.6 of its time as written, half with --fast.
 
 Variables, the optimizers' variables, moving averages and losses stay float32, and so does a checkpoint: either
 precision can continue from it.
