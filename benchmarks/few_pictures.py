@@ -40,13 +40,14 @@ BEGINNINGS, AUGMENT, MIRROR = ("from nothing", "from the model"), ("", " + augme
 RECIPES = list(map("".join, itertools.product(BEGINNINGS, AUGMENT, MIRROR)))
 
 
-def divide(files, folder, held_out):
-    """Copy the pictures into folder/learnt and folder/held_out, at random, but the same ones every time."""
+def divide(files, root, folder, held_out):
+    """Copy the pictures in root into folder/learnt and folder/held_out, at random, but the same ones every time."""
     order = np.random.RandomState(1).permutation(len(files))
     for name, numbers in (("held_out", order[:held_out]), ("learnt", order[held_out:])):
-        os.makedirs(os.path.join(folder, name), exist_ok=True)
         for i in numbers:
-            shutil.copy(files[i], os.path.join(folder, name))
+            copy = os.path.join(folder, name, os.path.relpath(files[i], root))
+            os.makedirs(os.path.dirname(copy), exist_ok=True)
+            shutil.copy(files[i], copy)
 
 
 def flags_of(recipe, init_from):
@@ -98,13 +99,17 @@ def main():
     parser.add_argument("--recipes", nargs="+", default=RECIPES, choices=RECIPES)
     args = parser.parse_args()
     sizes = {**model_sizes(args.init_from), "batch_size": args.batch_size, "precision": args.precision}
-    size, files = sizes.pop("image_size"), dataset_files(find_dataset(args.data, "data"))
+    size, root = sizes.pop("image_size"), find_dataset(args.data, "data")
+    files = dataset_files(root)
     common = {name: value for name, value in vars(args).items() if name not in ("out", "seeds", "recipes")}
+    steps = (len(files) - args.held_out) // args.batch_size  # of an epoch
+    if not (args.held_out >= 2 and steps >= 2):
+        parser.error(f"of {len(files)} pictures {args.held_out} are held out, and the others make {max(steps, 0)} "
+                     "steps of an epoch: at least two of each are needed; give other --held_out or --batch_size")
     os.makedirs(args.out, exist_ok=True)
     figures = machine.Figures(os.path.join(args.out, "few.json"), {**common, "pictures": len(files)}, "seconds",
                               "found")
-    divide(files, args.out, args.held_out)
-    steps = (len(files) - args.held_out) // args.batch_size  # of an epoch
+    divide(files, root, args.out, args.held_out)
     flags = ["--dataset", os.path.join(args.out, "learnt"), *(f"--{name}={value}" for name, value in sizes.items())]
     loader = Loader(gantut_imgfuncs, size, is_crop=True, c_dim=sizes["c_dim"])
     parts = [loader.load_all(list_pictures(os.path.join(args.out, name))) for name in ("learnt", "held_out")]

@@ -57,6 +57,8 @@ def trained(command, log=None):
 def step_seconds(stdout):
     """The median of the seconds of a step in the last epoch, from what the trainer has printed of it."""
     steps = re.findall(r"Epoch \[ *(\d+)\].*? time: ([\d.]+)", stdout)
+    if [epoch for epoch, _ in steps].count(steps[-1][0]) < 2:
+        raise UserError("an epoch needs two steps to measure the time of one: take more pictures, or smaller batches")
     return float(np.median(np.diff([float(time) for epoch, time in steps if epoch == steps[-1][0]])))
 
 

@@ -107,6 +107,8 @@ def main():
     args = parser.parse_args()
     args.dataset = os.path.abspath(find_dataset(args.dataset))
     args.pictures = len(dataset_files(args.dataset))
+    if args.pictures < 2 * max(map(batch_of, args.recipes)):
+        parser.error(f"{args.pictures} pictures in {args.dataset} make fewer than two steps of an epoch")
     path = os.path.join(args.folder, "figures.json")
     os.makedirs(args.folder, exist_ok=True)
     flags = {name: value for name, value in vars(args).items() if name not in ("size", "seeds", "score", "recipes")}

@@ -53,7 +53,7 @@ def test_few_pictures_runs_and_does_nothing_twice(tmp_path):
 
 @pytest.mark.slow
 def test_photographs_runs_and_does_nothing_twice(tmp_path):
-    write_pictures(tmp_path / "pictures", n=140)
+    write_pictures(tmp_path / "pictures", n=260)
     before, recipes = {}, ["as written", "average", *(["pytorch"] if find_spec("torch") else [])]
     for seeds in (1, 2):
         process = run_script("benchmarks/photographs.py", "--dataset", "pictures", "--folder", "out", "--size", 16,

@@ -67,6 +67,22 @@ def test_figures_are_continued_with_the_same_flags_alone(tmp_path):
         machine.Figures(path, {"epoch": 3}, "seconds")
 
 
+def test_an_epoch_of_one_step_has_no_time_of_a_step():
+    line = "Epoch [ {}] [   0/   1] time: {}.5, d_loss: 1.4, g_loss: 0.7\n"
+    with pytest.raises(UserError, match="needs two steps"):
+        machine.step_seconds(line.format(0, 1) + line.format(1, 3))
+
+
+def test_few_pictures_divides_also_those_of_one_name(tmp_path):
+    files = [tmp_path / "all" / year / f"{i}.png" for year in ("2019", "2020") for i in range(5)]
+    for i, path in enumerate(files):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(str(i))
+    few_pictures.divide(list(map(str, files)), str(tmp_path / "all"), str(tmp_path), 3)
+    parts = [[path.read_text() for path in (tmp_path / name).rglob("*.png")] for name in ("learnt", "held_out")]
+    assert list(map(len, parts)) == [7, 3] and sorted(map(int, sum(parts, []))) == list(range(10))
+
+
 def test_few_pictures(capsys):
     def found(score, curve):
         return {"scores": {machine.BEST: score, "nearest in the data": 20}, "held out": {machine.BEST: 2 * score},
