@@ -130,18 +130,23 @@ def pictures_in(raw):
     return list(zip(files, each_once(names, lambda name: [name])))
 
 
-def still_to_do(jobs, rows, all_faces):
-    """The jobs whose pictures have no row yet; a number is added to a name that a crop in the rows already has."""
-    done = {row["file"] for row in rows}
-    todo = [job for job in jobs if job[0] not in done]
-    taken = [os.path.splitext(row["output"])[0] for row in rows if row["output"]]
-    taken = [re.sub(r"\.face\d+$", "", name) for name in taken] if all_faces else taken
-    return [(file, name) for (file, _), name in zip(todo, each_once([name for _, name in todo], lambda name: [name],
-                                                                   taken))]
+def still_to_do(jobs, rows, before, all_faces):
+    """The jobs whose pictures have no row yet.
+
+    before: the rows that an earlier run has left; a picture that is in them keeps its crop's name. A number is added to
+    a name that a crop in the rows already has.
+    """
+    def names_of(some):
+        stems = {row["file"]: os.path.splitext(row["output"])[0] for row in some if row["output"]}
+        return {file: re.sub(r"\.face\d+$", "", name) if all_faces else name for file, name in stems.items()}
+
+    done, known = {row["file"] for row in rows}, names_of(before)
+    todo = {file: known.get(file, name) for file, name in jobs if file not in done}
+    return list(zip(todo, each_once(list(todo.values()), lambda name: [name], names_of(rows).values())))
 
 
 def done_before(path):
-    """The rows of the pictures that an earlier run has finished, without the last picture's, which may be incomplete.
+    """The rows that an earlier run has written.
 
     A spreadsheet program may have saved the table, with a byte order mark and semicolons. Raises UserError if it is no
     longer such a table.
@@ -160,17 +165,18 @@ def done_before(path):
     if not {"file", "output", "reason"} <= set(table.fieldnames or ()):
         raise UserError(f"{path} is not as this script writes it, perhaps another program has saved it: move it away, "
                         "and the same command processes every picture again")
-    return [row for row in rows if row["file"] != rows[-1]["file"]]
+    return rows
 
 
 def without_lost(rows, files, args):
     """The rows without those of pictures that have to be processed again.
 
-    Those are the pictures of which a crop is missing, or empty as a power cut leaves it, and those without a crop that
-    have changed since.
+    Those are the last picture, whose rows may be incomplete, the pictures of which a crop is missing, or empty as a
+    power cut leaves it, and those without a crop that have changed since.
     """
     lost = {row["file"] for row in rows if not (is_there(os.path.join(args.out, row["output"])) if row["output"] else
             row["file"] not in files or row.get("version") == version(row["file"], args.raw))}
+    lost |= {row["file"] for row in rows[-1:]}
     return [row for row in rows if row["file"] not in lost]
 
 
@@ -246,8 +252,9 @@ def align(args):
     check_not_others(args, jobs)
     check_settings(os.path.join(args.out, "alignment.json"), args)
     csv_path = os.path.join(args.out, "alignment.csv")
-    rows = without_lost(done_before(csv_path), {file for file, _ in jobs}, args)
-    todo = still_to_do(jobs, rows, args.all_faces)
+    before = done_before(csv_path)
+    rows = without_lost(before, {file for file, _ in jobs}, args)
+    todo = still_to_do(jobs, rows, before, args.all_faces)
     context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
     with blocked():
         resource_tracker.ensure_running()  # a process of multiprocessing, which should run longer than the workers

@@ -438,6 +438,19 @@ def test_other_errors_of_writing_are_raised(monkeypatch, tmp_path):
         align_faces.one_picture("000.png", "a/000")
 
 
+def test_a_picture_that_is_done_again_keeps_its_crops_name(tmp_path):
+    """The last picture always is, although another one is called the same now."""
+    write_pictures(tmp_path / "raw", n=2)
+    Image.open(tmp_path / "raw" / "001.png").save(tmp_path / "raw" / "001.bmp")
+    (tmp_path / "raw" / "001.png").unlink()
+    assert align(tmp_path, "--mode", "crop", "--size", 16).returncode == 0
+    Image.open(tmp_path / "raw" / "000.png").save(tmp_path / "raw" / "001.png")
+    assert align(tmp_path, "--mode", "crop", "--size", 16).stdout.startswith("3 of 3 pictures done: 3 crops")
+    outputs = [row["output"] for row in table(tmp_path)]
+    assert by_file(tmp_path)["001.bmp"]["output"] == "001.png"
+    assert sorted(outputs) == sorted(path.name for path in (tmp_path / "out").glob("*.png"))
+
+
 @pytest.mark.quick
 def test_a_picture_of_which_one_face_is_lost_is_done_again(tmp_path):
     """All of its faces, as after a power cut that has left one crop empty."""
