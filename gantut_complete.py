@@ -27,7 +27,6 @@ from gantut.completion import (
     PLOT,
     RULE,
     TABLE,
-    check_apart,
     find_masks,
     mask_files,
     picture_names,
@@ -38,11 +37,12 @@ from gantut.completion import (
     try_to_write,
 )
 from gantut.datasets import check_number, find_dataset
-from gantut.errors import UserError, all_whole, writing
+from gantut.errors import UserError, all_whole, check_outside, writing
 from gantut.flags import define, forget, run
 from gantut.image_loader import Loader
 from gantut.images import grid_size, pixels, save_figure, save_film, to_uint8
 from gantut.paths import find_model
+from gantut.run_record import locked
 from gantut.sampler import load_model
 from gantut.seeding import file_number, random_state
 from gantut.session import session_config
@@ -51,6 +51,7 @@ from gantut_imgfuncs import inverse_transform, merge
 
 flags = tf.app.flags
 FLAGS = flags.FLAGS
+IN_FILM = 64  # so many pictures at most: each keeps all its frames in memory
 
 
 def define_flags():
@@ -76,7 +77,8 @@ def define_flags():
     flags.DEFINE_float("hmc_beta", 0.2, "HMC: inverse temperature [0.2]", lower_bound=0)
     flags.DEFINE_float("hmc_anneal", 1.0, "HMC: factor of hmc_beta after each iteration [1.0]", lower_bound=0)
     flags.DEFINE_enum("blend", "none", ["none", "poisson"], "How the fill is blended into the picture [none]")
-    flags.DEFINE_integer("film_every", 50, "Iterations between the film's pictures; 0 = no film [50]", lower_bound=0)
+    flags.DEFINE_integer("film_every", 50, "Iterations between the frames of the film, of up to 64 pictures; 0 = no "
+                         "film [50]", lower_bound=0)
     flags.DEFINE_integer("batch_size", 64, "How many z are computed at once [64]", lower_bound=1)
     flags.register_multi_flags_validator(["restarts", "batch_size"], lambda f: f["restarts"] <= f["batch_size"],
                                          "--restarts must be --batch_size or less, as they are computed at once")
@@ -293,8 +295,9 @@ def main():
     check_number(files, root)
     files = files[:FLAGS.count]
     mask_paths = mask_files(FLAGS.mask, files, root)
-    check_apart(FLAGS.out_dir, files, root)
-    check_apart(FLAGS.out_dir, mask_paths, FLAGS.mask)
+    for paths, folder in ((files, root), (mask_paths, FLAGS.mask)):
+        if paths and os.path.isdir(folder):
+            check_outside(FLAGS.out_dir, folder, "out_dir", paths)
     FLAGS.checkpoint_dir = find_model(FLAGS.checkpoint_dir)
     sizes = model_sizes(FLAGS.checkpoint_dir)
     loader = Loader(gantut_imgfuncs, sizes["image_size"], FLAGS.is_crop, FLAGS.crop_size, sizes["c_dim"])
@@ -304,14 +307,15 @@ def main():
     files_names = result_names(picture_names(files, root))
     try_to_write(FLAGS.out_dir, files_names, files + mask_paths)
 
-    with tf.Session(config=session_config(FLAGS.threads, FLAGS.precision)) as sess:
+    with locked(FLAGS.out_dir, ".run", "out_dir"), \
+            tf.Session(config=session_config(FLAGS.threads, FLAGS.precision)) as sess:
         completion = Completion(load_model(DCGAN, sess, FLAGS.checkpoint_dir, FLAGS.weights, lam=FLAGS.lam))
         at_once = max(FLAGS.batch_size // FLAGS.restarts, 1)
         films, losses = [], np.empty([FLAGS.n_iter, 0, 3])
         for i in range(0, len(files), at_once):
             now = slice(i, i + at_once)
             film, new = complete(completion, pictures[now], masks[now], names[now], FLAGS)
-            films.append(film)
+            films += [film] if i < IN_FILM else []
             losses = np.concatenate([losses, new], axis=1)
             with writing(FLAGS.out_dir), all_whole(FLAGS.out_dir) as part:  # an interruption loses one batch at most
                 write_losses(part, files_names[:now.stop], losses)
@@ -319,9 +323,10 @@ def main():
                 if i == 0:  # the new ones are written
                     put_results_aside(FLAGS.out_dir, files_names)
 
-    if FLAGS.film_every:
-        with writing(FLAGS.out_dir), all_whole(FLAGS.out_dir) as part:
-            write_film(part, pictures, masks, (np.concatenate(fills) for fills in zip(*films)), FLAGS.blend)
+        if FLAGS.film_every:
+            with writing(FLAGS.out_dir), all_whole(FLAGS.out_dir) as part:
+                film = (np.concatenate(fills)[:IN_FILM] for fills in zip(*films))
+                write_film(part, pictures[:IN_FILM], masks[:IN_FILM], film, FLAGS.blend)
     first, last = losses[0, :, 0].mean(), losses[-1, :, 0].mean()
     print(f"{len(files)} pictures completed in {FLAGS.out_dir}: mean loss {first:.2f} -> {last:.2f}")
 

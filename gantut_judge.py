@@ -102,9 +102,9 @@ def write(columns):
 def main():
     check_weights(FLAGS.inception)
     root = find_dataset(FLAGS.dataset)
-    check_outside(os.path.dirname(os.path.abspath(FLAGS.out)), root, "out")
-    check_out(FLAGS.out)
     files = dataset_files(root)
+    check_outside(os.path.dirname(os.path.abspath(FLAGS.out)), root, "out", files)
+    check_out(FLAGS.out)
     check_number(files, root)
     judged = dataset_files(find_dataset(FLAGS.pictures, "pictures")) if FLAGS.pictures else None
     if judged is not None:

@@ -267,9 +267,10 @@ def training_pictures(sampler, config, needed):
     Raises UserError if there are fewer than needed, or if some have the wrong size.
     """
     root = find_dataset(config.dataset)
-    check_outside(config.out, root, "out")
+    files = dataset_files(root)
+    check_outside(config.out, root, "out", files)
     loader = Loader(gantut_imgfuncs, sampler.dcgan.image_size, config.is_crop, config.crop_size, sampler.dcgan.c_dim)
-    files, _ = loader.look_over(dataset_files(root), config.skip_bad_images)
+    files, _ = loader.look_over(files, config.skip_bad_images)
     check_number(files, root)
     if len(files) < needed:
         raise UserError(f"{len(files)} picture(s) in {root}: use --count {len(files)} or less")

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from gantut.datasets import list_pictures
-from gantut.errors import UserError, check_outside, put_aside, writing
+from gantut.errors import UserError, put_aside, writing
 from gantut.images import FORMATS, is_16_bit, read, reason
 from gantut.seeding import file_number, random_state
 
@@ -175,17 +175,6 @@ def results(name):
 def keys(*lists):
     """Names of files, as they are compared by file systems that ignore case and the encoding of accents."""
     return {unicodedata.normalize("NFC", file.lower()) for files in lists for file in files}
-
-
-def check_apart(out_dir, files, root):
-    """Raise UserError if out_dir lies in root, where the files are read, or in a folder that is linked there."""
-    folders = {root} if files and os.path.isdir(root) else set()
-    for path in files:
-        while len(os.path.dirname(path)) > len(root):
-            path = os.path.dirname(path)
-            folders.add(path)
-    for folder in sorted(folders):
-        check_outside(out_dir, folder, "out_dir")
 
 
 def put_results_aside(out_dir, names):

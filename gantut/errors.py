@@ -6,7 +6,7 @@ import re
 import sys
 import tempfile
 
-unfinished = set()  # the folders that all_whole() has made; a signal removes what is left before it ends the process
+unfinished = set()  # the folders that temporary_folder() has made; a signal removes them before it ends the process
 
 
 class UserError(ValueError):
@@ -33,12 +33,20 @@ def say(line):
     print(printable(" [!] " + line), file=sys.stderr, flush=True)
 
 
-def check_outside(path, folder, flag):
-    """Raise UserError if a path to write to, from a flag, is a folder of pictures that are the data, or inside it."""
-    real = os.path.realpath(folder)
-    if os.path.commonpath([os.path.realpath(path), real]) == real:
-        raise UserError(f"--{flag} {path} lies in the folder of pictures {folder}, which is only read: what is written "
-                        f"there would count as data; give another --{flag}")
+def check_outside(path, folder, flag, files=()):
+    """Raise UserError if a path to write to, from a flag, is a folder of pictures that are the data, or inside it.
+
+    files: the pictures, which may be in folders that are linked in that folder.
+    """
+    linked = set()
+    for file in files:
+        while len(file := os.path.dirname(file)) > len(folder) and file not in linked:
+            linked.add(file)
+    for one in [folder, *sorted(filter(os.path.islink, linked))]:
+        real = os.path.realpath(one)
+        if os.path.commonpath([os.path.realpath(path), real]) == real:
+            raise UserError(f"--{flag} {path} lies in the folder of pictures {one}, which is only read: what is "
+                            f"written there would count as data; give another --{flag}")
 
 
 @contextlib.contextmanager
@@ -123,10 +131,20 @@ def put_aside(folder, ours):
 
 
 @contextlib.contextmanager
+def temporary_folder(**kwargs):
+    """As tempfile.TemporaryDirectory(), also removed when a signal ends the process."""
+    with tempfile.TemporaryDirectory(**kwargs) as folder:
+        unfinished.add(folder)
+        try:
+            yield folder
+        finally:
+            unfinished.discard(folder)
+
+
+@contextlib.contextmanager
 def all_whole(folder):
     """Yield a folder to write into; when that has succeeded, its files are moved to folder, one after the other."""
-    with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as part:
-        unfinished.add(part)
+    with temporary_folder(prefix=".part-", dir=folder) as part:
         yield part
         for name in sorted(os.listdir(part)):
             os.replace(os.path.join(part, name), os.path.join(folder, name))

@@ -14,7 +14,6 @@ import logging
 import math
 import os
 import re
-import tempfile
 import zlib
 
 import numpy as np
@@ -24,7 +23,7 @@ from PIL import Image
 from scipy.sparse.linalg import svds
 from tensorflow.python.eager.context import eager_mode
 
-from gantut.errors import UserError, all_whole, write_whole, writing
+from gantut.errors import UserError, all_whole, temporary_folder, write_whole, writing
 from gantut.paths import in_words
 from gantut.seeding import random_state
 
@@ -73,7 +72,7 @@ def signature(dcgan, network):
 
 def tflite_model(sess, inputs, outputs):
     """The bytes of a TensorFlow Lite model, whose signature serving_default has the names of inputs and outputs."""
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         tf.saved_model.simple_save(sess, folder + "/model", inputs, outputs)
         with eager_mode():  # otherwise it is the converter of TensorFlow 1, which leaves the signature out
             return tensorflow.lite.TFLiteConverter.from_saved_model(folder + "/model").convert()

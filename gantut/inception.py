@@ -6,11 +6,10 @@ clean-fid load), so its numbers differ.
 import os
 import subprocess
 import sys
-import tempfile
 
 import numpy as np
 
-from gantut.errors import UserError
+from gantut.errors import UserError, temporary_folder
 from gantut.scripts import set_environment
 
 SIZE = 299  # pixels, what the network was trained on
@@ -28,7 +27,7 @@ def features_of(images, weights):
 
     Raises UserError if Keras cannot compute them.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         given, found = os.path.join(folder, "images.npy"), os.path.join(folder, "features.npy")
         np.save(given, images)
         variables = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3",

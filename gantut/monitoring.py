@@ -173,6 +173,11 @@ class EpochJudge:
             return np.inf
         return best if best is not None else min([float(row[BEST]) for row in self.rows], default=np.inf)
 
+    def catch_up(self, epoch, counter):
+        """Look, if the table has no scores of this step."""
+        if all(int(row["step"]) != counter for row in self.rows):
+            self.look(epoch, counter)
+
     def look(self, epoch, counter):
         """After an epoch (numbered from 0): compute the scores, if they are due."""
         if (epoch + 1) % self.config.judge_every:

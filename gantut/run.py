@@ -82,7 +82,7 @@ class Run:
         NumPy's random numbers for the order of the files.
         """
         dcgan, config = self.dcgan, self.config
-        check_outside(config.sample_dir, config.dataset, "sample_dir")
+        check_outside(config.sample_dir, config.dataset, "sample_dir", files)
         for flag in ("checkpoint_dir", "sample_dir", "logs_dir"):
             check_not_pretrained(getattr(config, flag), flag)
         self.loader = Loader(self.imgfuncs, dcgan.image_size, dcgan.is_crop, config.crop_size, dcgan.c_dim)
@@ -186,6 +186,8 @@ class Run:
         self.progress = self.exits.enter_context(
             (config.progress or ProgressBar)(self.done, config.epoch * self.batch_idxs, self.step_size))
         self.batches = self.exits.enter_context(contextlib.closing(self.data.batches(self.done)))
+        if self.epoch_judge and self.done and self.done % self.batch_idxs == 0:  # it was killed before the judge ended
+            self.epoch_judge.catch_up(self.done // self.batch_idxs - 1, self.counter)
         return self.counter
 
     def check_optimizers(self):

@@ -1,7 +1,7 @@
 """run.json, beside the checkpoints: the settings of a run, and whether it can continue with the present ones.
 
 Since the order of the pictures and the noise depend only on (seed, step), run.json and the newest checkpoint are enough
-to continue as if the run had never stopped. A lock allows one run at a time in a checkpoint folder or a sample folder.
+to continue as if the run had never stopped. A lock allows one run at a time in a folder.
 """
 import contextlib
 import errno
@@ -59,9 +59,12 @@ def check(checkpoint_dir, run, saver, skip_bad=False):
     """
     path = os.path.join(checkpoint_dir, "run.json")
     newest = newest_checkpoint(checkpoint_dir)
-    if not (os.path.exists(path) and newest):
+    if not os.path.exists(path):
         return
-    before = read(path)
+    before = read(path, "move it away, or use another --checkpoint_dir" if not newest else
+                  "delete it to continue without the comparison")
+    if not newest:
+        return
     folder, name = os.path.split(os.path.realpath(checkpoint_dir))
     if "score" in before and name == "best" and os.path.exists(os.path.join(folder, "run.json")):
         raise UserError(f"{checkpoint_dir} is the best model of the run in {folder}, which replaces it: copy it, and "
@@ -107,7 +110,7 @@ def check(checkpoint_dir, run, saver, skip_bad=False):
                 print(f" [*] going on with {name} {value} (it was {value_before})")
 
 
-def read(path):
+def read(path, advice="delete it to continue without the comparison"):
     try:
         with open(path) as file:
             before = json.load(file)
@@ -117,7 +120,7 @@ def read(path):
         before["data"]["pictures"], before["data"]["folder"], before["data"]["fingerprint"]
         return before
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} cannot be read ({error}): delete it to continue without the comparison") from None
+        raise UserError(f"{path} is not a training's, or is damaged ({error}): {advice}") from None
 
 
 def write(checkpoint_dir, run):
@@ -154,11 +157,11 @@ def as_flags(values, names):
 
 @contextlib.contextmanager
 def locked(folder, name="run.json", flag="checkpoint_dir"):
-    """A context in which no other run can train in the folder. The lock is released when the process ends in any way.
+    """A context in which no other run can use the folder. The lock is released when the process ends in any way.
 
     name: of the file that says whose run it is; the lock's name begins with it. flag: the flag that gave the folder.
-    Raises UserError that says which process has the lock, or that a checkpoint folder cannot be written to. A sample
-    folder that cannot be written to is not locked, since a training continues without it.
+    Raises UserError that says which process has the lock, or that a checkpoint folder cannot be written to. Another
+    folder that cannot be written to is not locked, since a training continues without its samples.
     """
     path, holder = (os.path.join(folder, name + end) for end in (".lock", ".holder"))
     with contextlib.ExitStack() as exits:
@@ -168,7 +171,7 @@ def locked(folder, name="run.json", flag="checkpoint_dir"):
             with open(holder, "w") as file:
                 file.write(f"process {os.getpid()} on {socket.gethostname()}")
         except Timeout:
-            raise UserError(f"another run trains in {folder}: {who_holds(holder)}; wait for it, or use another "
+            raise UserError(f"another run uses {folder}: {who_holds(holder)}; wait for it, or use another "
                             f"--{flag}") from None
         except OSError as error:
             if flag == "checkpoint_dir":
@@ -188,7 +191,7 @@ def acquire(path):
         if getattr(error, "errno", errno.ENOSYS) not in NO_LOCKS:
             raise
         folder = os.path.dirname(path) or "."
-        say(f"{folder} has no locks ({one_line(error)}): make sure yourself that no other run trains there")
+        say(f"{folder} has no locks ({one_line(error)}): make sure yourself that no other run uses it")
     return lock
 
 

@@ -238,6 +238,16 @@ def half_a_picture(folder, short):
     picture.write_bytes(picture.read_bytes()[:len(picture.read_bytes()) // 2])
 
 
+def somebodys_run_json(folder, short):
+    (folder / "checkpoint").mkdir()
+    (folder / "checkpoint" / "run.json").write_text('{"speed": 3}')
+
+
+def a_linked_folder(folder, short):
+    (folder / "mix").mkdir()
+    (folder / "mix" / "photos").symlink_to(folder / "pictures")
+
+
 def short_checkpoint(folder, short):
     shutil.copytree(short.folder / "checkpoint", folder / "checkpoint")
 
@@ -255,6 +265,11 @@ BAD_INPUT = {  # name: (what is there besides 24 good pictures, flags, what the 
     "half a picture": (half_a_picture, [], [os.path.join("pictures", "012.png"), "truncated"]),
     "a crop larger than a picture": (nothing, ["--is_crop", "--crop_size", 17],
                                      [os.path.join("pictures", "000.png"), "16x16", "--crop_size 17", "or 0 for"]),
+    "another program's run.json": (somebodys_run_json, [], [os.path.join("checkpoint", "run.json"), "not a training's",
+                                                            "move it away", "--checkpoint_dir"]),
+    "samples in a folder that the data link to": (a_linked_folder, ["--dataset", "mix", "--sample_dir", "pictures/new"],
+                                                  ["--sample_dir pictures/new", os.path.join("mix", "photos"),
+                                                   "only read"]),
     "epoch 0": (nothing, ["--epoch", 0], ["--epoch=0", "positive", "--help"]),
     "batch_size of the wrong type": (nothing, ["--batch_size", "many"], ["--batch_size=many", "int", "--help"]),
     "an unknown flag": (nothing, ["--bath_size", 8], ["bath_size", "--help"]),

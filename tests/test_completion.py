@@ -14,7 +14,6 @@ from test_complete import model  # noqa: F401  (a fixture)
 import gantut_complete
 import gantut_imgfuncs
 from gantut.completion import (
-    check_apart,
     find_masks,
     make_mask,
     mask_files,
@@ -25,6 +24,7 @@ from gantut.completion import (
 )
 from gantut.errors import UserError
 from gantut.image_loader import Loader
+from gantut.run_record import locked
 
 FEW = ["--n_iter", 3, "--film_every", 0]
 
@@ -93,9 +93,30 @@ def test_a_kind_of_mask_is_not_the_folder_of_its_name(tmp_path, monkeypatch):
     """--mask center --out_dir center, for the second time."""
     (tmp_path / "center").mkdir()
     monkeypatch.chdir(tmp_path)
-    masks = mask_files("center", ["faces/000.png"], "faces")
-    check_apart("center", masks, "center")  # raises nothing
-    assert masks == []
+    assert mask_files("center", ["faces/000.png"], "faces") == []
+
+
+def test_two_completions_at_a_time_in_one_folder(model, tmp_path):  # noqa: F811
+    write_pictures(tmp_path / "faces", n=2)
+    flags = ["--dataset", "faces", "--out_dir", "out", "--checkpoint_dir", model / "checkpoint"]
+    with locked(str(tmp_path / "out"), ".run", "out_dir"):  # as the first one holds it
+        before = snapshot(tmp_path)
+        line = the_error(complete(tmp_path, *flags))
+        assert f"another run uses out: process {os.getpid()} on" in line and "--out_dir" in line
+        assert snapshot(tmp_path) == before
+    assert complete(tmp_path, *flags).returncode == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "000.png", "000_strip.png", "001.png", "001_strip.png", "losses.csv", "losses.png"]
+
+
+def test_the_film_of_many_pictures_is_of_the_first(model, tmp_path):  # noqa: F811
+    write_pictures(tmp_path / "faces", n=66)
+    flags = ["--dataset", "faces", "--checkpoint_dir", model / "checkpoint", "--n_iter", 2, "--film_every", 1]
+    for name, more in (("all", ["--batch_size", 40]), ("first", ["--count", 64])):
+        assert complete(tmp_path, *flags, *more, "--out_dir", name).returncode == 0
+    films = [iio.imread(tmp_path / name / "film.gif") for name in ("all", "first")]
+    assert films[0].shape[1:3] == (8 * 16, 8 * 16) and np.array_equal(*films)
+    assert len(list((tmp_path / "all").glob("*_strip.png"))) == 66
 
 
 # names

@@ -232,6 +232,17 @@ def test_a_stopped_and_resumed_training_has_the_same_table(trained, tmp_path):
     assert sorted(os.listdir(best)) == sorted(os.listdir(trained[0] / "checkpoint" / "best"))
 
 
+def test_scores_that_a_kill_has_cost_are_computed_when_the_run_continues(trained, tmp_path):
+    """It came between the checkpoint after an epoch's last step and the table."""
+    folder = shutil.copytree(trained[0], tmp_path / "run")
+    path = folder / "samples" / "scores.csv"
+    before = table(path)
+    path.write_text("\n".join(path.read_text().splitlines()[:2]) + "\n")
+    done = train(folder, *FLAGS, "--epoch", 5)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert table(path) == before
+
+
 # the command
 
 def test_pictures_in_a_folder(tmp_path):
@@ -382,7 +393,7 @@ def test_the_best_score_is_known_without_the_samples_folder(trained, tmp_path, s
     assert train(folder, *FLAGS, "--epoch", 6).returncode == 0
     assert (snapshot(folder / "checkpoint" / "best") == before) == kept
     assert len(list((folder / "checkpoint" / "best").glob("*.index"))) == 1
-    assert len(table(folder / "samples" / "scores.csv")) == 1
+    assert [row["epoch"] for row in table(folder / "samples" / "scores.csv")] == ["3", "5"]
 
 
 def test_scores_that_cannot_be_written_do_not_end_the_run(trained, tmp_path):
@@ -392,7 +403,7 @@ def test_scores_that_cannot_be_written_do_not_end_the_run(trained, tmp_path):
     process = train(folder, *FLAGS, "--epoch", 6)
     assert process.returncode == 0, process.stderr
     assert "cannot write samples/scores.csv" in process.stderr and "Is a directory" in process.stderr
-    assert process.stderr.count("the training continues without") == 1
+    assert process.stderr.count("the training continues without") == 2  # where it continues, and after epoch 6
 
 
 @pytest.mark.quick

@@ -15,9 +15,10 @@ import mnist_gan
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from helpers import ROOT, run_script, script_command, two_at_a_time, wait_until
+from helpers import ROOT, run_script, script_command, snapshot, the_error, two_at_a_time, wait_until
 
 from gantut.errors import UserError
+from gantut.run_record import locked
 
 VARIANTS = os.path.join(ROOT, "variants")
 RESTORE = """
@@ -426,7 +427,8 @@ def test_each_lesson_runs_alone(tmp_path):
         assert (out / "digit.png").exists() == (name == "mnist_gan")
         assert (out / "samples.png").exists() and (out / "losses.png").exists()
         assert (out / ("generator.keras" if "keras" in name else "checkpoints/generator.ckpt.index")).exists()
-        mnist.start(str(out))
+        with mnist.exits:
+            mnist.start(str(out))
         assert os.listdir(out) == ["earlier-1"]
 
 
@@ -447,6 +449,14 @@ def test_a_lesson_that_is_killed_has_kept_its_losses_and_the_ones_before(tmp_pat
     printed = re.findall(r"DLoss: ([\d.]+) - GLoss: ([\d.]+)", (tmp_path / "said").read_text())
     assert len(losses) >= 1
     np.testing.assert_allclose(losses, np.array(printed, float)[:len(losses)], atol=6e-5)
+
+
+def test_two_lessons_at_a_time_in_one_folder(tmp_path):
+    with locked(str(tmp_path / "run"), ".run", "out_dir"):  # as the first one holds it
+        before = snapshot(tmp_path)
+        line = the_error(run_script("variants/mnist_gan.py", "--epochs", 1, "--out_dir", "run", cwd=tmp_path))
+        assert f"another run uses run: process {os.getpid()} on" in line and "--out_dir" in line
+        assert snapshot(tmp_path) == before
 
 
 def test_the_texts_lines_stay_on_a_terminal(tmp_path):

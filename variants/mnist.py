@@ -9,6 +9,7 @@ The lessons' texts all take MNIST. Here --data may be
     FOLDER         MNIST's own IDX files (train-images-idx3-ubyte and so on), gzipped or not
 """
 import argparse
+import contextlib
 import os
 import pickle as pkl
 import sys
@@ -29,11 +30,13 @@ from gantut.checkpoints import check_folder
 from gantut.errors import UserError, one_line, put_aside, whole, write_whole
 from gantut.images import read_idx, save_figure
 from gantut.paths import place
+from gantut.run_record import locked
 from gantut.scripts import argument_parser
 
 DIGITS = place("data", "digits.npz")
 RESULTS = r"(generator\.keras|checkpoints|train_losses\.pkl|(losses|samples|digit|iteration-\d+|epoch-.*)\.png)"
 IDX = {"train": "train", "test": "t10k"}
+exits = contextlib.ExitStack()  # what a lesson holds until it ends
 
 
 def load(data="digits", part="train"):
@@ -177,7 +180,11 @@ def flags(doc, unit, default, beta1=None):
 
 
 def start(out_dir):
-    """Put the results of an earlier run aside: a new one writes files of the same names."""
+    """Put the results of an earlier run aside: a new one writes files of the same names.
+
+    Until this lesson ends, no other one can write there.
+    """
+    exits.enter_context(locked(out_dir, ".run", "out_dir"))
     put_aside(out_dir, RESULTS)
 
 
@@ -211,7 +218,8 @@ def run(main):
     """Call main(); an error becomes one line on stderr and an exit code."""
     def lesson():
         try:
-            main()
+            with exits:
+                main()
         except tf.errors.OpError as error:  # from its saver, for example on a full disk
             raise UserError(one_line(error)) from None
 
