@@ -305,14 +305,23 @@ def main():
     masks = find_masks(FLAGS.mask, files, root, loader.image_size, FLAGS.seed, loader.crop if FLAGS.is_crop else None)
     names = [stem(path, root).replace(os.sep, "_") for path in files]  # a picture's noise depends only on its name
     files_names = result_names(picture_names(files, root))
-    try_to_write(FLAGS.out_dir, files_names, files + mask_paths)
+    with locked(FLAGS.out_dir, ".run", "out_dir"):
+        try_to_write(FLAGS.out_dir, files_names, files + mask_paths)
+        losses = complete_all(pictures, masks, names, files_names)
+    first, last = losses[0, :, 0].mean(), losses[-1, :, 0].mean()
+    print(f"{len(files)} pictures completed in {FLAGS.out_dir}: mean loss {first:.2f} -> {last:.2f}")
 
-    with locked(FLAGS.out_dir, ".run", "out_dir"), \
-            tf.Session(config=session_config(FLAGS.threads, FLAGS.precision)) as sess:
+
+def complete_all(pictures, masks, names, files_names):
+    """Complete the pictures in batches, which are written one by one; returns the losses [n_iter, N, 3].
+
+    names: of the pictures; files_names: of their results.
+    """
+    with tf.Session(config=session_config(FLAGS.threads, FLAGS.precision)) as sess:
         completion = Completion(load_model(DCGAN, sess, FLAGS.checkpoint_dir, FLAGS.weights, lam=FLAGS.lam))
         at_once = max(FLAGS.batch_size // FLAGS.restarts, 1)
         films, losses = [], np.empty([FLAGS.n_iter, 0, 3])
-        for i in range(0, len(files), at_once):
+        for i in range(0, len(names), at_once):
             now = slice(i, i + at_once)
             film, new = complete(completion, pictures[now], masks[now], names[now], FLAGS)
             films += [film] if i < IN_FILM else []
@@ -322,13 +331,11 @@ def main():
                 write_pictures(part, files_names[now], pictures[now], masks[now], film[-1], FLAGS.blend)
                 if i == 0:  # the new ones are written
                     put_results_aside(FLAGS.out_dir, files_names)
-
-        if FLAGS.film_every:
-            with writing(FLAGS.out_dir), all_whole(FLAGS.out_dir) as part:
-                film = (np.concatenate(fills)[:IN_FILM] for fills in zip(*films))
-                write_film(part, pictures[:IN_FILM], masks[:IN_FILM], film, FLAGS.blend)
-    first, last = losses[0, :, 0].mean(), losses[-1, :, 0].mean()
-    print(f"{len(files)} pictures completed in {FLAGS.out_dir}: mean loss {first:.2f} -> {last:.2f}")
+    if FLAGS.film_every:
+        with writing(FLAGS.out_dir), all_whole(FLAGS.out_dir) as part:
+            film = (np.concatenate(fills)[:IN_FILM] for fills in zip(*films))
+            write_film(part, pictures[:IN_FILM], masks[:IN_FILM], film, FLAGS.blend)
+    return losses
 
 
 def command():

@@ -30,7 +30,7 @@ from gantut.checkpoints import model_sizes
 from gantut.datasets import find_dataset, list_pictures
 from gantut.image_loader import Loader
 from gantut.images import grid_size, pixels
-from gantut.metrics import Judge
+from gantut.metrics import FEWEST, Judge
 from gantut.paths import place
 from gantut.sampler import Sampler, load_model
 from gantut.scripts import argument_parser
@@ -103,9 +103,10 @@ def main():
     files = dataset_files(root)
     common = {name: value for name, value in vars(args).items() if name not in ("out", "seeds", "recipes")}
     steps = (len(files) - args.held_out) // args.batch_size  # of an epoch
-    if not (args.held_out >= 2 and steps >= 2):
-        parser.error(f"of {len(files)} pictures {args.held_out} are held out, and the others make {max(steps, 0)} "
-                     "steps of an epoch: at least two of each are needed; give other --held_out or --batch_size")
+    least = max(2 * FEWEST, 2 * args.batch_size)
+    if args.held_out < 2 * FEWEST or len(files) - args.held_out < least:
+        parser.error(f"of {len(files)} pictures {args.held_out} are held out: at least {2 * FEWEST} must be, and "
+                     f"{least} must be left to learn; give other --held_out or --batch_size")
     os.makedirs(args.out, exist_ok=True)
     figures = machine.Figures(os.path.join(args.out, "few.json"), {**common, "pictures": len(files)}, "seconds",
                               "found")

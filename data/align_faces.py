@@ -140,7 +140,8 @@ def still_to_do(jobs, rows, before, all_faces):
         stems = {row["file"]: os.path.splitext(row["output"])[0] for row in some if row["output"]}
         return {file: re.sub(r"\.face\d+$", "", name) if all_faces else name for file, name in stems.items()}
 
-    done, known = {row["file"] for row in rows}, names_of(before)
+    done = {row["file"] for row in rows}
+    known = names_of(row for row in before if row.get("version") is not None)  # the last column: the row is complete
     todo = {file: known.get(file, name) for file, name in jobs if file not in done}
     return list(zip(todo, each_once(list(todo.values()), lambda name: [name], names_of(rows).values())))
 

@@ -135,10 +135,8 @@ def temporary_folder(**kwargs):
     """As tempfile.TemporaryDirectory(), also removed when a signal ends the process."""
     with tempfile.TemporaryDirectory(**kwargs) as folder:
         unfinished.add(folder)
-        try:
-            yield folder
-        finally:
-            unfinished.discard(folder)
+        yield folder
+    unfinished.discard(folder)
 
 
 @contextlib.contextmanager

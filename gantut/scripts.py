@@ -17,7 +17,7 @@ from functools import partial
 from gantut import __version__
 from gantut.console import in_notebook, protect, reopen_closed
 from gantut.errors import Stopped, UserError, one_line, printable, unfinished
-from gantut.paths import in_words, is_script, typed
+from gantut.paths import in_words, typed
 
 # Ctrl-C; kill; a closed terminal; what batch systems send shortly before the end, and at the limit of processor time
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
@@ -165,7 +165,3 @@ class Stop:
             for number, handler in self.handlers.items():
                 signal.signal(number, handler)
             os.close(self.writer)
-
-
-if is_script() and not in_session() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until begin(): Ctrl-C while modules load is no traceback

@@ -449,6 +449,8 @@ def test_a_picture_that_is_done_again_keeps_its_crops_name(tmp_path):
     outputs = [row["output"] for row in table(tmp_path)]
     assert by_file(tmp_path)["001.bmp"]["output"] == "001.png"
     assert sorted(outputs) == sorted(path.name for path in (tmp_path / "out").glob("*.png"))
+    cut = [{"file": "a.jpg", "output": "a"}]  # a row of which a full disk has cut the end
+    assert align_faces.still_to_do([("a.jpg", "a_jpg")], [], cut, False) == [("a.jpg", "a_jpg")]
 
 
 @pytest.mark.quick

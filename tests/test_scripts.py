@@ -102,22 +102,6 @@ def test_a_signal_leaves_nothing_of_what_is_being_written(tmp_path):
     assert os.listdir(tmp_path) == ["results"] and snapshot(tmp_path) == {"results": b"old"}
 
 
-INTERRUPTED = """
-import os, signal, sys
-class Finder:
-    def find_spec(name, *_):
-        if name == "scipy":
-            os.kill(os.getpid(), signal.SIGINT)
-sys.meta_path.insert(0, Finder)
-"""
-
-
-def test_ctrl_c_while_modules_load_is_no_traceback(tmp_path):
-    (tmp_path / "sitecustomize.py").write_text(INTERRUPTED)
-    process = run_script("gantut_complete.py", "--help", cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)})
-    assert (process.returncode, process.stderr) == (-signal.SIGINT, "")
-
-
 @pytest.mark.quick
 def test_a_programs_own_signals_stop_no_training(capsys):
     """Python writes every signal that has a handler to the pipe that is read here."""

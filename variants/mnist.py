@@ -184,6 +184,7 @@ def start(out_dir):
 
     Until this lesson ends, no other one can write there.
     """
+    exits.close()  # of an earlier lesson in the same notebook
     exits.enter_context(locked(out_dir, ".run", "out_dir"))
     put_aside(out_dir, RESULTS)
 
