@@ -186,7 +186,7 @@ class Run:
         self.progress = self.exits.enter_context(
             (config.progress or ProgressBar)(self.done, config.epoch * self.batch_idxs, self.step_size))
         self.batches = self.exits.enter_context(contextlib.closing(self.data.batches(self.done)))
-        if self.epoch_judge and self.done and self.done % self.batch_idxs == 0:  # it was killed before the judge ended
+        if self.epoch_judge and self.done and self.done % self.batch_idxs == 0:  # perhaps killed in the judge
             self.epoch_judge.catch_up(self.done // self.batch_idxs - 1, self.counter)
         return self.counter
 

@@ -45,7 +45,7 @@ def test_few_pictures_runs_and_does_nothing_twice(tmp_path):
         assert before is None or before["found"].items() <= results["found"].items()
         assert before is None or results["seconds"] == before["seconds"]
         before = results
-    process = run_script("benchmarks/few_pictures.py", *flags, "--minutes", 1, "--held_out", 60, cwd=tmp_path)
+    process = run_script("benchmarks/few_pictures.py", *flags, "--minutes", 1, "--held_out", 80, cwd=tmp_path)
     assert "was made with other flags (held_out, minutes)" in the_error(process)
     divided = [set(os.listdir(tmp_path / "few_pictures" / name)) for name in ("learnt", "held_out")]
     assert [len(part) for part in divided] == [100, 70] and divided[0].isdisjoint(divided[1])
