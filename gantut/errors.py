@@ -6,7 +6,7 @@ import re
 import sys
 import tempfile
 
-unfinished = set()  # the folders that temporary_folder() has made; a signal removes them before it ends the process
+unfinished = set()  # temporary folders, and files of locks; a signal removes them before it ends the process
 
 
 class UserError(ValueError):

@@ -17,7 +17,7 @@ import tensorflow.compat.v1 as tf
 from filelock import FileLock, Timeout
 
 from gantut.checkpoints import newest_checkpoint, step_of
-from gantut.errors import UserError, one_line, say, whole
+from gantut.errors import UserError, one_line, say, unfinished, whole
 from gantut.flags import BEYOND, RECIPE
 
 OF_THE_MODEL = ["image_size", "c_dim", "z_dim", "gf_dim", "df_dim", "batch_size", "is_crop"]
@@ -168,6 +168,7 @@ def locked(folder, name="run.json", flag="checkpoint_dir"):
         try:
             os.makedirs(folder, exist_ok=True)
             exits.callback(release, acquire(path), holder)
+            unfinished.update([path, holder])
             with open(holder, "w") as file:
                 file.write(f"process {os.getpid()} on {socket.gethostname()}")
         except Timeout:
@@ -200,6 +201,7 @@ def release(lock, holder):
     for path in (holder, lock.lock_file):
         with contextlib.suppress(OSError):
             os.remove(path)
+        unfinished.discard(path)
     lock.release()
 
 

@@ -120,8 +120,10 @@ def in_session():
 
 def leave(words, signum, _):
     print(words, file=sys.stderr, flush=True)
-    for folder in list(unfinished):
-        shutil.rmtree(folder, ignore_errors=True)
+    for path in list(unfinished):
+        shutil.rmtree(path, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            os.remove(path)
     os._exit(128 + signum)
 
 
