@@ -102,7 +102,6 @@ def main():
     size, root = sizes.pop("image_size"), find_dataset(args.data, "data")
     files = dataset_files(root)
     common = {name: value for name, value in vars(args).items() if name not in ("out", "seeds", "recipes")}
-    steps = (len(files) - args.held_out) // args.batch_size  # of an epoch
     least = max(2 * FEWEST, 2 * args.batch_size)
     if args.held_out < 2 * FEWEST or len(files) - args.held_out < least:
         parser.error(f"of {len(files)} pictures {args.held_out} are held out: at least {2 * FEWEST} must be, and "
@@ -111,6 +110,7 @@ def main():
     figures = machine.Figures(os.path.join(args.out, "few.json"), {**common, "pictures": len(files)}, "seconds",
                               "found")
     divide(files, root, args.out, args.held_out)
+    steps = (len(files) - args.held_out) // args.batch_size  # of an epoch
     flags = ["--dataset", os.path.join(args.out, "learnt"), *(f"--{name}={value}" for name, value in sizes.items())]
     loader = Loader(gantut_imgfuncs, size, is_crop=True, c_dim=sizes["c_dim"])
     parts = [loader.load_all(list_pictures(os.path.join(args.out, name))) for name in ("learnt", "held_out")]

@@ -57,9 +57,10 @@ def trained(command, log=None):
 def step_seconds(stdout):
     """The median of the seconds of a step in the last epoch, from what the trainer has printed of it."""
     steps = re.findall(r"Epoch \[ *(\d+)\].*? time: ([\d.]+)", stdout)
-    if [epoch for epoch, _ in steps].count(steps[-1][0]) < 2:
+    times = [float(time) for epoch, time in steps if epoch == steps[-1][0]]
+    if len(times) < 2:
         raise UserError("an epoch needs two steps to measure the time of one: take more pictures, or smaller batches")
-    return float(np.median(np.diff([float(time) for epoch, time in steps if epoch == steps[-1][0]])))
+    return float(np.median(np.diff(times)))
 
 
 def in_turns(names, seconds_of, known):

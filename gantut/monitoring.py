@@ -174,8 +174,8 @@ class EpochJudge:
         return best if best is not None else min([float(row[BEST]) for row in self.rows], default=np.inf)
 
     def catch_up(self, epoch, counter):
-        """Look, if the table is this run's and has no scores of this epoch."""
-        if not self.run.samples.of_another and all(row.get("epoch") != str(epoch) for row in self.rows):
+        """Look, if the table of this run has scores, but none of this epoch."""
+        if self.rows and all(row.get("epoch") != str(epoch) for row in self.rows):
             self.look(epoch, counter)
 
     def look(self, epoch, counter):

@@ -61,10 +61,10 @@ def check(checkpoint_dir, run, saver, skip_bad=False):
     newest = newest_checkpoint(checkpoint_dir)
     if not os.path.exists(path):
         return
-    before = read(path, "move it away, or use another --checkpoint_dir" if not newest else
-                  "delete it to continue without the comparison")
-    if not newest:
+    if not newest:  # another program's file is not replaced
+        read(path, "move it away, or use another --checkpoint_dir")
         return
+    before = read(path)
     folder, name = os.path.split(os.path.realpath(checkpoint_dir))
     if "score" in before and name == "best" and os.path.exists(os.path.join(folder, "run.json")):
         raise UserError(f"{checkpoint_dir} is the best model of the run in {folder}, which replaces it: copy it, and "
