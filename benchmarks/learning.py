@@ -72,6 +72,8 @@ def main():
     parser.add_argument("--contenders", nargs="+", default=["float32", "bfloat16"], choices=CONTENDERS)
     parser.add_argument("--json", help="file for the figures")
     args = parser.parse_args()
+    if "pytorch" in args.contenders:
+        machine.need_torch()
     rows, results = [], {}
     with tempfile.TemporaryDirectory() as folder:
         for data in args.data:

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 from filelock import FileLock
@@ -27,6 +28,12 @@ def run(main, words="stopped; the same command continues"):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup does with SIGHUP
             signal.signal(number, stop)
     call(main)
+
+
+def need_torch():
+    """UserError where PyTorch is not installed: called after the flags are read, so that --help is shown without it."""
+    if not find_spec("torch"):
+        raise UserError("this needs PyTorch: pip install torch")
 
 
 def trainer(folder, *flags):

@@ -12,12 +12,11 @@ continues a stopped training.
 import csv
 import os
 import time
+from importlib.util import find_spec
 
 import machine
 
 import numpy as np
-import torch
-from torch import nn
 
 import gantut_imgfuncs
 from gantut.datasets import find_dataset, list_pictures
@@ -27,6 +26,10 @@ from gantut.images import pixels
 from gantut.metrics import Judge
 from gantut.scripts import argument_parser
 from gantut.seeding import random_state
+
+if find_spec("torch"):  # main() asks for it
+    import torch
+    from torch import nn
 
 COUNT = 1000  # samples, and real pictures, that are compared
 
@@ -143,6 +146,7 @@ def main():
     for name, default in (("image_size", 64), ("filters", 64), ("epoch", 20), ("judge_every", 1), ("seed", 1)):
         parser.add_argument("--" + name, type=int, default=default, help=f"[{default}]")
     args = parser.parse_args()
+    machine.need_torch()
     os.makedirs(args.folder, exist_ok=True)
     files = list_pictures(find_dataset(args.dataset))
     random_state(args.seed, "data").shuffle(files)  # as the trainer does: the judge compares with the first ones

@@ -5,12 +5,12 @@
 Writes samples of the last weights. It runs by itself, as TensorFlow and PyTorch do not always work in one process.
 """
 import os
+from importlib.util import find_spec
 
-import machine  # noqa: F401  (finds the project)
+import machine
 
 import numpy as np
 import other_frameworks
-import torch
 from PIL import Image
 
 import gantut_imgfuncs
@@ -19,6 +19,9 @@ from gantut.image_loader import Loader
 from gantut.images import pixels
 from gantut.scripts import argument_parser, call
 from gantut.seeding import random_state
+
+if find_spec("torch"):  # main() asks for it
+    import torch
 
 
 def main():
@@ -31,6 +34,7 @@ def main():
                           ("gf_dim", 64), ("df_dim", 64), ("seed", 1)):
         parser.add_argument("--" + name, type=int, default=default, help=f"as the trainer's [{default}]")
     args = parser.parse_args()
+    machine.need_torch()
     torch.manual_seed(args.seed)
     rng = np.random.RandomState(args.seed)
     files = list_pictures(find_dataset(args.dataset))

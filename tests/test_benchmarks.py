@@ -1,12 +1,33 @@
 """The benchmarks run, at tiny sizes: each prints its table and writes its JSON."""
+import importlib
 import json
 import os
+import re
+import sys
 from importlib.util import find_spec
 
 import pytest
-from helpers import run_script, the_error, train, write_pictures
+from helpers import UserError, run_script, the_error, train, write_pictures
 
 TINY = ["--image_size", 16, "--gf_dim", 4]
+
+
+@pytest.mark.parametrize("script, flags", [
+    ("pytorch_tutorial", ["--dataset", "pictures", "--folder", "out"]),
+    ("train_pytorch", ["--dataset", "pictures", "--out", "out"]),
+    ("learning", ["--contenders", "float32", "pytorch"]),
+])
+def test_without_pytorch(monkeypatch, capsys, script, flags):
+    """--help is shown all the same, and a run ends before it does anything."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, script, raising=False)
+    main = importlib.import_module(script).main
+    monkeypatch.setattr(sys, "argv", [script, "--help"])
+    pytest.raises(SystemExit, main)
+    assert flags[0] in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", [script, *flags])
+    with pytest.raises(UserError, match=re.escape("this needs PyTorch: pip install torch")):
+        main()
 
 
 @pytest.mark.slow
