@@ -18,7 +18,7 @@ def imread(path):
 
     Gray, palette, CMYK and 16-bit files are converted, transparency is laid over white, and the EXIF orientation is
     applied. Returns a float array [height, width, 3], 0..255. Raises OSError or another of Pillow's errors if the file
-    is not a picture, is truncated, or claims to be absurdly large.
+    is not a picture, is truncated, or claims to be absurdly large; ValueError if its values have no defined range.
     """
     return read(path).astype(np.float64)
 

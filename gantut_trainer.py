@@ -40,7 +40,6 @@ define(model=DCGAN)  # all other flags (gantut/flags.py), with the defaults of t
 FLAGS = flags.FLAGS
 
 flags.register_validator("image_size", lambda n: n >= 8 and n & (n - 1) == 0, "must be a power of two, 8 or more")
-flags.register_validator("c_dim", lambda n: n in (1, 3), "must be 1 (gray) or 3 (RGB)")
 for name, allowed, words in RULES:  # as for train() from Python
     flags.register_validator(name, allowed, words)
 flags.register_multi_flags_validator(["num_gpus", "num_devices"], lambda f: min(f.values()) == 1,

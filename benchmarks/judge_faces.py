@@ -3,10 +3,9 @@
   python benchmarks/judge_faces.py --checkpoint_dir checkpoint --count 1000
 
 data/make_faces.py knows the traits of the faces that it draws. A small convolutional network learns ten of them from
-1,600 of the first 2,000 faces in data/aligned; its accuracy on the other 400 is printed. It then classifies samples of
-a model. Printed are the Fréchet distance to the 400 faces, in the features before its last layer, and how often each
-trait occurs among samples and among data.
-The first rows are 1,000 of the faces it has learnt from, and uniform noise.
+1,600 of the first 2,000 faces in data/aligned; its accuracy on the other 400 is printed, and how often each trait
+occurs among data and among samples of a model, which it classifies; then Fréchet distances to the 400 faces, in the
+features before its last layer: of 1,000 of the faces it has learnt from, of uniform noise, and of samples.
 """
 import os
 import subprocess

@@ -42,7 +42,7 @@ from gantut.images import EXTENSIONS, read, reason, to_uint8  # noqa: E402
 from gantut.paths import in_words, typed  # noqa: E402
 from gantut.scripts import Stop, argument_parser, blocked, run, unblock  # noqa: E402
 
-TEMPLATE = ".28,.15 .72,.15 .31,.635 .70,.635"  # left eye, right eye, mouth corners in the tutorial's Figure 2
+TEMPLATE = ".28,.15 .72,.15 .31,.635 .70,.635"  # eyes, mouth corners of Figure 2, as in make_faces.py
 POINTS = ["left_eye", "right_eye", "mouth_left", "mouth_right"]
 COLUMNS = ["file", "output", "reason", "confidence", "box_x", "box_y", "box_width", "box_height",
            *[point + axis for point in POINTS for axis in ("_x", "_y")], "version"]

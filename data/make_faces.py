@@ -28,6 +28,7 @@ from gantut.paths import new_data
 from gantut.scripts import argument_parser, run
 
 CANVAS = 192  # faces are drawn at this size in pixels, then scaled to the size asked for
+# as align_faces.py places them
 TEMPLATE = {"left_eye": (.28, .15), "right_eye": (.72, .15), "mouth_left": (.31, .635), "mouth_right": (.70, .635)}
 SKINS = [(244, 214, 196), (236, 196, 170), (226, 178, 146), (196, 144, 108), (154, 104, 74), (112, 72, 50),
          (76, 48, 36)]

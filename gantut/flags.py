@@ -88,15 +88,16 @@ OF_A_MODEL = {  # flags of the scripts that draw with a model
 }
 PART_5 = dict(epoch=20, learning_rate=0.0002, beta1=0.5, train_size=float("inf"), dataset="lfw-aligned-64",
               checkpoint_dir="checkpoint", sample_dir="samples")  # gantut_trainer.py's, for train() without its flags
-RULES = [  # Part 5's flags: name, a test of the value, the rule in words
+RULES = [  # Part 5's flags, and one of the class: name, a test of the value, the rule in words
     ("epoch", lambda n: n >= 1, "must be 1 or more"),
     ("learning_rate", lambda x: 0 < x < float("inf"), "must be a number greater than 0"),
     ("beta1", lambda x: 0 <= x < 1, "must lie in [0, 1)"),
     ("train_size", lambda n: n >= 1, "must be 1 or more"),
     ("dataset", bool, "must name a folder"),
+    ("c_dim", lambda n: n in (1, 3), "must be 1 (gray) or 3 (RGB)"),
 ]
 OF_PYTHON = dict(processes=SingleProcess(), devices=1, progress=None)
-OF_DCGAN = ["image_size", "batch_size", "is_crop", "c_dim", "z_dim", "gf_dim", "df_dim"]
+OF_DCGAN = ["image_size", "c_dim", "z_dim", "gf_dim", "df_dim", "batch_size", "is_crop"]
 OF_THE_RUN = ["mirror", "d_learning_rate", "init_from"]  # Run implements them
 OF_THE_STEP = ["fast", "losses_every", *(name for name in RECIPE if name not in OF_THE_RUN)]  # with_parts() does
 OF_THE_COMMAND = ["recipe", "precision", "threads", "num_gpus", "num_devices", "worker_hosts", "task_index",
@@ -281,7 +282,7 @@ def settings(config, dcgan, **more):
         if name in OF_THE_COMMAND and not more and value != of_session.get(name, known[name]):
             raise UserError(f"{name}={value!r} is only for the command gantut_trainer.py, train() cannot do it")
     if not more:
-        check_values({**known, **given, "is_crop": dcgan.is_crop})
+        check_values({**known, **given, "is_crop": dcgan.is_crop, "c_dim": dcgan.c_dim})
         given = {**given, **of_session}
     found = {**known, **given, **of_class, **more, **{name: getattr(dcgan, name) for name in OF_DCGAN}}
     found.update({name: os.path.expanduser(found[name]) for name in PATHS if isinstance(found.get(name), str)})

@@ -1,4 +1,4 @@
-"""Checks during a training: losses, weights and samples in each step, scores after an epoch, and why it ended.
+"""Checks during a training: each step's losses, the weights that are saved, samples, an epoch's scores; why it ended.
 
 Numbers that are not finite end a training; a line warns when the discriminator has won or the samples have collapsed.
 Errors of TensorFlow, of memory and of the disk become one line. --judge_every: scores are written to TensorBoard and a
@@ -81,7 +81,7 @@ class Monitor:
 def what_failed(error, run):
     """A UserError for an error in a training, or None if that should be raised unchanged. run: its Run.
 
-    What has been trained is saved first, if possible.
+    After a failure of memory or of TensorFlow, what has been trained is saved first, if possible.
     """
     if isinstance(error, tf.errors.InvalidArgumentError):  # a histogram raises it for numbers that are not finite
         return not_finite(error, run)

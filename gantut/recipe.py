@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from gantut.devices import on_devices
-from gantut.flags import BEYOND, OF_THE_STEP, asked_for, settings
+from gantut.flags import BEYOND, OF_THE_RUN, OF_THE_STEP, asked_for, settings
 from gantut.fused_step import check_class, own_step
 from gantut.graph import again
 from gantut.seeding import random_state
@@ -36,7 +36,7 @@ def with_parts(DCGAN, config, devices=(), workers=None):
     devices: their names, if there are several. workers: the result of find_workers(). Raises UserError if the class
     cannot be trained with the flags.
     """
-    if workers or asked_for(config, ["mirror", "init_from"]):  # its train() must use a Run
+    if workers or asked_for(config, OF_THE_RUN):  # its train() must use a Run
         check_class(DCGAN)
     parts = {name: getattr(config, name, BEYOND[name][0]) for name in OF_THE_STEP}
     Model = own_step(DCGAN, parts["fast"], parts["g_updates"], parts["losses_every"])
@@ -58,7 +58,7 @@ def choose(flags):
 def with_recipe(DCGAN, parts):
     """A DCGAN that trains with the parts of the recipe, by their flags' names; without any, itself.
 
-    --mirror, --d_learning_rate and --g_updates are elsewhere: in gantut/batches.py, gantut/run.py and
+    --mirror, --d_learning_rate and --g_updates are elsewhere: in gantut/batches.py, gantut/workers.py and
     gantut/fused_step.py.
     """
     if not asked_for(SimpleNamespace(**parts), ["ema", "augment", "r1"]):

@@ -18,10 +18,9 @@ from filelock import FileLock, Timeout
 
 from gantut.checkpoints import newest_checkpoint, step_of
 from gantut.errors import UserError, one_line, say, unfinished, whole
-from gantut.flags import BEYOND, RECIPE
+from gantut.flags import BEYOND, OF_DCGAN, RECIPE
 
-OF_THE_MODEL = ["image_size", "c_dim", "z_dim", "gf_dim", "df_dim", "batch_size", "is_crop"]
-MUST_MATCH = OF_THE_MODEL + ["seed", "crop_size"]
+MUST_MATCH = OF_DCGAN + ["seed", "crop_size"]
 MAY_CHANGE = ["learning_rate", "beta1", "epoch", "threads", "precision", "fast", "skip_bad_images", *RECIPE]
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, 524}  # the last one is from NFS in the kernel
 
@@ -34,7 +33,7 @@ def describe(dcgan, config, data, replicas):
     ahead of the position in the data, set by check(). checkpoints: those that the run has written. The flags are
     strings, as on the command line. id: of this run, the same when it continues.
     """
-    flags = {name: str(getattr(dcgan if name in OF_THE_MODEL else config, name)) for name in MUST_MATCH + MAY_CHANGE}
+    flags = {name: str(getattr(dcgan if name in OF_DCGAN else config, name)) for name in MUST_MATCH + MAY_CHANGE}
     flags["batch_size"] = str(dcgan.batch_size // config.devices)
     return {
         "id": uuid.uuid4().hex,

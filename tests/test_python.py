@@ -99,6 +99,14 @@ def test_what_train_cannot_do_is_refused_by_name(tmp_path, asked):
 
 
 @pytest.mark.quick
+def test_a_model_of_neither_gray_nor_colour_is_refused(tmp_path):
+    class TwoChannels(Unbuilt):
+        c_dim = 2
+    with pytest.raises(UserError, match=re.escape("c_dim=2: must be 1 (gray) or 3 (RGB)")):
+        settings(SimpleNamespace(dataset=str(tmp_path)), TwoChannels)
+
+
+@pytest.mark.quick
 def test_train_goes_by_what_it_is_told(tmp_path):
     given = dict(epoch=3, train_size=8.0, ema=0.999, judge_every=1, keep_best=True, learning_rate=0.1, image_size=16)
 

@@ -133,14 +133,21 @@ def test_r1_against_finite_differences(sess):
 @pytest.mark.quick
 def test_without_any_part_it_is_the_unchanged_class():
     assert with_parts(DCGAN, SimpleNamespace()) is DCGAN
-    assert with_parts(DCGAN, SimpleNamespace(mirror=True, init_from="other")) is DCGAN
+    assert with_parts(DCGAN, SimpleNamespace(mirror=True, init_from="other", d_learning_rate=0.0004)) is DCGAN
 
 
 @pytest.mark.quick
-@pytest.mark.parametrize("part", [dict(mirror=True), dict(init_from="other")])
+@pytest.mark.parametrize("part", [dict(mirror=True), dict(init_from="other"), dict(d_learning_rate=0.0004)])
 def test_a_class_without_a_run_is_refused_what_a_run_does(part):
     with pytest.raises(UserError, match="leave out the flags for more"):
         with_parts(object, SimpleNamespace(**part))
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("g_updates", [1, 2])
+def test_losses_every_without_fast_is_refused(g_updates):
+    with pytest.raises(UserError, match="losses_every needs fast"):
+        with_parts(DCGAN, SimpleNamespace(losses_every=5, g_updates=g_updates))
 
 
 @pytest.mark.quick

@@ -14,7 +14,7 @@ from helpers import ROOT
 pytestmark = pytest.mark.quick
 
 THIS = os.path.join("tests", "test_words.py")
-EXTENSIONS = (".md", ".html", ".ipynb", ".py")
+EXTENSIONS = (".md", ".html", ".ipynb", ".py", ".toml", ".yml", ".cff", ".ci/run")
 
 # a regular expression for whole words, in upper or lower case: what to write instead
 WORDS = {
@@ -128,7 +128,8 @@ def test_readme_is_read_in_five_minutes():
 def test_the_texts_are_found():
     found = texts()
     assert {"README.md", "CONTRIBUTING.md", "docs/tutorial.md", "data/README.md", "gantut/page.html",
-            "gantut_gan.py", "course/check.py", "tests/helpers.py"} <= set(found)
+            "gantut_gan.py", "course/check.py", "tests/helpers.py", "pyproject.toml", ".ci/run",
+            ".github/workflows/tests.yml"} <= set(found)
     assert "Part 3" in found["docs/gantut.ipynb"] and "import" not in found["docs/gantut.ipynb"].split("\n")[0]
 
 
