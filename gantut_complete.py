@@ -24,6 +24,7 @@ import gantut_imgfuncs
 from gantut.checkpoints import model_sizes
 from gantut.completion import (
     FILM,
+    HEADER,
     PLOT,
     RULE,
     TABLE,
@@ -242,6 +243,9 @@ def complete(completion, pictures, masks, names, config):
     for t, (_, values) in enumerate(tqdm(search, "completing", config.n_iter, disable=None, leave=False)):
         loss, _, contextual, perceptual, fills = values
         if not np.isfinite(loss).all():
+            if t == 0:
+                raise UserError("the loss is not finite before the first iteration: use a smaller --lam, or another "
+                                "model")
             flag = "lr" if config.approach == "adam" else "hmc_eps"
             raise UserError(f"the completion has diverged at iteration {t}: use a smaller --{flag}")
         best = loss.reshape([n, restarts]).argmin(axis=1) + np.arange(n) * restarts
@@ -262,7 +266,7 @@ def write_losses(out_dir, names, losses):
     """Write the losses [n_iter, N, 3] as a table, losses.csv, and plot their mean over the pictures as losses.png."""
     with open(os.path.join(out_dir, TABLE), "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow(["picture", "iteration", "loss", "contextual", "perceptual"])
+        table.writerow(HEADER)
         for i, name in enumerate(names):
             table.writerows([name, t, *(f"{x:.6g}" for x in losses[t, i])] for t in range(len(losses)))
 

@@ -34,6 +34,7 @@ flags = tf.app.flags
 FLAGS = flags.FLAGS
 
 BATCH = 1000  # pictures that are in memory as float32 at once
+HEADER = ["score", "samples", "floor", "ceiling"]  # of the table
 
 
 def define_flags():
@@ -69,7 +70,7 @@ def check_out(path):
     check_writable(path)
     if os.path.isfile(path):
         with open(path, encoding="utf-8", errors="replace") as file:
-            if file.read(6) not in ("score,", ""):
+            if file.readline().strip() not in (",".join(HEADER), ""):
                 raise UserError(f"--out {path} exists and is not a table of this script: give another")
 
 
@@ -91,8 +92,8 @@ def inception_scores(features, real):
 
 def write(columns):
     """Print the table, a column {score: number} by name, and write it as CSV."""
-    rows = [["score", *columns]]
-    rows += [[name, *(f"{column[name]:.3f}" for column in columns.values())] for name in columns["samples"]]
+    rows = [HEADER]
+    rows += [[name, *(f"{columns[kind][name]:.3f}" for kind in HEADER[1:])] for name in columns["samples"]]
     for row in rows:
         print(f"{row[0]:28s}" + "".join(f"{cell:>14s}" for cell in row[1:]))
     with writing(FLAGS.out), whole(FLAGS.out) as part, open(part, "w", newline="", encoding="utf-8") as file:

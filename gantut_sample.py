@@ -20,7 +20,7 @@ from tqdm import tqdm
 import gantut.sampler
 import gantut_imgfuncs
 from gantut.datasets import check_number, find_dataset, list_pictures
-from gantut.errors import UserError, check_outside, check_writable, say, write_whole, writing
+from gantut.errors import UserError, check_outside, check_writable, is_there, say, write_whole, writing
 from gantut.export import FORMATS, export_network, make_page, make_quiz
 from gantut.flags import define, forget, run
 from gantut.image_loader import Loader
@@ -109,12 +109,13 @@ def images(sampler, config):
 
 def check_same(path, image):
     """Raise UserError if path has another picture than image, uint8 [h, w, c_dim], but for rounding."""
-    if os.path.exists(path):
+    if is_there(path):
         try:
             found = read(path)
-        except Exception:  # it was not written to its end
-            return
-        if found.shape[:2] != image.shape[:2] or np.abs(np.int16(found) - image).mean() > 1:
+            same = found.shape[:2] == image.shape[:2] and np.abs(np.int16(found) - image).mean() <= 1
+        except Exception:  # a broken file may make Pillow raise anything
+            same = False
+        if not same:
             raise UserError(f"{path} exists and is another picture: give another --out, or remove it")
 
 

@@ -122,7 +122,11 @@ def check_folder(checkpoint_dir, flag="checkpoint_dir"):
 
 
 def check_loaded(load_dir, save_dir):
-    """Raise UserError if a training saves into a folder that holds a checkpoint, but starts from another or none."""
+    """Raise UserError if a training cannot save into a folder, or that holds a checkpoint which it does not start from.
+    """
+    if os.path.isdir(os.path.join(save_dir, "checkpoint")):
+        raise UserError(f"{save_dir} holds a folder named checkpoint, the name of the file that TensorFlow writes "
+                        "there: give another --checkpoint_dir")
     load, save = map(newest_checkpoint, (load_dir, save_dir))
     if save and (not load or os.path.realpath(load) != os.path.realpath(save)):
         raise UserError(f"{save_dir} holds a checkpoint that this training would not continue from: give DCGAN() the "

@@ -22,6 +22,7 @@ from gantut.seeding import file_number, random_state
 KINDS = ("random", "center", "left", "full", "grid", "lowres")
 RULE = "white (255) = keep, black (0) = fill in; if it is transparent somewhere, opaque = keep, transparent = fill in"
 TABLE, PLOT, FILM = "losses.csv", "losses.png", "film.gif"
+HEADER = ["picture", "iteration", "loss", "contextual", "perceptual"]  # of the table
 LONGEST = 235  # bytes of a result's name; file systems allow 255, the rest is for what is added to the name
 
 
@@ -193,7 +194,7 @@ def put_results_aside(out_dir, names):
 def is_table(path):
     """Whether a file is the losses of a completion, or empty, as one that was killed may leave it."""
     with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
-        return file.readline()[:8] in ("picture,", "")
+        return file.readline().strip() in (",".join(HEADER), "")
     return False
 
 

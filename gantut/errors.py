@@ -33,6 +33,12 @@ def say(line):
     print(printable(" [!] " + line), file=sys.stderr, flush=True)
 
 
+def is_inside(path, folder):
+    """Whether a path is a folder, or lies in it, also through links."""
+    real = os.path.realpath(folder)
+    return os.path.commonpath([os.path.realpath(path), real]) == real
+
+
 def check_outside(path, folder, flag, files=()):
     """Raise UserError if a path to write to, from a flag, is a folder of pictures that are the data, or inside it.
 
@@ -43,8 +49,7 @@ def check_outside(path, folder, flag, files=()):
         while len(file := os.path.dirname(file)) > len(folder) and file not in linked:
             linked.add(file)
     for one in [folder, *sorted(filter(os.path.islink, linked))]:
-        real = os.path.realpath(one)
-        if os.path.commonpath([os.path.realpath(path), real]) == real:
+        if is_inside(path, one):
             raise UserError(f"--{flag} {path} lies in the folder of pictures {one}, which is only read: what is "
                             f"written there would count as data; give another --{flag}")
 

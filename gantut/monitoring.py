@@ -14,7 +14,7 @@ import tensorflow.compat.v1 as tf
 
 from gantut import run_record
 from gantut.checkpoints import SafeSaver, newest_checkpoint, written_by_run
-from gantut.errors import UserError, one_line, say, whole
+from gantut.errors import UserError, is_inside, one_line, say, whole
 from gantut.images import pixels
 from gantut.metrics import BEST, Judge
 from gantut.outputs import optional
@@ -91,9 +91,11 @@ def what_failed(error, run):
             isinstance(error, tf.errors.OpError) and "create a memory object" in str(error)):  # oneDNN's words
         return UserError(f"there is not enough memory for this training ({one_line(error)[:200]}): "
                          f"{SMALLER}{saved(run)}")
-    if isinstance(error, OSError) and error.filename is not None:
-        return UserError(f"cannot write {error.filename}: {error.strerror}; what was saved before is intact, fix this "
-                         "and run the same command again")
+    folders = [getattr(run.config, name) for name in ("checkpoint_dir", "sample_dir", "logs_dir")]
+    path = getattr(error, "filename", None)
+    if isinstance(error, OSError) and isinstance(path, str) and any(is_inside(path, folder) for folder in folders):
+        return UserError(f"cannot write {path}: {error.strerror}; what was saved before is intact, fix this and run "
+                         "the same command again")
     if isinstance(error, tf.errors.OpError):
         return UserError(f"TensorFlow has ended the training ({one_line(error)[:300]}){saved(run)}")
     return None
@@ -185,11 +187,11 @@ class EpochJudge:
         with self.run.to_draw():
             images = self.sampler.draw_all(self.z, show=False)
         scores = self.judge.scores(pixels(images))
+        if self.config.keep_best and scores[BEST] < self.best_score:
+            self.keep(counter, float(scores[BEST]))  # before the table says so: catch_up() looks there
         self.rows.append({"epoch": epoch, "step": counter, **{name: f"{x:.6g}" for name, x in scores.items()}})
         self.write(scores, counter)
         self.run.print("[Judge] " + ", ".join(f"{name}: {score:.3f}" for name, score in scores.items()))
-        if self.config.keep_best and scores[BEST] < self.best_score:
-            self.keep(counter, float(scores[BEST]))
 
     def write(self, scores, counter):
         self.run.writer.add(tf.Summary(value=[

@@ -9,7 +9,7 @@ import shlex
 import shutil
 import sys
 
-from gantut.errors import UserError
+from gantut.errors import UserError, is_inside
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 INSTALLED = os.path.isdir(os.path.join(ROOT, "gantut_data"))
@@ -39,8 +39,7 @@ def find_model(checkpoint_dir):
 
 def check_not_pretrained(path, flag):
     """Raise UserError if a path to write to, from a flag, lies in the project's own model."""
-    real = os.path.realpath(place("pretrained"))
-    if os.path.commonpath([os.path.realpath(path), real]) == real:
+    if is_inside(path, place("pretrained")):
         raise UserError(f"--{flag} {path} is the model that comes with the project, which is only read: give another "
                         f"--{flag}, and copy the model there to continue from it")
 

@@ -30,6 +30,7 @@ from gantut import run_record
 from gantut.checkpoints import (
     SafeSaver,
     Saver,
+    check_loaded,
     find_checkpoints,
     model_sizes,
     names_in_state,
@@ -108,6 +109,14 @@ def test_an_incomplete_model_is_refused(trained, tmp_path):
     line = the_error(train(folder, "--epoch", 10000))
     assert MODEL in line and ".data" in line
     assert snapshot(folder / "checkpoint") == before
+
+
+@pytest.mark.quick
+def test_a_folder_that_has_the_name_of_the_state_file_is_refused(tmp_path):
+    """As with --checkpoint_dir . beside the default folder; at the first save it would be too late."""
+    (tmp_path / "checkpoint").mkdir()
+    with pytest.raises(UserError, match="holds a folder named checkpoint"):
+        check_loaded(str(tmp_path), str(tmp_path))
 
 
 @pytest.mark.quick

@@ -18,6 +18,7 @@ from test_gan import assign
 
 import gantut_complete
 from gantut.completion import make_mask, put_results_aside
+from gantut.errors import UserError
 from gantut_complete import Completion, adam, complete, hmc, join, near_the_hole, poisson_blend, write_losses
 from gantut_gan import DCGAN
 
@@ -249,7 +250,21 @@ def test_results_are_put_aside_whatever_the_pictures_are_called(tmp_path):
     assert not (tmp_path / "earlier-2").exists()
 
 
-@pytest.mark.parametrize("table", ["picture,iteration,loss\nother,0,1\n", ""])
+@pytest.mark.quick
+@pytest.mark.parametrize("first, flag", [(0, "--lam"), (2, "--lr")])
+def test_a_loss_that_is_not_finite_names_the_flag_that_can_be_why(first, flag):
+    """Before the first iteration nothing was done with --lr."""
+    def energy(z):
+        losses.append(np.inf if len(losses) == first else 1.0)
+        return [np.full(1, losses[-1]), np.zeros_like(z), np.ones(1), np.ones(1), np.zeros([1, 4, 4, 3])]
+    losses, completion = [], SimpleNamespace(dcgan=SimpleNamespace(z_dim=3), energy=lambda *_: energy)
+    config = SimpleNamespace(restarts=1, seed=1, weighted=False, mask="left", approach="adam", n_iter=3, lr=0.1,
+                             beta1=0.9, beta2=0.999, film_every=0)
+    with pytest.raises(UserError, match=flag):
+        complete(completion, np.zeros([1, 4, 4, 3]), np.ones([1, 4, 4], bool), ["a.png"], config)
+
+
+@pytest.mark.parametrize("table", ["picture,iteration,loss,contextual,perceptual\nother,0,1\n", ""])
 def test_a_result_replaces_no_file_whatever_the_table_says(model, tmp_path, table):
     """An original, put there to compare; the results of a completion whose table is empty."""
     earlier = {"losses.csv": table.encode(), "losses.png": b"a plot", "film.gif": b"a film", "000.png": b"an original",

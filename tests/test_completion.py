@@ -72,7 +72,7 @@ def test_nothing_that_is_read_is_overwritten(model, tmp_path, monkeypatch):  # n
     for target, link in [("faces", "link"), ("../far", "tree/far"), ("../masks", "some masks/all")]:
         os.symlink(target, tmp_path / link)
     for name in ("hard", "masks of links"):
-        (tmp_path / name / "losses.csv").write_text("picture,iteration,loss\n")
+        (tmp_path / name / "losses.csv").write_text("picture,iteration,loss,contextual,perceptual\n")
     before = snapshot(tmp_path)
     monkeypatch.chdir(tmp_path)
     for flags in ONTO.values():
@@ -167,22 +167,23 @@ def test_all_results_have_names_of_their_own_that_can_be_written(tmp_path, files
 def test_what_cannot_be_written_is_reported_before_the_work(model, tmp_path):  # noqa: F811
     write_pictures(tmp_path / "pictures", n=2)
     (tmp_path / "out" / "001.png").mkdir(parents=True)
-    (tmp_path / "out" / "losses.csv").write_text("picture,iteration,loss\n")
+    (tmp_path / "out" / "losses.csv").write_text("picture,iteration,loss,contextual,perceptual\n")
     (tmp_path / "file").write_text("")
     done = two_at_a_time(lambda out: complete(tmp_path, "--dataset", "pictures", "--out_dir", out,
                                               "--checkpoint_dir", model / "checkpoint"), ["out", "file/deeper"])
     for out, process in done.items():
         assert "cannot write " + out in the_error(process)
         assert "completing" not in process.stderr and "Reading checkpoints" not in process.stdout
-    assert (tmp_path / "out" / "losses.csv").read_text() == "picture,iteration,loss\n"
+    assert (tmp_path / "out" / "losses.csv").read_text() == "picture,iteration,loss,contextual,perceptual\n"
 
 
 @pytest.mark.quick
-def test_another_programs_table_is_not_overwritten(tmp_path):
-    (tmp_path / "losses.csv").write_text("epoch,loss\n1,2\n")
+@pytest.mark.parametrize("content", [b"epoch,loss\n1,2\n", b"picture,size\na.jpg,2\n"])
+def test_another_programs_table_is_not_overwritten(tmp_path, content):
+    (tmp_path / "losses.csv").write_bytes(content)
     with pytest.raises(UserError, match="losses.csv exists and is not from a completion"):
         try_to_write(str(tmp_path), ["a"], [])
-    assert snapshot(tmp_path) == {"losses.csv": b"epoch,loss\n1,2\n"}
+    assert snapshot(tmp_path) == {"losses.csv": content}
 
 
 def test_strange_names_are_completed_each_with_its_own_mask(model, tmp_path):  # noqa: F811

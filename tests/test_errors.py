@@ -100,7 +100,8 @@ def test_processes_on_a_full_disk(tmp_path, model):  # noqa: F811
     folder = tmp_path / "disk"
     folder.mkdir()
     for name in ("grid.png", "scores.csv", "losses.csv", "losses.png", "film.gif", "000.png", "000_strip.png"):
-        line = {"scores.csv": b"score,before\n", "losses.csv": b"picture,before\n"}.get(name, b"from before")
+        line = {"scores.csv": b"score,samples,floor,ceiling\n",
+                "losses.csv": b"picture,iteration,loss,contextual,perceptual\n"}.get(name, b"from before")
         (folder / name).write_bytes(line * 1000)
     checkpoint = ["--checkpoint_dir", model.folder / "checkpoint"]
     with full_disk(folder):

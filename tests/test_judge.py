@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from unittest import mock
 
 import imageio.v3 as iio
 import numpy as np
@@ -30,7 +31,7 @@ from gantut import metrics
 from gantut.errors import UserError
 from gantut.images import read
 from gantut.inception import features_of
-from gantut.metrics import Judge
+from gantut.metrics import BEST, Judge
 from gantut.monitoring import EpochJudge
 
 
@@ -281,6 +282,7 @@ def test_pictures_in_a_folder(tmp_path):
     (["--dataset", "pictures", "--pictures", "pictures", "--out", "pictures/scores.csv"], "only read"),
     (["--dataset", "pictures", "--pictures", "broken"], "broken/000.png: is not a picture; remove or replace"),
     (["--dataset", "pictures", "--pictures", "pictures", "--out", "larger/000.png"], "not a table of this script"),
+    (["--dataset", "pictures", "--pictures", "pictures", "--out", "marks.csv"], "not a table of this script"),
     (["--dataset", "pictures", "--pictures", "pictures", "--out", "file/s.csv"], "cannot write file/s.csv"),
     (["--dataset", "pictures", "--pictures", "pictures", "--out", "few"], "cannot write few"),
     (["--dataset", "pictures"], "train a model first")])
@@ -291,6 +293,7 @@ def test_what_cannot_be_judged_is_one_line(tmp_path, flags, words):
     write_pictures(tmp_path / "broken", n=3)
     for path in ("broken/000.png", "file"):
         (tmp_path / path).write_bytes(b"no picture")
+    (tmp_path / "marks.csv").write_text("score,student\n5,Ann\n")
     more = ["--pictures", "pictures"] if flags[-1] == "few" else []
     before = snapshot(tmp_path)
     assert words in the_error(run_script("gantut_judge.py", *flags, *more, cwd=tmp_path))
@@ -404,6 +407,17 @@ def test_scores_that_cannot_be_written_do_not_end_the_run(trained, tmp_path):
     assert process.returncode == 0, process.stderr
     assert "cannot write samples/scores.csv" in process.stderr and "Is a directory" in process.stderr
     assert process.stderr.count("the training continues without") == 1
+
+
+@pytest.mark.quick
+def test_the_best_is_kept_before_the_table_has_its_score():
+    """Else a kill between the two would cost the best model: catch_up() looks for the row."""
+    judge = mock.MagicMock(best_score=2.0)
+    judge.config.judge_every, judge.judge.scores.return_value = 1, {BEST: 1.0}
+    judge.sampler.draw_all.return_value = np.zeros([4, 8, 8, 3])
+    EpochJudge.look(judge, 0, 7)
+    calls = [name for name, _, _ in judge.method_calls if name in ("keep", "write")]
+    assert calls == ["keep", "write"] and [row["step"] for row in judge.rows.append.call_args.args] == [7]
 
 
 @pytest.mark.quick

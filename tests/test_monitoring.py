@@ -18,7 +18,7 @@ ENDS = {  # name: (what is raised, in which step, what the line says, the checkp
     "in the first step": (MemoryError("Unable to allocate 9 GiB"), 1, "not enough memory .*needs less$", None),
     "TensorFlow's": (tf.errors.InternalError(None, None, "cuDNN launch failure"), 3,
                      r"TensorFlow has ended the .*\(cuDNN launch failure\); the training is saved.* 3: .* bit$", 3),
-    "the system's": (OSError(28, "No space left on device", "a/file"), 3, "cannot write a/file: No space left", 2),
+    "the system's": (OSError(28, "No space left on device", "samples/file"), 3, "cannot write samples/file: No sp", 2),
 }
 
 
@@ -36,8 +36,9 @@ def train(folder, raised, step):
 
 
 @pytest.mark.parametrize("name", ENDS)
-def test_what_ends_a_step_is_one_line_and_what_was_trained_is_saved(tmp_path, name):
+def test_what_ends_a_step_is_one_line_and_what_was_trained_is_saved(tmp_path, monkeypatch, name):
     raised, step, words, saved = ENDS[name]
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=words) as caught:
         train(tmp_path, raised, step)
     assert "\n" not in str(caught.value)
@@ -46,6 +47,7 @@ def test_what_ends_a_step_is_one_line_and_what_was_trained_is_saved(tmp_path, na
     assert not saved or variables(tmp_path)
 
 
-def test_an_error_in_a_readers_code_is_raised_as_it_is(tmp_path):
-    with pytest.raises(ZeroDivisionError):
-        train(tmp_path, ZeroDivisionError("a reader's"), 2)
+@pytest.mark.parametrize("raised", [ZeroDivisionError("a reader's"), FileNotFoundError(2, "None", "weights.npy")])
+def test_an_error_in_a_readers_code_is_raised_as_it_is(tmp_path, raised):
+    with pytest.raises(type(raised)):
+        train(tmp_path, raised, 2)

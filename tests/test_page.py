@@ -211,6 +211,17 @@ def test_walk_takes_three_seconds_however_short_the_frames(page, ms):
 
 
 @needs_browser
+def test_a_drawing_that_fails_is_said_and_the_next_one_is_made(page):
+    """As when the browser has reset the graphics processor."""
+    page.browser.execute_script("const right = draw; draw = async () => { draw = right; throw Error('context lost'); }")
+    page.click("another")
+    assert "could not be drawn: context lost" in page.text("said")
+    page.click("another_b")
+    for name, canvas in (("a", "face_a"), ("a", "picture"), ("b", "face_b")):
+        assert page.shows(page.z(page.value(name)), canvas)
+
+
+@needs_browser
 def test_save_writes_the_picture(page, tmp_path):
     page.browser.execute_cdp_cmd("Browser.setDownloadBehavior", dict(behavior="allow", downloadPath=str(tmp_path)))
     page.write("a", 3)

@@ -158,7 +158,14 @@ def test_images_are_single_files_drawn_in_small_batches(tmp_path, model, sampler
     before = snapshot(out)
     gantut_sample.images(sampler, config(out, count=130))  # the same command again does no harm
     assert snapshot(out) == before
-    (out / "image_00128.png").write_bytes(b"cut off")
+    (out / "image_00128.png").write_bytes(b"")  # as a power cut leaves it
+    gantut_sample.images(sampler, config(out, count=130))
+    assert snapshot(out) == before
+    deep = np.arange(256, dtype=np.uint16).reshape(16, 16)  # a depth map, say, which is no picture for Pillow
+    iio.imwrite(out / "image_00129.png", deep)
+    with pytest.raises(UserError, match="image_00129.png exists and is another picture"):
+        gantut_sample.images(sampler, config(out, count=130))
+    assert (iio.imread(out / "image_00129.png") == deep).all()
     write_pictures(tmp_path / "other", n=1)
     shutil.copy(tmp_path / "other" / "000.png", out / "image_00070.png")
     other = snapshot(out)
