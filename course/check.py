@@ -28,7 +28,7 @@ if not __package__:  # run as a script
 from gantut.errors import UserError  # noqa: E402
 from gantut.scripts import argument_parser, run  # noqa: E402
 
-from .start import EMPTY, LESSON, functions, in_words, place  # noqa: E402
+from .start import EMPTY, LESSON, TUTORIAL, check_apart, functions, in_words, place  # noqa: E402
 
 START = 60  # seconds that TensorFlow may take to load
 ENDLESS = "it has not ended after {} seconds: is there an endless loop?"
@@ -175,13 +175,15 @@ def show(folder, hint):
 
 def look_for_files(folder):
     """Raise UserError unless a folder has the files of the tutorial, or the file of a lesson."""
+    check_apart(folder)
     there = files_in(folder)
     missing = [name for name in EMPTY if name not in there]
     if not missing or set(LESSON) <= set(there):
         return
     if there:
+        part = " (and --part 4, if you began with it)" if EMPTY[missing[0]][0] == 3 else ""
         raise UserError(in_words(f"no {missing[0]} in {folder}: restore it, or start it again with python "
-                                 f"course/start.py {shlex.quote(folder)} --reset {missing[0]}"))
+                                 f"course/start.py {shlex.quote(folder)} --reset {missing[0]}{part}"))
     inside = sorted(entry.path for entry in os.scandir(folder) if entry.is_dir() and files_in(entry.path))
     other = inside[0] if inside else "the folder that python course/start.py has made"
     raise UserError(in_words(f"{folder} has none of {', '.join([*missing, *LESSON])}: give {other}"))
@@ -192,10 +194,13 @@ def files_in(folder):
 
 
 def solution(name):
-    """Print the project's own lines of a step."""
-    for path in [*(os.path.join(ROOT, file) for file in EMPTY), *(place("variants", lesson) for lesson in LESSON)]:
+    """Print the project's own lines of a step: a function, or the script that the last step runs."""
+    for path in [*(os.path.join(ROOT, file) for file in TUTORIAL), *(place("variants", lesson) for lesson in LESSON)]:
         with open(path, encoding="utf-8") as source:
             text = source.read()
+        if name == os.path.basename(path) and name not in EMPTY:
+            print(text, end="")
+            return
         for one, node in functions(ast.parse(text)).items():
             if one in (name, name + ".__call__"):
                 print("\n".join(text.splitlines()[node.lineno - 1:node.end_lineno]))

@@ -28,6 +28,7 @@ EMPTY = {  # file: (part, the functions to write)
     "gantut_gan.py": (4, ["DCGAN." + name for name in ("__init__", "build_model", "generator", "discriminator", "train",
                                                        "step", "save", "load")]),
 }
+TUTORIAL = [*EMPTY, "gantut_trainer.py"]
 LESSON = {"mnist_gan.py": (1, ["dense", "generator", "discriminator", "loss_func"])}  # of variants/
 TO_WRITE = "is yours to write"  # in an empty body
 
@@ -76,9 +77,19 @@ def skeleton(name, part=1):
     return source
 
 
+def check_apart(folder, names=()):
+    """Raise UserError if a folder has, or with these names would have, files of the tutorial and of a lesson."""
+    tutorial, lessons = ([name for name in some if name in names or os.path.exists(os.path.join(folder, name))]
+                         for some in (TUTORIAL, LESSON))
+    if tutorial and lessons:
+        raise UserError(f"{folder}: {tutorial[0]} and {lessons[0]} cannot be in one folder, as only one of them would "
+                        "be checked: give the lesson a folder of its own")
+
+
 def write(folder, part, lesson):
     """Write the files; raises UserError before anything is written if one of them exists."""
-    names = list(LESSON) if lesson else [*EMPTY, "gantut_trainer.py"]
+    names = list(LESSON) if lesson else TUTORIAL
+    check_apart(folder, names)
     there = [name for name in names if os.path.lexists(os.path.join(folder, name))]
     if there:
         raise UserError(f"{os.path.join(folder, there[0])} exists: nothing is overwritten; give a new folder, or "
@@ -93,8 +104,9 @@ def write(folder, part, lesson):
     print(in_words(f"next: python course/check.py {shlex.quote(folder)}"))
 
 
-def reset(folder, name):
+def reset(folder, name, part=3):
     """Start one file again, if the reader agrees; the old one is kept beside it. A missing file is just written."""
+    check_apart(folder, [name])
     path = os.path.join(folder, name)
     there = os.path.lexists(path)
     kept = next(one for one in (f"{path}.kept{i}" for i in range(1000)) if not os.path.lexists(one))
@@ -102,8 +114,8 @@ def reset(folder, name):
         sys.exit("nothing is changed")
     if os.path.exists(path):
         shutil.copy2(path, kept)  # the content, as path may be a link
-    with whole(path) as part:
-        put(part, skeleton(name))
+    with whole(path) as new:
+        put(new, skeleton(name, 1 if name in LESSON else part))
 
 
 def asked(question):
@@ -127,8 +139,10 @@ def main():
     parser.add_argument("--reset", choices=[*EMPTY, *LESSON],
                         help="start this file again; asks first, and keeps a copy")
     args = parser.parse_args()
+    if not args.folder:
+        parser.error("the folder must have a name")
     try:
-        reset(args.folder, args.reset) if args.reset else write(args.folder, args.part, args.lesson)
+        reset(args.folder, args.reset, args.part) if args.reset else write(args.folder, args.part, args.lesson)
     except OSError as error:
         raise UserError(f"cannot write {args.folder}: {error.strerror}") from None
 

@@ -9,6 +9,7 @@ the result for each picture. RAW is only read. The same command, run again, cont
 gantut/faces.py finds and crops the faces; this script applies it to a folder.
 """
 import collections
+import contextlib
 import csv
 import errno
 import importlib.util
@@ -83,7 +84,8 @@ def one_picture(file, name):
         return [{"file": file, "reason": crops, "version": seen}]
     rows = []
     for i, (crop, numbers) in enumerate(crops, 1):
-        output, why_not = write(crop, f"{name}.face{i}" if work.all_faces else name)
+        with writing(work.out):
+            output, why_not = write(crop, f"{name}.face{i}" if work.all_faces else name)
         rows.append({**dict(zip(COLUMNS, [file, output, why_not, *numbers])), "version": seen})
     return rows
 
@@ -105,6 +107,16 @@ def version(file, raw):
     except OSError:
         return ""
     return f"{status.st_size} {status.st_mtime_ns}"
+
+
+@contextlib.contextmanager
+def writing(out):
+    """Turn a failure to write to OUT into a UserError."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"cannot write to {out}: {error.strerror or error}; run the same command again to "
+                        "continue") from None
 
 
 def write(crop, name):
@@ -191,6 +203,16 @@ def open_table(path, rows):
     return table, csv.DictWriter(table, COLUMNS)
 
 
+@contextlib.contextmanager
+def closing(table, out):
+    """Close the table at the end, which tries again to write what a full disk has not taken."""
+    try:
+        yield
+    finally:
+        with writing(out):
+            table.close()
+
+
 def check_not_others(args, jobs):
     """Raise UserError if OUT holds pictures with the names of crops that this script has not made."""
     names = {name.split("/")[0] for _, name in jobs}
@@ -220,7 +242,8 @@ def check_settings(path, args):
         with open(path) as file:
             made = json.load(file)
     except FileNotFoundError:
-        write_whole(path, json.dumps(wanted, indent=1), to_disk=True)
+        with writing(args.out):
+            write_whole(path, json.dumps(wanted, indent=1), to_disk=True)
         return
     except ValueError:
         made = None
@@ -249,7 +272,8 @@ def align(args):
     if not jobs:
         raise UserError(f"no pictures in {args.raw}: files that end in {' '.join(EXTENSIONS)} count, in subfolders too")
     check_links(args, jobs)
-    os.makedirs(args.out, exist_ok=True)
+    with writing(args.out):
+        os.makedirs(args.out, exist_ok=True)
     check_not_others(args, jobs)
     check_settings(os.path.join(args.out, "alignment.json"), args)
     csv_path = os.path.join(args.out, "alignment.csv")
@@ -259,13 +283,16 @@ def align(args):
     context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
     with blocked():
         resource_tracker.ensure_running()  # a process of multiprocessing, which should run longer than the workers
-    table, writer = open_table(csv_path, rows)
-    with table, Stop() as stop, ProcessPoolExecutor(args.workers, context, start_worker, (args,)) as pool, \
+    with writing(args.out):
+        table, writer = open_table(csv_path, rows)
+    with closing(table, args.out), Stop() as stop, \
+            ProcessPoolExecutor(args.workers, context, start_worker, (args,)) as pool, \
             tqdm(initial=len(jobs) - len(todo), total=len(jobs), unit=" pictures", disable=None) as bar:
         try:
             for answer in in_order(pool, todo, 4 * args.workers):
-                writer.writerows(answer)
-                table.flush()
+                with writing(args.out):
+                    writer.writerows(answer)
+                    table.flush()
                 rows += answer
                 bar.update()
                 if stop.signum:
@@ -358,12 +385,7 @@ def check(args, error):
 
 
 def main():
-    args = parse()
-    try:
-        signum = align(args)
-    except OSError as error:
-        raise UserError(f"cannot write to {args.out}: {error.strerror or error}; run the same command again to "
-                        "continue") from None
+    signum = align(parse())
     if signum:
         print(f"stopped; to go on: {typed()}", file=sys.stderr)
         sys.exit(128 + signum)

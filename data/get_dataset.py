@@ -143,6 +143,8 @@ def get(name):
 
 def check_file(path):
     """Read a whole file; raises if it is empty, a web page or damaged. Returns its entry in PUBLISHED, or ""."""
+    if os.path.exists(path) and not os.path.isfile(path):  # reading a pipe or a device may never end
+        raise UserError(f"{path} is neither a file nor a folder")
     hashes = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     with open(path, "rb") as file:
         head = file.read(512)
@@ -398,6 +400,8 @@ def main():
     parser.add_argument("--size", type=int, help="width in pixels to scale it to, 0 = unscaled (default: 0; celeba: "
                                                  "64)")
     args = parser.parse_args()
+    if "" in (args.out, args.archive):
+        parser.error("OUT and --archive must name a file or folder")
     one = SETS[args.set]
     crop, size = one.crop if args.crop is None else args.crop, one.size if args.size is None else args.size
     if not (0 <= crop <= 4096 and 0 <= size <= 4096):

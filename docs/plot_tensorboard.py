@@ -211,7 +211,8 @@ def main(logs_dir, out_dir):
 def command():
     parser = argument_parser(__doc__)
     parser.add_argument("logs_dir", type=os.path.expanduser, help="what a training has written for TensorBoard")
-    parser.add_argument("--out_dir", default=os.path.dirname(os.path.abspath(__file__)), help="[docs/]")
+    parser.add_argument("--out_dir", type=os.path.expanduser, default=os.path.dirname(os.path.abspath(__file__)),
+                        help="[docs/]")
     args = parser.parse_args()
     main(args.logs_dir, args.out_dir)
 

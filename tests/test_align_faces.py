@@ -1,14 +1,17 @@
 """Tests of data/align_faces.py: real photographs of scikit-image, pictures whose geometry is known, real processes."""
 import csv
+import errno
 import json
 import multiprocessing
 import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import align_faces
 import make_faces
@@ -17,6 +20,9 @@ import pytest
 from helpers import ROOT, run_script, script_command, snapshot, the_error, train, two_at_a_time, write_pictures
 from PIL import Image
 from scipy import ndimage
+
+from gantut.errors import UserError
+from gantut.scripts import call
 
 skdata = pytest.importorskip("skimage.data")
 PLACES = align_faces.template_places(align_faces.TEMPLATE)
@@ -434,8 +440,34 @@ def test_other_errors_of_writing_are_raised(monkeypatch, tmp_path):
     (tmp_path / "out").write_text("a file")
     monkeypatch.setattr(align_faces, "work", SimpleNamespace(raw=str(tmp_path / "raw"), out=str(tmp_path / "out"),
                         mode="crop", size=16, format="png", all_faces=False), raising=False)
-    with pytest.raises(OSError):
+    with pytest.raises(UserError, match=f"cannot write to {tmp_path}/out: Not a directory"):
         align_faces.one_picture("000.png", "a/000")
+
+
+class Full:
+    """A table on a full disk, which raises when it is closed, too."""
+
+    def flush(self):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    close = flush
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("name, value, line", [
+    ("ProcessPoolExecutor", Mock(side_effect=OSError(errno.EMFILE, "Too many open files")),
+     r"error: \[Errno 24\] Too many open files"),
+    ("open_table", lambda *_: (Full(), Mock()), "error: cannot write to out: No space left on device; run the same .*"),
+])
+def test_only_what_cannot_be_written_is_said_to_be(monkeypatch, tmp_path, name, value, line):
+    write_pictures(tmp_path / "raw", n=1)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(align_faces, name, value)
+    monkeypatch.setattr(align_faces, "in_order", lambda *_: [[{"file": "000.png"}]])
+    monkeypatch.setattr(sys, "argv", ["align_faces.py", "raw", "out", "--mode", "crop", "--workers", "1"])
+    with pytest.raises(SystemExit) as end:
+        call(align_faces.main)
+    assert re.fullmatch(line, end.value.code)
 
 
 def test_a_picture_that_is_done_again_keeps_its_crops_name(tmp_path):

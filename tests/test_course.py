@@ -15,8 +15,10 @@ from course_mutants import MUTANTS
 from helpers import ROOT, run_script, script_command, snapshot, the_error, two_at_a_time, wait_until
 
 from course import functions, lesson, start, trainer, training
+from course.check import look_for_files, solution
 from course.judging import Wrong, readers
 from course.steps import STEPS
+from gantut.errors import UserError
 
 FILES = [*start.EMPTY, "gantut_trainer.py"]
 
@@ -73,6 +75,53 @@ def test_it_overwrites_nothing_and_starts_again_only_if_told(tmp_path):
     assert yes.returncode == 0
     assert (tmp_path / "mine" / "gantut_gan.py.kept0").read_text() == "# mine\n"
     assert start.TO_WRITE in (tmp_path / "mine" / "gantut_gan.py").read_text()
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("here, other", [("gantut_gan.py", "mnist_gan.py"), ("gantut_trainer.py", "mnist_gan.py"),
+                                         ("mnist_gan.py", "gantut_imgfuncs.py")])
+def test_a_lesson_and_the_tutorial_are_never_in_one_folder(tmp_path, here, other):
+    """Only the lesson would be checked."""
+    (tmp_path / here).write_text("# mine\n")
+    lesson = "mnist_gan" if other == "mnist_gan.py" else None
+    for begin in (start.write, str(tmp_path), 3, lesson), (start.reset, str(tmp_path), other):
+        with pytest.raises(UserError, match="cannot be in one folder"):
+            begin[0](*begin[1:])
+        assert os.listdir(tmp_path) == [here]
+    (tmp_path / other).write_text("# mine\n")
+    with pytest.raises(UserError, match="cannot be in one folder"):
+        look_for_files(str(tmp_path))
+
+
+@pytest.mark.quick
+def test_a_file_that_is_started_again_is_as_its_part_began(tmp_path, monkeypatch):
+    for name in "gantut_imgfuncs.py", "gantut_gan.py":
+        monkeypatch.setattr(sys, "argv", ["start.py", str(tmp_path), "--part", "4", "--reset", name])
+        start.main()
+    assert read(tmp_path, "gantut_imgfuncs.py") == read(ROOT, "gantut_imgfuncs.py")
+    assert start.TO_WRITE in read(tmp_path, "gantut_gan.py")
+    os.remove(tmp_path / "gantut_imgfuncs.py")
+    with pytest.raises(UserError, match="--reset gantut_imgfuncs.py [(]and --part 4, if you began with it[)]"):
+        look_for_files(str(tmp_path))
+    (tmp_path / "lesson").mkdir()
+    start.reset(str(tmp_path / "lesson"), "mnist_gan.py", 4)
+    assert start.TO_WRITE in read(tmp_path, "lesson", "mnist_gan.py")
+
+
+@pytest.mark.quick
+def test_every_step_has_a_solution(capsys):
+    for step in STEPS + lesson.STEPS:
+        solution(step.name)
+        shown = capsys.readouterr().out
+        path = os.path.join(ROOT, "variants" if step.file in start.LESSON else "", step.file)
+        assert shown.strip() in read(path) and (step.name != step.file or shown == read(path))
+    with pytest.raises(UserError, match="no step is called gantut_gan.py"):
+        solution("gantut_gan.py")
+
+
+def test_a_folder_without_a_name_is_one_line(tmp_path):
+    assert "must have a name" in the_error(run_script("course/start.py", "", "--reset", "gantut_gan.py", cwd=tmp_path))
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.quick

@@ -314,6 +314,7 @@ REFUSED = {
     "nothing there": ("celeba", lambda path: path / "c.zip", "No such file"),
     "empty": ("celeba", lambda path: zipped(path / "c.zip", {}), "no pictures"),
     "0 bytes": ("celeba", lambda path: folder(path, {"c.zip": b""}) / "c.zip", "is empty"),
+    "a device": ("lfw", lambda path: os.symlink("/dev/null", path / "a.tgz") or path / "a.tgz", "neither a file nor a"),
     "an empty folder": ("lfw", lambda path: path, "no pictures"),
     "a web page": ("celeba", lambda path: folder(path, {"c.zip": PAGE}) / "c.zip", "is a web page"),
     "a web page for .tgz": ("lfw", lambda path: folder(path, {"a.tgz": b"<HTML>"}) / "a.tgz", "is a web page"),
@@ -540,8 +541,10 @@ def test_occupied_out_is_refused_before_the_download(tmp_path, run, monkeypatch)
 
 @pytest.mark.quick
 @pytest.mark.parametrize("args", [(), ("cifar",), ("mnist", "a", "b"), ("mnist", "--archive"), ("mnist", "--sizes", 1),
-                                  ("mnist", "--size", -1), ("mnist", "--crop", "x"), ("mnist", "--crop", 5000)])
-def test_arguments(run, args):
+                                  ("mnist", "--size", -1), ("mnist", "--crop", "x"), ("mnist", "--crop", 5000),
+                                  ("mnist", ""), ("mnist", "--archive", "")])
+def test_arguments(run, monkeypatch, args):
+    monkeypatch.setattr(get_dataset, "download", lambda name: pytest.fail("downloaded"))
     assert "see --help" in run(*args).error
 
 

@@ -161,7 +161,7 @@ def test_images_are_single_files_drawn_in_small_batches(tmp_path, model, sampler
     (out / "image_00128.png").write_bytes(b"")  # as a power cut leaves it
     gantut_sample.images(sampler, config(out, count=130))
     assert snapshot(out) == before
-    deep = np.arange(256, dtype=np.uint16).reshape(16, 16)  # a depth map, say, which is no picture for Pillow
+    deep = np.arange(256, dtype=np.uint16).reshape(16, 16)  # as of a depth map, whose range is unknown
     iio.imwrite(out / "image_00129.png", deep)
     with pytest.raises(UserError, match="image_00129.png exists and is another picture"):
         gantut_sample.images(sampler, config(out, count=130))

@@ -105,6 +105,8 @@ def test_what_is_not_data_is_one_line(tmp_path):
     np.savez(tmp_path / "words.npz", images=np.full((2, 784), "a"), labels=y[:2])
     np.save(tmp_path / "array.npy", x)
     (tmp_path / "text.npz").write_text("no array")
+    np.savez(tmp_path / "number.npz", images=np.uint8(3), labels=y)
+    np.savez(tmp_path / "table.npz", images=np.zeros((2, 784), "f4,f4"), labels=y[:2])
     (tmp_path / "empty").mkdir()
     (tmp_path / "cut").mkdir()
     (tmp_path / "cut" / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03\0\0\0\x09")
@@ -115,7 +117,33 @@ def test_what_is_not_data_is_one_line(tmp_path):
         with pytest.raises(UserError, match="--data") as error:
             mnist.load(str(path))
         assert "\n" not in str(error.value)
-    assert len(paths) == 12
+    assert len(paths) == 14
+
+
+@pytest.mark.quick
+def test_what_could_not_be_read_to_an_end_is_not_read(tmp_path):
+    """A pipe; as an IDX file a folder stands for it, since this process cannot be at both ends."""
+    os.mkfifo(tmp_path / "pipe")
+    pipe = os.open(tmp_path / "pipe", os.O_RDWR)  # so that opening it again does not wait
+    with pytest.raises(UserError, match="pipe: is neither a file nor a folder"):
+        mnist.load(str(tmp_path / "pipe"))
+    os.close(pipe)
+    (tmp_path / "train-images-idx3-ubyte").mkdir()
+    with pytest.raises(UserError, match="no train-images-idx3-ubyte or train-images-idx3-ubyte.gz in that folder"):
+        mnist.load(str(tmp_path))
+
+
+@pytest.mark.quick
+def test_one_image_is_too_few(tmp_path, monkeypatch):
+    """One line, before the results of an earlier run are moved."""
+    x, y = bytes_of_digits(1)
+    np.savez(tmp_path / "one.npz", images=x, labels=y)
+    (tmp_path / "train_losses.pkl").write_text("of an earlier run")
+    before = snapshot(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["mnist_gan.py", "--data", str(tmp_path / "one.npz"), "--out_dir", str(tmp_path)])
+    with pytest.raises(UserError, match=r"images of shape \(1, 28, 28\), type uint8, are not two or more digits"):
+        mnist_gan.main()
+    assert snapshot(tmp_path) == before
 
 
 @pytest.mark.quick
@@ -429,7 +457,7 @@ def test_each_lesson_runs_alone(tmp_path):
         assert (out / ("generator.keras" if "keras" in name else "checkpoints/generator.ckpt.index")).exists()
         with mnist.exits:
             mnist.start(str(out))
-        assert os.listdir(out) == ["earlier-1"]
+        assert sorted(os.listdir(out)) == ["earlier-1", "train_losses.pkl"]
 
 
 def test_a_lesson_that_is_killed_has_kept_its_losses_and_the_ones_before(tmp_path):
@@ -441,7 +469,7 @@ def test_a_lesson_that_is_killed_has_kept_its_losses_and_the_ones_before(tmp_pat
         process = forked.Process([os.path.join(ROOT, "variants", "mnist_gan.py"), "--epochs", "100000", "--data",
                                   "tiny.npz", "--out_dir", "run"], tmp_path, said, said)
     both = [tmp_path / "run" / "earlier-1" / "train_losses.pkl", tmp_path / "run" / "train_losses.pkl"]
-    wait_until(lambda: all(path.exists() for path in both), process)
+    wait_until(lambda: both[0].exists() and both[1].exists() and pickle.loads(both[1].read_bytes()), process)
     process.kill()
     process.wait()
     assert both[0].read_text() == "of an earlier run"
@@ -449,6 +477,31 @@ def test_a_lesson_that_is_killed_has_kept_its_losses_and_the_ones_before(tmp_pat
     printed = re.findall(r"DLoss: ([\d.]+) - GLoss: ([\d.]+)", (tmp_path / "said").read_text())
     assert len(losses) >= 1
     np.testing.assert_allclose(losses, np.array(printed, float)[:len(losses)], atol=6e-5)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("name", ["checkpoints/epoch=3.ckpt", "generator.keras", "samples.png", "epoch-000.png"])
+def test_results_of_another_program_are_refused(tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("another program's")
+    before = snapshot(tmp_path)
+    with pytest.raises(UserError, match=f"{tmp_path / name.split('/')[0]} exists and is not from a lesson [^\n]+$"):
+        mnist.start(str(tmp_path))
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.quick
+def test_a_lesson_that_was_killed_early_is_known(tmp_path):
+    """By its losses, of which there are none yet. Files with other names stay where they are."""
+    (tmp_path / "notes.txt").write_text("mine")
+    with mnist.exits:
+        mnist.start(str(tmp_path))
+        (tmp_path / "digit.png").write_text("a lesson's")
+    with mnist.exits:
+        mnist.start(str(tmp_path))
+    assert snapshot(tmp_path) == {
+        "notes.txt": b"mine", "train_losses.pkl": pickle.dumps([]),
+        "earlier-1/train_losses.pkl": pickle.dumps([]), "earlier-1/digit.png": b"a lesson's"}
 
 
 def test_two_lessons_at_a_time_in_one_folder(tmp_path):

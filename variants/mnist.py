@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import os
 import pickle as pkl
+import re
 import sys
 import zipfile
 import zlib
@@ -35,6 +36,7 @@ from gantut.scripts import argument_parser
 
 DIGITS = place("data", "digits.npz")
 RESULTS = r"(generator\.keras|checkpoints|train_losses\.pkl|(losses|samples|digit|iteration-\d+|epoch-.*)\.png)"
+LOSSES = "train_losses.pkl"
 IDX = {"train": "train", "test": "t10k"}
 exits = contextlib.ExitStack()  # what a lesson holds until it ends
 
@@ -81,7 +83,7 @@ def download(part):
 def read_file(folder, name):
     """Read one of the IDX files in a folder, gzipped or not."""
     paths = [os.path.join(folder, name + suffix) for suffix in ("", ".gz")]
-    path = next((path for path in paths if os.path.exists(path)), None)
+    path = next((path for path in paths if os.path.isfile(path)), None)
     if path is None:
         raise ValueError(f"no {name} or {name}.gz in that folder")
     try:
@@ -93,6 +95,8 @@ def read_file(folder, name):
 def read_npz(path, part):
     if not os.path.exists(path):
         raise ValueError("no such file or folder (digits, mnist, an .npz, or a folder of IDX files)")
+    if not os.path.isfile(path):  # reading a pipe or a device may never end
+        raise ValueError("is neither a file nor a folder")
     with open(path, "rb") as file:
         if not zipfile.is_zipfile(file):
             raise ValueError("is not an .npz, or is truncated")
@@ -109,9 +113,12 @@ def read_npz(path, part):
 
 def check(images, labels):
     """Convert bytes or numbers in [0, 1], [N, 28, 28], [N, 28, 28, 1] or [N, 784], to float32 [N, 28, 28] in [0, 1].
+
+    N is at least 2: mnist_gan.py draws the second image.
     """
-    if len(images) == 0 or images.shape[1:] not in ((28, 28), (28, 28, 1), (784,)):
-        raise ValueError(f"images of shape {images.shape} are not N digits of 28 x 28")
+    shape, kind = images.shape, images.dtype
+    if shape[1:] not in ((28, 28), (28, 28, 1), (784,)) or shape[0] < 2 or kind.kind not in "biuf":
+        raise ValueError(f"images of shape {shape}, type {kind}, are not two or more digits of 28 x 28")
     if labels.shape != images.shape[:1]:
         raise ValueError(f"labels of shape {labels.shape} for {len(images)} images")
     if labels.dtype.kind not in "iuf" or np.any(labels % 1 != 0):
@@ -182,16 +189,23 @@ def flags(doc, unit, default, beta1=None):
 def start(out_dir):
     """Put the results of an earlier run aside: a new one writes files of the same names.
 
-    Until this lesson ends, no other one can write there.
+    The losses are a lesson's first file, so that whatever has such a name without them is another program's: it is
+    refused. Until this lesson ends, no other one can write there.
     """
     exits.close()  # of an earlier lesson in the same notebook
+    there = sorted(name for name in (os.listdir(out_dir) if os.path.isdir(out_dir) else [])
+                   if re.fullmatch(RESULTS, name))
+    if there and LOSSES not in there:
+        raise UserError(f"--out_dir {out_dir}: {os.path.join(out_dir, there[0])} exists and is not from a lesson "
+                        f"({LOSSES} is not there); give another")
     exits.enter_context(locked(out_dir, ".run", "out_dir"))
     put_aside(out_dir, RESULTS)
+    write_losses([], out_dir)
 
 
 def write_losses(losses, out_dir):
     """Save the losses of D and G, [n, 2], as train_losses.pkl; a lesson does so whenever it saves its generator."""
-    write_whole(os.path.join(out_dir, "train_losses.pkl"), pkl.dumps(losses))
+    write_whole(os.path.join(out_dir, LOSSES), pkl.dumps(losses))
 
 
 def save_losses(losses, out_dir, unit):
