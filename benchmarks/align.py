@@ -10,12 +10,12 @@ another version of it.
 """
 import csv
 import os
-import subprocess
 import sys
 import tempfile
 import time
 
-from machine import ROOT
+import machine
+from machine import ROOT, at_least, file_type, path_type
 
 import align_faces
 import make_faces
@@ -23,7 +23,8 @@ import numpy as np
 from PIL import Image
 from skimage import data
 
-from gantut.scripts import argument_parser, call
+from gantut.errors import UserError
+from gantut.scripts import argument_parser
 from gantut_imgfuncs import merge
 
 PLACES = align_faces.template_places(align_faces.TEMPLATE)
@@ -77,16 +78,18 @@ def paste_face(ground, rng, i, like_lfw):
 def run(script, raw, out, workers):
     """Run the script; returns its seconds, those since its first row, and its processes' memory in MB over time."""
     table = os.path.join(out, "alignment.csv")
-    process = subprocess.Popen([sys.executable, script, raw, out, "--workers", str(workers)])
     start, first, memory = time.time(), None, []
-    while process.poll() is None:
-        time.sleep(.25)
-        if first is None and os.path.exists(table) and os.path.getsize(table) > 300:
-            first = time.time()
-        if first:
-            memory.append(resident(process.pid))
+    with machine.child([sys.executable, script, raw, out, "--workers", str(workers)], stderr=None) as process:
+        while process.poll() is None:
+            time.sleep(.25)
+            if first is None and os.path.exists(table) and os.path.getsize(table) > 300:
+                first = time.time()
+            if first:
+                memory.append(resident(process.pid))
     if process.returncode:
         sys.exit(process.returncode)  # it has said why
+    if not first:
+        raise UserError("it was done before anything could be measured: give a larger --count")
     return time.time() - start, time.time() - first, memory
 
 
@@ -106,11 +109,11 @@ def resident(parent):
 
 def main():
     parser = argument_parser((__doc__ or "").split("\n")[0])
-    parser.add_argument("--count", type=int, default=1000)
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--count", type=at_least(2), default=1000)
+    parser.add_argument("--workers", type=at_least(1), default=os.cpu_count())
     parser.add_argument("--like_lfw", action="store_true", help="pictures like LFW's")
-    parser.add_argument("--script", default=os.path.join(ROOT, "data", "align_faces.py"))
-    parser.add_argument("--sheet", help="where to write a contact sheet of pictures and crops")
+    parser.add_argument("--script", type=path_type, default=os.path.join(ROOT, "data", "align_faces.py"))
+    parser.add_argument("--sheet", type=file_type, help="where to write a contact sheet of pictures and crops")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         raw, out = os.path.join(folder, "raw"), os.path.join(folder, "out")
@@ -121,17 +124,19 @@ def main():
         assert rows.keys() == marks.keys(), "every picture once"
         found = {name for name, row in rows.items() if row["output"]}
         faces = {name for name, points in marks.items() if points is not None}
+        if args.sheet and found:
+            contact_sheet(raw, out, sorted(found)[:32]).save(args.sheet)
         print(f"{args.count} pictures, {args.workers} workers: {args.count / seconds:.1f} pictures/s "
               f"({args.count / whole:.1f} with the start)")
-        quarters = ", ".join(f"{max(part):.0f}" for part in np.array_split(memory, 4))
+        quarters = ", ".join(f"{max(part):.0f}" for part in np.array_split(memory, 4) if len(part))
         print(f"memory of all processes, most in each quarter of the run: {quarters} MB")
         print(f"faces: {len(found & faces)} of {len(faces)} found; "
               f"{len(found - faces)} of {args.count - len(faces)} pictures without a face gave one")
+        if not found & faces:
+            raise UserError("no face was found: give a larger --count, or another --script")
         distances = np.concatenate([distance(rows[name], marks[name]) for name in sorted(found & faces)])
         print("known landmarks from the template, pixels at 64: "
               f"median {np.median(distances):.2f}, 90 % under {np.quantile(distances, .9):.2f}")
-        if args.sheet:
-            contact_sheet(raw, out, sorted(found)[:32]).save(args.sheet)
 
 
 def distance(row, marked):
@@ -146,8 +151,8 @@ def contact_sheet(raw, out, names):
     for name in names:
         tiles.append(align_faces.padded(np.array(Image.open(os.path.join(raw, name)).convert("RGB")), 96))
         tiles.append(np.array(Image.open(os.path.join(out, name.replace(".jpg", ".png"))).resize((96, 96))))
-    return Image.fromarray(merge(np.array(tiles), [len(names) // 4, 8]).astype(np.uint8))
+    return Image.fromarray(merge(np.array(tiles), [-(-len(names) // 4), 8]).astype(np.uint8))
 
 
 if __name__ == "__main__":
-    call(main)
+    machine.run(main, "stopped")

@@ -7,19 +7,20 @@ after the other, since the machine's speed drifts; what counts is the ratio with
 know of each other do the same work as two workers, without the exchange. The bytes are those of the loopback device.
 """
 import argparse
+import contextlib
 import json
 import os
 import socket
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 
-from machine import table, write_figures
+import machine
+from machine import at_least, file_type, table, write_figures
 
 import numpy as np
-from step import BareRun, ask, start
+from step import BareRun, answer, go, start
 
-from gantut.scripts import argument_parser, call
+from gantut.scripts import argument_parser
 
 CONTENDERS = {"one core": [[0]], "two cores": [[0, 1]], "two workers": [[0], [1]], "two strangers": [[0], [1]],
               "three workers": [[0], [1], [0]]}  # the cores of each process
@@ -57,13 +58,13 @@ def serve(task, args):
             print("seconds", time.perf_counter() - before, flush=True)
 
 
-def start_all(name):
-    """Start the processes of a contender."""
+def start_all(name, running):
+    """Start the processes of a contender; they end with running, an ExitStack."""
     listeners = [socket.create_server(("127.0.0.1", 0)) for _ in CONTENDERS[name]]
     hosts = [f"127.0.0.1:{listener.getsockname()[1]}" for listener in listeners]
     for listener in listeners:
         listener.close()
-    return [start(json.dumps([cores, hosts if "workers" in name else [], i]))
+    return [running.enter_context(start(json.dumps([cores, hosts if "workers" in name else [], i])))
             for i, cores in enumerate(CONTENDERS[name])]
 
 
@@ -76,37 +77,39 @@ def sent():
 def step_of_all(processes):
     """The seconds of one step of all processes at once, the slowest one's; and the bytes that it sent."""
     before = sent()
-    with ThreadPoolExecutor(len(processes)) as pool:
-        seconds = max(pool.map(ask, processes))
+    for process in processes:
+        go(process)
+    seconds = max(answer(process)[0] for process in processes)
     return seconds, sent() - before
 
 
 def main():
     parser = argument_parser((__doc__ or "").split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--image_size", type=int, default=64)
-    parser.add_argument("--gf_dim", type=int, default=64, help="filters of both networks")
-    parser.add_argument("--batch_size", type=int, default=64)
-    parser.add_argument("--json", help="file for the figures")
+    parser.add_argument("--rounds", type=at_least(1), default=5)
+    parser.add_argument("--image_size", type=at_least(1), default=64)
+    parser.add_argument("--gf_dim", type=at_least(1), default=64, help="filters of both networks")
+    parser.add_argument("--batch_size", type=at_least(1), default=64)
+    parser.add_argument("--json", type=file_type, help="file for the figures")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.serve:
         return serve(args.serve, args)
-    running = {name: start_all(name) for name in CONTENDERS}
-    d, g = (int(n) for n in running["one core"][0].stdout.readline().split()[1:])
-    for processes in running.values():  # one after the other: starting is not measured
-        step_of_all(processes)
     found = {name: [] for name in CONTENDERS}
-    for _ in range(args.rounds):
-        for name, processes in running.items():
-            found[name].append(step_of_all(processes))
-    for process in sum(running.values(), []):
-        process.kill()
+    with contextlib.ExitStack() as running:
+        contenders = {name: start_all(name, running) for name in CONTENDERS}
+        d, g = map(int, answer(contenders["one core"][0], "parameters"))
+        for processes in contenders.values():  # one after the other: starting is not measured
+            step_of_all(processes)
+        for _ in range(args.rounds):
+            for name, processes in contenders.items():
+                found[name].append(step_of_all(processes))
     report(args, {name: np.array(steps) for name, steps in found.items()}, d, g)
 
 
 def report(args, found, d, g):
-    """Print the tables, and write the JSON. found: [rounds, 2] of each contender, seconds and bytes."""
+    """Write the JSON, and print the tables. found: [rounds, 2] of each contender, seconds and bytes."""
+    write_figures(args.json, flags=vars(args), parameters=[d, g],
+                  **{"seconds and bytes": {name: steps.tolist() for name, steps in found.items()}})
     rows = []
     for name, words in WORDS.items():
         rate = len(CONTENDERS[name]) * args.batch_size / found[name][:, 0]
@@ -123,9 +126,7 @@ def report(args, found, d, g):
           [[n, f"{np.median(found[name][:, 1]) / 1e6:.2f}", f"{2 * (n - 1) * gradients / 1e6:.2f}",
             f"{np.median(found[name][:, 1]) / (2 * (n - 1) * gradients):.3f}"]
            for name, n in (("two workers", 2), ("three workers", 3))])
-    write_figures(args.json, flags=vars(args), parameters=[d, g],
-                  **{"seconds and bytes": {name: steps.tolist() for name, steps in found.items()}})
 
 
 if __name__ == "__main__":
-    call(main)
+    machine.run(main, "stopped")

@@ -9,12 +9,12 @@ completion; the mean of data/aligned, or of the folder's other pictures; the bes
 completion took iterations, chosen by the same contextual loss. With mask full nothing is missing and with lowres
 everything: there the error is that of the whole picture. The last line is the cost of an iteration.
 """
-import json
 import os
 import time
 from types import SimpleNamespace
 
-from machine import ROOT
+import machine
+from machine import ROOT, at_least, path_type
 
 import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
@@ -27,12 +27,15 @@ import gantut_imgfuncs
 from gantut.checkpoints import model_sizes
 from gantut.completion import make_mask
 from gantut.datasets import find_dataset
-from gantut.image_loader import Loader
+from gantut.errors import UserError, check_outside, check_writable
+from gantut.image_loader import LUMINANCE, Loader
+from gantut.paths import find_model
 from gantut.sampler import Sampler, load_model
-from gantut.scripts import argument_parser, call
+from gantut.scripts import argument_parser
 from gantut.seeding import random_state
 from gantut_complete import Completion, complete, join, strip
 from gantut_gan import DCGAN, dataset_files
+from gantut_imgfuncs import merge
 
 MASKS = ["center", "left", "random", "grid", "lowres", "full"]
 
@@ -77,29 +80,39 @@ def iteration_cost(completion, pictures, masks, config):
     return float(np.median(ratios[1:]))
 
 
-def held_out(args, size):
-    """The pictures to complete [count, size, size, 3], and the mean of others [size, size, 3]."""
-    loader = Loader(gantut_imgfuncs, size, is_crop=True)
+def held_out(args, size, c_dim):
+    """The pictures to complete [count, size, size, c_dim], and the mean of others [size, size, c_dim]."""
+    loader = Loader(gantut_imgfuncs, size, is_crop=True, c_dim=c_dim)
     if args.dataset:
-        files = dataset_files(find_dataset(args.dataset))
+        root = find_dataset(args.dataset)
+        files = dataset_files(root)
+        check_outside(args.out_dir, root, "out_dir", files)
+        if len(files) <= args.count:
+            raise UserError(f"{len(files)} picture(s) in {root}: give a smaller --count, as the mean is that of the "
+                            "others")
         random_state(1, "data").shuffle(files)
         return loader.load_all(files[:args.count]), loader.load_all(files[args.count:]).mean(axis=0)
     pictures = np.array([draw_face(2, i, size) for i in range(args.count)]) / 127.5 - 1
-    return pictures, loader.load_all(dataset_files(os.path.join(ROOT, "data", "aligned"))).mean(axis=0)
+    return (pictures @ LUMINANCE if c_dim == 1 else pictures,
+            loader.load_all(dataset_files(os.path.join(ROOT, "data", "aligned"))).mean(axis=0))
 
 
 def main():
     parser = argument_parser(__doc__)
-    parser.add_argument("--checkpoint_dir", default="checkpoint")
-    parser.add_argument("--dataset", help="pictures that the model has not learnt [faces drawn here]")
-    parser.add_argument("--count", type=int, default=16, help="how many faces")
-    parser.add_argument("--n_iter", type=int, default=1000)
-    parser.add_argument("--out_dir", default="completion_benchmark", help="for the results and pictures")
+    parser.add_argument("--checkpoint_dir", type=path_type, default="checkpoint")
+    parser.add_argument("--dataset", type=path_type, help="pictures that the model has not learnt [faces drawn here]")
+    parser.add_argument("--count", type=at_least(1), default=16, help="how many faces")
+    parser.add_argument("--n_iter", type=at_least(1), default=1000)
+    parser.add_argument("--out_dir", type=path_type, default="completion_benchmark",
+                        help="for the results and pictures")
     args = parser.parse_args()
-    os.makedirs(args.out_dir, exist_ok=True)
-    size = model_sizes(args.checkpoint_dir)["image_size"]
-    pictures, mean = held_out(args, size)
-    results = {}
+    sizes = model_sizes(find_model(args.checkpoint_dir))
+    size = sizes["image_size"]
+    record = os.path.join(args.out_dir, "results.json")
+    machine.check_ours(record, *(os.path.join(args.out_dir, kind + ".png") for kind in MASKS))
+    pictures, mean = held_out(args, size, sizes["c_dim"])
+    check_writable(record)
+    results = {"tensorflow": tf.__version__, "count": args.count, "n_iter": args.n_iter}
     with tf.Session() as sess:
         completion = Completion(load_model(DCGAN, sess, args.checkpoint_dir))
         print(f"| mask | completion | mean face | best of {args.n_iter} samples |\n|---|---|---|---|")
@@ -113,16 +126,16 @@ def main():
                     "random": best_of_random(completion, pictures, masks, kind == "lowres", args.n_iter)}
             results[kind] = {name: float(hole_error(fills, pictures, masks)) for name, fills in ways.items()}
             results[kind]["loss"] = losses[:, :, 0].mean(axis=1)[::100].tolist()
+            machine.write_figures(record, **results)
             numbers = " | ".join(f"{results[kind][name]:.1f}" for name in ("completion", "mean", "random"))
             print(f"| {kind} | {numbers} |", flush=True)
-            strips = [strip(p, m, join(p, f, m)) for p, m, f in zip(pictures, masks, film[-1])]
-            rows = [np.concatenate(strips[i:i + 2], axis=1) for i in range(0, min(args.count, 8) // 2 * 2, 2)]
-            iio.imwrite(os.path.join(args.out_dir, kind + ".png"), np.concatenate(rows))
+            strips = np.array([strip(p, m, join(p, f, m)) for p, m, f in zip(pictures, masks, film[-1])][:8])
+            sheet = merge(strips, [-(-len(strips) // 2), min(len(strips), 2)]).astype(np.uint8)
+            iio.imwrite(os.path.join(args.out_dir, kind + ".png"), sheet.squeeze())
         cost = results["iteration / forward and backward pass"] = iteration_cost(completion, pictures, masks, config)
+    machine.write_figures(record, **results)
     print(f"an iteration costs {cost:.2f} x one forward and backward pass")
-    with open(os.path.join(args.out_dir, "results.json"), "w") as file:
-        json.dump({"tensorflow": tf.__version__, "count": args.count, "n_iter": args.n_iter, **results}, file, indent=1)
 
 
 if __name__ == "__main__":
-    call(main)
+    machine.run(main, "stopped")

@@ -18,6 +18,7 @@ import os
 import shutil
 
 import machine
+from machine import at_least, path_type, positive
 
 import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
@@ -26,12 +27,13 @@ import recipes
 import tensorflow.compat.v1 as tf
 
 import gantut_imgfuncs
-from gantut.checkpoints import model_sizes
+from gantut.checkpoints import newest_checkpoint, shapes_in, sizes_of
 from gantut.datasets import find_dataset, list_pictures
+from gantut.errors import UserError, check_outside
 from gantut.image_loader import Loader
 from gantut.images import grid_size, pixels
 from gantut.metrics import FEWEST, Judge
-from gantut.paths import place
+from gantut.paths import find_model, place
 from gantut.sampler import Sampler, load_model
 from gantut.scripts import argument_parser
 from gantut_gan import DCGAN, dataset_files
@@ -88,17 +90,22 @@ def report(args, found, *floors):
 
 def main():
     parser = argument_parser(__doc__)
-    parser.add_argument("--out", default="few_pictures", help="folder for the models, the pictures and few.json")
-    parser.add_argument("--data", default=place("data", "portraits"))
-    parser.add_argument("--held_out", type=int, default=150)
-    parser.add_argument("--init_from", default=place("pretrained", "lfw"))
-    parser.add_argument("--minutes", type=float, default=30, help="of each training [30]")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--batch_size", type=int, default=64)
+    parser.add_argument("--out", type=path_type, default="few_pictures",
+                        help="folder for the models, the pictures and few.json")
+    parser.add_argument("--data", type=path_type, default=place("data", "portraits"))
+    parser.add_argument("--held_out", type=at_least(1), default=150)
+    parser.add_argument("--init_from", type=path_type, default=place("pretrained", "lfw"))
+    parser.add_argument("--minutes", type=positive, default=30, help="of each training [30]")
+    parser.add_argument("--seeds", type=at_least(1), default=3)
+    parser.add_argument("--batch_size", type=at_least(1), default=64)
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--recipes", nargs="+", default=RECIPES, choices=RECIPES)
     args = parser.parse_args()
-    sizes = {**model_sizes(args.init_from), "batch_size": args.batch_size, "precision": args.precision}
+    model = newest_checkpoint(find_model(args.init_from), "init_from")
+    if not model:
+        raise UserError(f"no checkpoint in {args.init_from}: give --init_from the folder of a trained model")
+    sizes = {**sizes_of(model, shapes_in(model, "init_from"), "init_from"), "batch_size": args.batch_size,
+             "precision": args.precision}
     size, root = sizes.pop("image_size"), find_dataset(args.data, "data")
     files = dataset_files(root)
     common = {name: value for name, value in vars(args).items() if name not in ("out", "seeds", "recipes")}
@@ -106,8 +113,11 @@ def main():
     if args.held_out < 2 * FEWEST or len(files) - args.held_out < least:
         parser.error(f"of {len(files)} pictures {args.held_out} are held out: at least {2 * FEWEST} must be, and "
                      f"{least} must be left to learn; give other --held_out or --batch_size")
+    check_outside(args.out, root, "out", files)
+    path = os.path.join(args.out, "few.json")
+    machine.check_ours(path, *(os.path.join(args.out, name) for name in ("learnt", "held_out")))
     os.makedirs(args.out, exist_ok=True)
-    figures = machine.Figures(os.path.join(args.out, "few.json"), {**common, "pictures": len(files)}, "seconds",
+    figures = machine.Figures(path, {**common, "pictures": len(files)}, "seconds",
                               "found")
     divide(files, root, args.out, args.held_out)
     steps = (len(files) - args.held_out) // args.batch_size  # of an epoch

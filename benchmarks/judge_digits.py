@@ -17,7 +17,7 @@ import sys
 import tempfile
 
 import machine
-from machine import ROOT
+from machine import ROOT, at_least, file_type, path_type
 
 import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
@@ -50,9 +50,9 @@ np.save(out, lesson.generate(folder, lesson.sample_noise(np.random.RandomState(1
 
 def parse_runs(arguments):
     """Turn LESSON=FOLDER into (lesson, folder); raises UserError unless the folder holds that lesson's generator."""
-    runs = [argument.partition("=")[::2] for argument in arguments]
+    runs = [(lesson, os.path.expanduser(folder)) for lesson, _, folder in (one.partition("=") for one in arguments)]
     for lesson, folder in runs:
-        if lesson not in GENERATORS:
+        if lesson not in GENERATORS or not folder:
             raise UserError(f"{lesson}={folder}: say LESSON=FOLDER, LESSON one of {', '.join(GENERATORS)}")
         if not os.path.exists(os.path.join(folder, GENERATORS[lesson])):
             raise UserError(f"{folder} holds no generator of {lesson} ({GENERATORS[lesson]})")
@@ -64,7 +64,7 @@ def generate(lesson, folder, count):
     if lesson == "gantut_trainer":
         try:
             paths, samples = judge_faces.draw(folder, count)
-        except subprocess.CalledProcessError:  # it has said why
+        except UserError:  # it has said why
             raise UserError(f"{folder}: no digits from {lesson}") from None
         with samples:
             return read(paths)
@@ -73,7 +73,7 @@ def generate(lesson, folder, count):
         process = subprocess.run([sys.executable, "-c", GENERATE, VARIANTS, lesson, folder, str(count), out],
                                  capture_output=True, text=True)
         if process.returncode != 0:
-            raise UserError(f"{folder}: no digits from {lesson}: {(process.stderr.splitlines() or ['killed'])[-1]}")
+            raise UserError(f"{folder}: no digits from {lesson}: {machine.last_line(process.stderr)}")
         return (np.load(out) + 1) / 2
 
 
@@ -154,9 +154,10 @@ def references(images, count):
 def main():
     parser = argument_parser(__doc__)
     parser.add_argument("runs", nargs="+", metavar="LESSON=FOLDER")
-    parser.add_argument("--count", type=int, default=1000, help="samples of each generator [1000]")
-    parser.add_argument("--data", default="digits", help="what the lessons were trained on, as their --data [digits]")
-    parser.add_argument("--json", help="write every figure, and the machine, to this file")
+    parser.add_argument("--count", type=at_least(2), default=1000, help="samples of each generator [1000]")
+    parser.add_argument("--data", type=path_type, default="digits",
+                        help="what the lessons were trained on, as their --data [digits]")
+    parser.add_argument("--json", type=file_type, help="write every figure, and the machine, to this file")
     args = parser.parse_args()
     runs = parse_runs(args.runs)
     images, labels = mnist.load(args.data, "train")
@@ -170,11 +171,11 @@ def main():
     print(f"the classifier's accuracy on {len(held_out)} held-out digits: {accuracy:.1%}\n")
 
     figures = {name: judge(classifier, digits, held_out_features) for name, digits in judged.items()}
+    machine.write_figures(args.json, accuracy=accuracy, samples=figures)
     machine.table([f"{args.count} samples", "classes of ten", "mean confidence", "Fréchet distance"],
                   [[name, f["classes"], f"{f['confidence']:.3f}", f"{f['frechet']:.1f}"]
                    for name, f in figures.items()])
-    machine.write_figures(args.json, accuracy=accuracy, samples=figures)
 
 
 if __name__ == "__main__":
-    mnist.run(main)
+    machine.run(main, "stopped")

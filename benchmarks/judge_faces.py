@@ -8,12 +8,11 @@ occurs among data and among samples of a model, which it classifies; then Fréch
 features before its last layer: of 1,000 of the faces it has learnt from, of uniform noise, and of samples.
 """
 import os
-import subprocess
 import sys
 import tempfile
 
 import machine
-from machine import ROOT
+from machine import ROOT, at_least, file_type, path_type
 
 import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
@@ -23,8 +22,10 @@ from PIL import Image
 from tensorflow import keras
 from tensorflow.keras import layers
 
+from gantut.checkpoints import model_sizes
 from gantut.metrics import frechet
-from gantut.scripts import argument_parser, call
+from gantut.paths import find_model
+from gantut.scripts import argument_parser
 
 LEARNT, HELD_OUT = slice(0, 1600), slice(1600, 2000)
 TRAITS = {
@@ -88,19 +89,20 @@ class Judge:
 def draw(checkpoint_dir, count, *flags):
     """The paths of samples of a model, drawn by gantut_sample.py, and the temporary folder that holds them."""
     folder = tempfile.TemporaryDirectory()
-    subprocess.run([sys.executable, os.path.join(ROOT, "gantut_sample.py"), "--mode", "images", "--out", folder.name,
-                    "--checkpoint_dir", checkpoint_dir, "--count", str(count), "--seed", "1", *flags], check=True,
-                   stdout=subprocess.DEVNULL)
+    machine.trained([sys.executable, os.path.join(ROOT, "gantut_sample.py"), "--mode", "images", "--out", folder.name,
+                     "--checkpoint_dir", checkpoint_dir, "--count", str(count), "--seed", "1", *flags])
     return [os.path.join(folder.name, name) for name in sorted(os.listdir(folder.name))], folder
 
 
 def main():
     parser = argument_parser(__doc__)
-    parser.add_argument("--checkpoint_dir", nargs="+", default=["checkpoint"])
-    parser.add_argument("--count", type=int, default=1000, help="samples of each model [1000]")
-    parser.add_argument("--size", type=int, default=64, help="pixels, as the models draw [64]")
-    parser.add_argument("--json", help="write every figure, and the machine, to this file")
+    parser.add_argument("--checkpoint_dir", type=path_type, nargs="+", default=["checkpoint"])
+    parser.add_argument("--count", type=at_least(2), default=1000, help="samples of each model [1000]")
+    parser.add_argument("--size", type=at_least(1), default=64, help="pixels, as the models draw [64]")
+    parser.add_argument("--json", type=file_type, help="write every figure, and the machine, to this file")
     args = parser.parse_args()
+    for checkpoint_dir in args.checkpoint_dir:
+        model_sizes(find_model(checkpoint_dir))  # raises UserError if there is no model
     judge = Judge(args.size)
     judged = {"data": judge.learnt, "noise": np.random.RandomState(1).uniform(0, 1, judge.learnt.shape)}
     for checkpoint_dir in args.checkpoint_dir:
@@ -108,14 +110,14 @@ def main():
         judged[checkpoint_dir] = load(paths, args.size)
         folder.cleanup()
     results = {name: judge(images) for name, images in judged.items()}
+    machine.write_figures(args.json, accuracy=judge.accuracy.tolist(), samples={
+        name: {"frechet": distance, "traits": often.tolist()} for name, (distance, often) in results.items()})
     machine.table(["", "Fréchet distance", *TRAITS], [
         ["accuracy on 400 held-out faces", "", *(f"{x:.0%}" for x in judge.accuracy)],
         ["how often in data/aligned", "", *(f"{x:.0%}" for x in judge.frequencies)],
         *([name, f"{distance:.1f}", *(f"{x:.0%}" for x in often)]
           for name, (distance, often) in results.items())])
-    machine.write_figures(args.json, accuracy=judge.accuracy.tolist(), samples={
-        name: {"frechet": distance, "traits": often.tolist()} for name, (distance, often) in results.items()})
 
 
 if __name__ == "__main__":
-    call(main)
+    machine.run(main, "stopped")

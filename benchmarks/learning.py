@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 import machine
-from machine import ROOT
+from machine import ROOT, at_least, file_type
 
 import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
@@ -64,13 +64,13 @@ CONTENDERS = {"float32": (train, ["--precision", "float32"]), "bfloat16": (train
 
 def main():
     parser = argument_parser((__doc__ or "").split("\n")[0])
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--epoch", type=int, default=16, help="as the trainer's [16: 368 and 496 steps]")
-    parser.add_argument("--batch_size", default="64")
+    parser.add_argument("--seeds", type=at_least(1), default=5)
+    parser.add_argument("--epoch", type=at_least(1), default=16, help="as the trainer's [16: 368 and 496 steps]")
+    parser.add_argument("--batch_size", type=at_least(1), default=64)
     parser.add_argument("--data", nargs="+", default=list(DATA), choices=DATA)
-    parser.add_argument("--gf_dim", default="16", help="filters of both networks [16]")
+    parser.add_argument("--gf_dim", type=at_least(1), default=16, help="filters of both networks [16]")
     parser.add_argument("--contenders", nargs="+", default=["float32", "bfloat16"], choices=CONTENDERS)
-    parser.add_argument("--json", help="file for the figures")
+    parser.add_argument("--json", type=file_type, help="file for the figures")
     args = parser.parse_args()
     if "pytorch" in args.contenders:
         machine.need_torch()
@@ -78,8 +78,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for data in args.data:
             flags, judge = DATA[data](folder)
-            flags += ["--epoch", str(args.epoch), "--batch_size", args.batch_size, "--gf_dim", args.gf_dim, "--df_dim",
-                      args.gf_dim]
+            flags += ["--epoch", str(args.epoch), "--batch_size", str(args.batch_size), "--gf_dim", str(args.gf_dim),
+                      "--df_dim", str(args.gf_dim)]
             found = {contender: [] for contender in args.contenders}
             for seed in range(1, args.seeds + 1):
                 for contender in args.contenders:
@@ -92,8 +92,8 @@ def main():
                 rows.append([data, contender, machine.spread(distances),
                              " ".join(f"{distance:.1f}" for distance in distances)])
             results[data] = found
-    machine.table(["", "", "Fréchet distance", "seeds"], rows)
     machine.write_figures(args.json, flags=vars(args), frechet=results)
+    machine.table(["", "", "Fréchet distance", "seeds"], rows)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import sys
 import zlib
 
 import machine
-from machine import ROOT
+from machine import ROOT, at_least, path_type
 
 import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
@@ -84,22 +84,25 @@ def show(found):
 
 def main():
     parser = argument_parser(__doc__)
-    parser.add_argument("--data", required=True, help="as the lessons' --data: mnist, or its file")
-    parser.add_argument("--folder", required=True, help="for the trainings and their figures, and to continue from")
+    parser.add_argument("--data", type=path_type, required=True, help="as the lessons' --data: mnist, or its file")
+    parser.add_argument("--folder", type=path_type, required=True,
+                        help="for the trainings and their figures, and to continue from")
     parser.add_argument("--runs", nargs="+", default=list(RUNS), choices=RUNS)
-    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
-    parser.add_argument("--length", type=int, help="epochs or steps, not the text's; the training is NAME-LENGTH-SEED")
+    parser.add_argument("--seeds", type=at_least(0), nargs="+", default=[1, 2, 3])
+    parser.add_argument("--length", type=at_least(1),
+                        help="epochs or steps, not the text's; the training is NAME-LENGTH-SEED")
     args = parser.parse_args()
     images, labels = mnist.load(args.data, "train")
     held_out, held_out_labels = mnist.load(args.data, "test")
     os.makedirs(args.folder, exist_ok=True)
     which = {"digits": f"{zlib.crc32(np.uint8(np.round(images * 255))):08x}", "held out": len(held_out)}
-    figures = machine.Figures(os.path.join(args.folder, "figures.json"), which, "classifier", "samples", "runs")
+    path, pictures = (os.path.join(args.folder, name) for name in ("figures.json", "pictures"))
+    machine.check_ours(path, pictures, os.path.join(args.folder, "classifier.keras"))
+    figures = machine.Figures(path, which, "classifier", "samples", "runs")
     classifier = classifier_of(args.folder, images, labels)
     features, _ = judge_digits.look(classifier, held_out)
     if not figures["classifier"]:
         begin(figures, classifier, images, held_out, held_out_labels)
-    pictures = os.path.join(args.folder, "pictures")
     for seed in args.seeds:
         for name in args.runs:
             key = "-".join(str(part) for part in (name, args.length, seed) if part is not None)

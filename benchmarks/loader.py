@@ -23,16 +23,18 @@ from importlib.util import find_spec
 from types import SimpleNamespace
 
 import machine
+from machine import at_least, file_type
 
 import numpy as np
 from PIL import Image
 
 from gantut.errors import UserError
-from gantut.scripts import argument_parser, call
+from gantut.scripts import argument_parser
 
 BATCH = 64
 FACES = 100
 PARTS = ["cold", "cached", "waiting", "start"]
+FEWEST = 6 * BATCH  # of the first batches, five at most, are not counted, cold
 
 
 def make_pictures(folder, count):
@@ -201,7 +203,7 @@ def measure(folder, *what):
     command = [sys.executable, os.path.abspath(__file__), "--measure", json.dumps([folder, *what])]
     process = subprocess.run(command, capture_output=True, text=True)
     if process.returncode:
-        raise UserError(f"{what} failed: {process.stderr[-2000:]}")
+        raise UserError(f"{what} failed: {machine.last_line(process.stderr)}")
     return json.loads(process.stdout.splitlines()[-1])
 
 
@@ -242,12 +244,12 @@ def link_many(folder, count):
 
 def main():
     parser = argument_parser((__doc__ or "").split("\n")[0])
-    parser.add_argument("--count", type=int, default=20000, help="pictures [20000]")
-    parser.add_argument("--rounds", type=int, default=5, help="measurements of each [5]")
-    parser.add_argument("--steps", type=int, default=8, help="training steps [8]")
-    parser.add_argument("--files", type=int, default=200000, help="files to start on [200000]")
+    parser.add_argument("--count", type=at_least(FEWEST), default=20000, help="pictures [20000]")
+    parser.add_argument("--rounds", type=at_least(1), default=5, help="measurements of each [5]")
+    parser.add_argument("--steps", type=at_least(2), default=8, help="training steps [8]")
+    parser.add_argument("--files", type=at_least(BATCH), default=200000, help="files to start on [200000]")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="what to measure [all]")
-    parser.add_argument("--json", help="file for the numbers")
+    parser.add_argument("--json", type=file_type, help="file for the numbers")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:
@@ -265,20 +267,22 @@ def main():
             found = all_rounds(folder, args.rounds, kinds)
             results["speeds"] = summary(found)
             results["rounds"] = [[*case, speeds] for case, speeds in found.items()]
+            machine.write_figures(args.json, **results)
             machine.table(list(results["speeds"][0]), [row.values() for row in results["speeds"]])
         if "waiting" in args.only:
             results["waiting"] = measure(folder, "waiting", args.steps)
+            machine.write_figures(args.json, **results)
             steps, waits = results["waiting"].values()
             print(f"\nwaiting: {sum(waits):.3f} s of {sum(steps):.1f} s in {len(steps)} steps, "
                   f"{sum(waits) / sum(steps):.2%}; without the first {sum(waits[1:]) / sum(steps[1:]):.2%}")
         if "start" in args.only:
             one = results["start"] = measure(link_many(folder, args.files), "start")
+            machine.write_figures(args.json, **results)
             print(f"\nstart: {one['files']:,} files, the first batch after {one['seconds']:.1f} s; "
                   f"{one['list_mb']:.0f} MB for the list, "
                   f"{one['batches_mb']:.0f} MB more with --cache_mb {one['cache_mb']}")
     print("\n" + ", ".join(f"{name} {value}" for name, value in machine.describe().items()))
-    machine.write_figures(args.json, **results)
 
 
 if __name__ == "__main__":
-    call(main)
+    machine.run(main, "stopped")

@@ -1,4 +1,6 @@
 """What the benchmarks share: the project's path, trainings, figures, tables, the machine. Import it first."""
+import argparse
+import contextlib
 import csv
 import json
 import os
@@ -6,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from importlib.util import find_spec
 
 import numpy as np
@@ -15,19 +18,67 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT, *(os.path.join(ROOT, folder) for folder in ("data", "variants"))]
 
 from gantut.__main__ import describe, version  # noqa: E402, F401  (for a benchmark's JSON)
-from gantut.errors import UserError, write_whole  # noqa: E402
+from gantut.console import protect, reopen_closed  # noqa: E402
+from gantut.errors import UserError, check_writable, write_whole  # noqa: E402
 from gantut.metrics import BEST  # noqa: E402
 from gantut.scripts import SIGNALS, call  # noqa: E402
 
 
 def run(main, words="stopped; the same command continues"):
-    """Call main() of a benchmark that trains: a signal ends it, and the training that runs, which saves."""
+    """Call main() of a benchmark: a signal ends it, and what it has started, which saves if it is a training.
+
+    A stream that cannot be written to, such as a closed pipe, ends nothing. words: printed after a signal.
+    """
     def stop(*_):
         sys.exit(words)
+    reopen_closed()
+    protect()
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup does with SIGHUP
             signal.signal(number, stop)
     call(main)
+
+
+def at_least(least):
+    """A type of a flag for argparse: a whole number from least on."""
+    def number(text):
+        if not text.isdecimal() or not least <= int(text) < 2 ** 32:  # NumPy's limit of a seed
+            raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from {least}")
+        return int(text)
+    return number
+
+
+def positive(text):
+    """The same: a number above 0."""
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < float("inf"):  # False for nan
+            return float(text)
+    raise argparse.ArgumentTypeError(f"'{text}' is not a number above 0")
+
+
+def path_type(text):
+    """The same: the path of a file or folder; ~ is the home folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty path")
+    return os.path.expanduser(text)
+
+
+def file_type(text):
+    """The same: a file to write in the end, so it is tried now."""
+    path = path_type(text)
+    try:
+        check_writable(path)
+    except UserError as error:  # which argparse would take for a value of the wrong kind
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return path
+
+
+def check_ours(record, *paths):
+    """Raise UserError if something is at the paths that a benchmark writes, but its record, a file, is not there."""
+    there = [path for path in paths if os.path.lexists(path)]
+    if there and not os.path.exists(record):
+        raise UserError(f"{there[0]} is there, but not from this benchmark: it would have left {record}; move it away, "
+                        "or give another folder")
 
 
 def need_torch():
@@ -59,6 +110,35 @@ def trained(command, log=None):
         see = f": see {log.name}" if log else ""
         raise UserError(f"{os.path.basename(command[1])} ended with exit code {process.returncode}{see}")
     return said
+
+
+@contextlib.contextmanager
+def child(command, **streams):
+    """A process, which is killed at the end of the block with all that it has started; .errors: a file with its stderr.
+    """
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors, subprocess.Popen(
+            command, text=True, errors="replace", start_new_session=True, **{"stderr": errors, **streams}) as process:
+        process.errors = errors
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            if process.stdin:
+                with contextlib.suppress(BrokenPipeError):  # what it has not read
+                    process.stdin.close()
+
+
+def has_ended(process, name):
+    """The UserError for a process of child() that should not have ended."""
+    code = process.wait()
+    process.errors.seek(0)
+    return UserError(f"{name} ended with exit code {code}: {last_line(process.errors.read())}")
+
+
+def last_line(stderr):
+    """What a process has said last, which is why it ended."""
+    return next(filter(None, map(str.strip, reversed(stderr.splitlines()))), "killed?").removeprefix("error: ")
 
 
 def step_seconds(stdout):
@@ -111,7 +191,7 @@ def table(header, rows):
 def write_figures(path, **figures):
     """Write figures, and the machine, to a JSON file; path: the flag --json, which may be None."""
     if path:
-        write_whole(path, json.dumps({"machine": describe(), **figures}, indent=1))
+        write_whole(path, json.dumps({"machine": describe(), **figures}, indent=1), to_disk=True)
 
 
 class Figures:
@@ -122,20 +202,29 @@ class Figures:
     """
 
     def __init__(self, path, flags, *kinds):
-        self.path = path
+        self.path, self.kinds = path, kinds
         self.found = {"machine": describe(), "flags": flags, **{kind: {} for kind in kinds}}
         with FileLock(path + ".lock"):
             if os.path.exists(path):
                 self.read()
             else:
-                write_whole(path, json.dumps(self.found, indent=1))
-        other = [name for name, value in flags.items() if self.found.get("flags", {}).get(name) != value]
+                self.write()
+        other = [name for name, value in flags.items() if self.found["flags"].get(name) != value]
         if other:
             raise UserError(f"{path} was made with other flags ({', '.join(other)}): use another file or folder")
 
     def read(self):
-        with open(self.path, encoding="utf-8") as file:
-            self.found = json.load(file)
+        try:
+            with open(self.path, encoding="utf-8") as file:
+                self.found = json.load(file)
+            if not all(isinstance(self.found[kind], dict) for kind in ("flags", *self.kinds)):
+                raise ValueError
+        except (ValueError, TypeError, KeyError):
+            raise UserError(f"{self.path} is damaged, or of another program: restore it from a copy, or move it away "
+                            "to begin again") from None
+
+    def write(self):
+        write_whole(self.path, json.dumps(self.found, indent=1), to_disk=True)
 
     def __getitem__(self, kind):
         return self.found[kind]
@@ -144,4 +233,4 @@ class Figures:
         with FileLock(self.path + ".lock"):
             self.read()  # what another process has kept meanwhile
             self.found[kind][key] = figure
-            write_whole(self.path, json.dumps(self.found, indent=1))
+            self.write()

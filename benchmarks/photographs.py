@@ -17,13 +17,14 @@ import tempfile
 from importlib.util import find_spec
 
 import machine
-from machine import ROOT
+from machine import ROOT, at_least, path_type, positive
 
 import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
 import numpy as np
 
 from gantut.datasets import find_dataset
+from gantut.errors import check_outside
 from gantut.scripts import argument_parser
 from gantut_gan import dataset_files
 
@@ -92,13 +93,13 @@ def report(args, figures):
 
 def main():
     parser = argument_parser(__doc__)
-    parser.add_argument("--dataset", required=True, help="folder of aligned photographs")
-    parser.add_argument("--folder", required=True, help="for the trainings and the figures")
-    parser.add_argument("--size", type=int, default=32, help="of the pictures [32]")
-    parser.add_argument("--filters", type=int, default=32)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--minutes", type=float, default=20, help="of each training [20]")
-    parser.add_argument("--score", type=float, default=40, help="the mean SWD to be reached [40]")
+    parser.add_argument("--dataset", type=path_type, required=True, help="folder of aligned photographs")
+    parser.add_argument("--folder", type=path_type, required=True, help="for the trainings and the figures")
+    parser.add_argument("--size", type=at_least(1), default=32, help="of the pictures [32]")
+    parser.add_argument("--filters", type=at_least(1), default=32)
+    parser.add_argument("--seeds", type=at_least(1), default=3)
+    parser.add_argument("--minutes", type=positive, default=20, help="of each training [20]")
+    parser.add_argument("--score", type=positive, default=40, help="the mean SWD to be reached [40]")
     parser.add_argument("--precision", default="bfloat16", choices=["float32", "bfloat16"],
                         help="of all but as written")
     names = [*RECIPES, *(TORCH if find_spec("torch") else [])]
@@ -106,7 +107,9 @@ def main():
                         help=f"{'; '.join([*RECIPES, *TORCH])} (the last two need pip install torch) [all]")
     args = parser.parse_args()
     args.dataset = os.path.abspath(find_dataset(args.dataset))
-    args.pictures = len(dataset_files(args.dataset))
+    files = dataset_files(args.dataset)
+    check_outside(args.folder, args.dataset, "folder", files)
+    args.pictures = len(files)
     if args.pictures < 2 * max(map(batch_of, args.recipes)):
         parser.error(f"{args.pictures} pictures in {args.dataset} make fewer than two steps of an epoch")
     path = os.path.join(args.folder, "figures.json")

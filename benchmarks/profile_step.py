@@ -8,7 +8,8 @@ more than the step takes. --trace writes files for chrome://tracing or ui.perfet
 """
 import collections
 
-from machine import table
+import machine
+from machine import at_least, path_type, table
 
 import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
@@ -18,8 +19,9 @@ from step import BareRun, lrelu
 from tensorflow.python.client import timeline
 
 import gantut_gan
+from gantut.errors import check_writable
 from gantut.fused_step import faster
-from gantut.scripts import argument_parser, call
+from gantut.scripts import argument_parser
 from gantut.session import session_config, set_precision
 
 KINDS = {"Conv2DBackpropFilter": "gradients of kernels", "Conv2DBackpropInput": "transposed convolutions and gradients",
@@ -73,11 +75,13 @@ def profile(name, args):
 
 def main():
     parser = argument_parser((__doc__ or "").split("\n")[0])
-    parser.add_argument("--image_size", type=int, default=64)
-    parser.add_argument("--gf_dim", type=int, default=64, help="filters of both networks")
-    parser.add_argument("--batch_size", type=int, default=64)
-    parser.add_argument("--trace", help="beginning of the names of the trace files")
+    parser.add_argument("--image_size", type=at_least(1), default=64)
+    parser.add_argument("--gf_dim", type=at_least(1), default=64, help="filters of both networks")
+    parser.add_argument("--batch_size", type=at_least(1), default=64)
+    parser.add_argument("--trace", type=path_type, help="beginning of the names of the trace files")
     args = parser.parse_args()
+    if args.trace:
+        check_writable(f"{args.trace}_{next(iter(CONTENDERS))}_0.json")
     spent = [profile(name, args) for name in CONTENDERS]
     rows = [[kind, *(f"{one[kind]:.0f}" for one in spent)] for kind in [*KINDS.values(), "all else"]]
     table(["ms of kernels in a step", *CONTENDERS.values()],
@@ -85,4 +89,4 @@ def main():
 
 
 if __name__ == "__main__":
-    call(main)
+    machine.run(main, "stopped")

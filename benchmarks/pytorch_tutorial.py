@@ -15,12 +15,13 @@ import time
 from importlib.util import find_spec
 
 import machine
+from machine import at_least, path_type
 
 import numpy as np
 
 import gantut_imgfuncs
-from gantut.datasets import find_dataset, list_pictures
-from gantut.errors import UserError, whole
+from gantut.datasets import check_number, find_dataset, list_pictures
+from gantut.errors import UserError, one_line, whole
 from gantut.image_loader import Loader
 from gantut.images import pixels
 from gantut.metrics import Judge
@@ -31,6 +32,7 @@ if find_spec("torch"):  # main() asks for it
     import torch
     from torch import nn
 
+BATCH = 128
 COUNT = 1000  # samples, and real pictures, that are compared
 
 
@@ -67,6 +69,7 @@ class Training:
         self.optims = {name: torch.optim.Adam(net.parameters(), 0.0002, betas=(0.5, 0.999))
                        for name, net in self.nets.items()}
         self.flags = {name: value for name, value in vars(args).items() if name not in ("epoch", "folder")}
+        self.flags["pictures"] = len(images)
         self.epoch, self.seconds, self.rows = 0, [], []  # so far; the rows of scores.csv
         self.path = os.path.join(args.folder, "state.pt")
         if os.path.exists(self.path):
@@ -96,7 +99,7 @@ class Training:
     def train(self):
         """One epoch."""
         order = random_state(self.args.seed, "order", self.epoch).permutation(len(self.images))
-        for rows in order[:len(order) // 128 * 128].reshape(-1, 128):
+        for rows in order[:len(order) // BATCH * BATCH].reshape(-1, BATCH):
             start = time.perf_counter()
             self.step(self.images[rows])
             self.seconds.append(time.perf_counter() - start)
@@ -116,20 +119,27 @@ class Training:
                  "random": torch.get_rng_state(),
                  **{name: net.state_dict() for name, net in self.nets.items()},
                  **{name + "_optim": optim.state_dict() for name, optim in self.optims.items()}}
-        with whole(self.path) as part:
+        with whole(self.path, to_disk=True) as part:
             torch.save(state, part)
         self.write_scores()
 
     def write_scores(self):
-        with whole(os.path.join(self.args.folder, "scores.csv")) as part, open(part, "w", newline="") as file:
+        path = os.path.join(self.args.folder, "scores.csv")
+        with whole(path, to_disk=True) as part, open(part, "w", newline="") as file:
             table = csv.DictWriter(file, self.rows[0] if self.rows else ["epoch", "step"])
             table.writeheader()
             table.writerows(self.rows)
 
     def restore(self):
-        state = torch.load(self.path)
-        if state["flags"] != self.flags:
-            raise UserError(f"{self.path} was made with other flags: give another --folder")
+        try:
+            state = torch.load(self.path)
+            theirs = dict(state["flags"])
+        except Exception as error:  # a damaged file may make torch raise anything
+            raise UserError(f"{self.path} is damaged, or of another program ({one_line(error)[:100]}): move it away to "
+                            "begin again") from None
+        other = [name for name, value in self.flags.items() if theirs.get(name) != value]
+        if other:
+            raise UserError(f"{self.path} was made with other flags ({', '.join(other)}): give another --folder")
         self.epoch, self.seconds, self.rows = state["epoch"], state["seconds"], state["rows"]
         torch.set_rng_state(state["random"])
         for name in self.nets:
@@ -140,15 +150,20 @@ class Training:
 
 def main():
     parser = argument_parser(__doc__)
-    parser.add_argument("--dataset", required=True)
-    parser.add_argument("--folder", required=True, help="for the state and scores.csv")
+    parser.add_argument("--dataset", type=path_type, required=True)
+    parser.add_argument("--folder", type=path_type, required=True, help="for the state and scores.csv")
     parser.add_argument("--precision", default="bfloat16", choices=["float32", "bfloat16"])
-    for name, default in (("image_size", 64), ("filters", 64), ("epoch", 20), ("judge_every", 1), ("seed", 1)):
-        parser.add_argument("--" + name, type=int, default=default, help=f"[{default}]")
+    for name, default, least in (("image_size", 64, 1), ("filters", 64, 1), ("epoch", 20, 1), ("judge_every", 1, 1),
+                                 ("seed", 1, 0)):
+        parser.add_argument("--" + name, type=at_least(least), default=default, help=f"[{default}]")
     args = parser.parse_args()
     machine.need_torch()
+    root = find_dataset(args.dataset)
+    files = list_pictures(root)
+    check_number(files, root)
+    if len(files) < BATCH:
+        raise UserError(f"{len(files)} picture(s) in {root} are fewer than one batch of {BATCH}: add pictures")
     os.makedirs(args.folder, exist_ok=True)
-    files = list_pictures(find_dataset(args.dataset))
     random_state(args.seed, "data").shuffle(files)  # as the trainer does: the judge compares with the first ones
     images = Loader(gantut_imgfuncs, args.image_size, is_crop=True, c_dim=3).load_all(files)
     training = Training(images, args)

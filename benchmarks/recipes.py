@@ -11,6 +11,7 @@ import os
 import tempfile
 
 import machine
+from machine import at_least, file_type
 
 import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
@@ -60,12 +61,12 @@ def judged(size, folder, flags, judge):
 
 def main():
     parser = argument_parser(__doc__)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epoch", type=int, default=20, help="of the text's recipe [20: 920 and 1,240 steps]")
+    parser.add_argument("--seeds", type=at_least(1), default=3)
+    parser.add_argument("--epoch", type=at_least(1), default=20, help="of the text's recipe [20: 920 and 1,240 steps]")
     parser.add_argument("--data", nargs="+", default=list(DATA), choices=DATA)
     parser.add_argument("--recipes", nargs="+", default=list(RECIPES), choices=RECIPES)
     parser.add_argument("--precision", default="auto")
-    parser.add_argument("--json", required=True, help="file for the figures, and to continue from")
+    parser.add_argument("--json", type=file_type, required=True, help="file for the figures, and to continue from")
     args = parser.parse_args()
     names = list(dict.fromkeys(["the text's", *args.recipes]))  # whose time the others have
     figures = machine.Figures(args.json, {"epoch": args.epoch, "precision": args.precision}, "seconds", "frechet")

@@ -13,18 +13,20 @@ import atexit
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
 
-from machine import table, version, write_figures
+import machine
+from machine import at_least, file_type, path_type, positive, table, version, write_figures
 
 import numpy as np
 from sample import make_model
 from scale import run
 
-from gantut.errors import UserError
-from gantut.scripts import argument_parser, call
+from gantut.errors import UserError, one_line
+from gantut.scripts import argument_parser
 from gantut.seeding import sample_z
 
 EXPORTS = {"saved_model": "export", "onnx": "export.onnx", "tflite": "export.tflite", "page": "page.html"}
@@ -111,12 +113,28 @@ RUNTIMES = {"session": session, "TensorFlow, SavedModel": saved_model, "ONNX Run
 
 
 def serve(connection, name, work, args):
-    """One runtime's process: answers (n, seconds) with pictures/s, until it is told None."""
+    """One runtime's process: answers (n, seconds) with pictures/s, or with a UserError."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the benchmark ends it
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # and so its browser
     made = RUNTIMES[name]
-    measure = page(work, made) if isinstance(made, str) else timed(made(work, args.threads), args.z_dim)
-    connection.send("ready")
-    for n, seconds in iter(connection.recv, None):
-        connection.send(measure(n, seconds))
+    try:
+        measure = page(work, made) if isinstance(made, str) else timed(made(work, args.threads), args.z_dim)
+        connection.send("ready")
+        while True:
+            connection.send(measure(*connection.recv()))
+    except Exception as error:
+        connection.send(UserError(f"{name}: {one_line(error)}"))
+
+
+def answer(connection, name):
+    """What a runtime's process sends next; UserError if that is one, or if the process has been killed."""
+    try:
+        sent = connection.recv()
+    except EOFError:
+        raise UserError(f"{name}: its process was killed; out of memory?") from None
+    if isinstance(sent, UserError):
+        raise sent
+    return sent
 
 
 def size(path):
@@ -128,40 +146,41 @@ def size(path):
 def measure_all(work, args):
     """Pictures/s: {runtime: {n: one figure a round}}."""
     context, found, connections, processes = multiprocessing.get_context("spawn"), {}, {}, []
-    for name in RUNTIMES:
-        connections[name], end = context.Pipe()
-        processes.append(context.Process(target=serve, args=(end, name, work, args), daemon=True))
-        processes[-1].start()
-        end.close()
-        connections[name].recv()
-        found[name] = {n: [] for n in args.batches if n == 1 or callable(RUNTIMES[name])}  # the page draws one
-    for _ in range(args.rounds):
-        for n in args.batches:
-            for name, connection in connections.items():
-                if n in found[name]:
-                    connection.send((n, args.seconds))
-                    found[name][n].append(connection.recv())
-        print({name: [round(one[-1], 1) for one in figures.values()] for name, figures in found.items()},
-              file=sys.stderr)
-    for connection in connections.values():
-        connection.send(None)
-    for process in processes:
-        process.join()
+    try:
+        for name in RUNTIMES:
+            connections[name], end = context.Pipe()
+            processes.append(context.Process(target=serve, args=(end, name, work, args), daemon=True))
+            processes[-1].start()
+            end.close()
+            answer(connections[name], name)
+            found[name] = {n: [] for n in args.batches if n == 1 or callable(RUNTIMES[name])}  # the page draws one
+        for _ in range(args.rounds):
+            for n in args.batches:
+                for name, connection in connections.items():
+                    if n in found[name]:
+                        connection.send((n, args.seconds))
+                        found[name][n].append(answer(connection, name))
+            print({name: [round(one[-1], 1) for one in figures.values()] for name, figures in found.items()},
+                  file=sys.stderr)
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
     return found
 
 
 def main():
     parser = argument_parser(__doc__)
-    parser.add_argument("--checkpoint_dir", help="a trained model, in place of one made here")
-    parser.add_argument("--image_size", type=int, default=64, help="of the model made here")
-    parser.add_argument("--gf_dim", type=int, default=32, help="of the model made here")
-    parser.add_argument("--z_dim", type=int, default=100, help="of the model given")
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 64], help="pictures a call")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=1.5, help="for each figure, at least")
-    parser.add_argument("--limit", type=float, default=300, help="seconds for each export")
-    parser.add_argument("--threads", type=int, default=1, help="of each runtime, and of the training")
-    parser.add_argument("--json", help="where to write the results")
+    parser.add_argument("--checkpoint_dir", type=path_type, help="a trained model, in place of one made here")
+    parser.add_argument("--image_size", type=at_least(1), default=64, help="of the model made here")
+    parser.add_argument("--gf_dim", type=at_least(1), default=32, help="of the model made here")
+    parser.add_argument("--z_dim", type=at_least(1), default=100, help="of the model given")
+    parser.add_argument("--batches", type=at_least(1), nargs="+", default=[1, 64], help="pictures a call")
+    parser.add_argument("--rounds", type=at_least(1), default=7)
+    parser.add_argument("--seconds", type=positive, default=1.5, help="for each figure, at least")
+    parser.add_argument("--limit", type=positive, default=300, help="seconds for each export")
+    parser.add_argument("--threads", type=at_least(1), default=1, help="of each runtime, and of the training")
+    parser.add_argument("--json", type=file_type, help="where to write the results")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
         shutil.copytree(args.checkpoint_dir or make_model(work, args), work, dirs_exist_ok=True)
@@ -173,13 +192,13 @@ def main():
                 raise UserError(f"the export: {note}")
         sizes = {form: size(os.path.join(work, out)) for form, out in EXPORTS.items()}
         found = measure_all(work, args)
+    versions = {name: version(name) for name in ("onnxruntime", "ai-edge-litert", "tf2onnx")}
+    write_figures(args.json, versions=versions, flags=vars(args), sizes=sizes, rounds=found)
     table(["pictures/s", *(f"{n} a call" for n in args.batches)],
           [[name, *(f"{np.median(one[n]):.1f}" if n in one else "" for n in args.batches)]
            for name, one in found.items()])
     table(["file", "MB"], [[form, f"{mb:.1f}"] for form, mb in sizes.items()])
-    versions = {name: version(name) for name in ("onnxruntime", "ai-edge-litert", "tf2onnx")}
-    write_figures(args.json, versions=versions, **vars(args), sizes=sizes, rounds=found)
 
 
 if __name__ == "__main__":
-    call(main)
+    machine.run(main, "stopped")

@@ -13,13 +13,14 @@ import sys
 import tempfile
 import time
 
-from machine import table, write_figures
+import machine
+from machine import at_least, file_type, path_type, positive, table, write_figures
 
 import numpy as np
 from scale import make_pictures, run, train
 
 from gantut.errors import UserError
-from gantut.scripts import argument_parser, call
+from gantut.scripts import argument_parser
 
 BATCH = 64  # as in gantut_sample.py
 
@@ -53,28 +54,26 @@ def draw(checkpoint_dir, work, args):
 
 def main():
     parser = argument_parser(__doc__)
-    parser.add_argument("--checkpoint_dir", help="a trained model, in place of one made here")
-    parser.add_argument("--image_size", type=int, default=64, help="of the model made here")
-    parser.add_argument("--gf_dim", type=int, default=64, help="of the model made here")
-    parser.add_argument("--count", type=int, default=640, help=f"how many images, more than {BATCH}")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--limit", type=float, default=300, help="seconds for each process")
-    parser.add_argument("--threads", type=int, default=0, help="as in gantut_sample.py")
-    parser.add_argument("--json", help="where to write the results")
+    parser.add_argument("--checkpoint_dir", type=path_type, help="a trained model, in place of one made here")
+    parser.add_argument("--image_size", type=at_least(1), default=64, help="of the model made here")
+    parser.add_argument("--gf_dim", type=at_least(1), default=64, help="of the model made here")
+    parser.add_argument("--count", type=at_least(BATCH + 1), default=640, help=f"how many images, more than {BATCH}")
+    parser.add_argument("--rounds", type=at_least(1), default=5)
+    parser.add_argument("--limit", type=positive, default=300, help="seconds for each process")
+    parser.add_argument("--threads", type=at_least(0), default=0, help="as in gantut_sample.py")
+    parser.add_argument("--json", type=file_type, help="where to write the results")
     args = parser.parse_args()
-    if args.count <= BATCH:
-        parser.error(f"--count must be more than {BATCH}")
     rounds = []
     with tempfile.TemporaryDirectory() as work:
         checkpoint_dir = args.checkpoint_dir or make_model(work, args)
         for _ in range(args.rounds):
             rounds.append(draw(checkpoint_dir, work, args))
             print(rounds[-1], file=sys.stderr)
+    write_figures(args.json, flags=vars(args), rounds=rounds)
     table([f"{args.count} images", "median", "least", "most"],
           [[name, *(f"{f([one[name] for one in rounds]):.4g}" for f in (np.median, min, max))]
            for name in rounds[0]])
-    write_figures(args.json, **vars(args), rounds=rounds)
 
 
 if __name__ == "__main__":
-    call(main)
+    machine.run(main, "stopped")

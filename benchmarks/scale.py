@@ -20,14 +20,15 @@ import threading
 import time
 from types import SimpleNamespace
 
-from machine import ROOT, table, write_figures
+import machine
+from machine import ROOT, at_least, file_type, positive, table, write_figures
 
 import imageio.v3 as iio
 import numpy as np
 from make_faces import draw_face
 from step import work as gflop_of
 
-from gantut.scripts import argument_parser, call
+from gantut.scripts import argument_parser
 
 FULL = ({"image_size": 64, "batch_size": 64, "gf_dim": 64},  # the sizes, and the values that each takes in turn
         {"image_size": [16, 32, 64, 128, 256], "batch_size": [1, 16, 64, 256], "gf_dim": [16, 32, 64, 128]})
@@ -43,14 +44,14 @@ def run(script, flags, limit):
     """
     words = [f"--{name}={value}" for name, value in flags.items()]
     start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, os.path.join(ROOT, script), *words], text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    timer = threading.Timer(limit, os.kill, [process.pid, signal.SIGKILL])
-    timer.start()
-    with process.stdout:
+    with machine.child([sys.executable, os.path.join(ROOT, script), *words], stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT) as process:
+        timer = threading.Timer(limit, os.kill, [process.pid, signal.SIGKILL])
+        timer.daemon = True  # a stopped benchmark does not wait for it
+        timer.start()
         lines = [(time.perf_counter() - start, line.strip()) for line in process.stdout]
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode == -signal.SIGKILL:
         note = f"stopped after {limit:g} s" if timer.finished.is_set() else "killed: out of memory?"
     else:
@@ -130,23 +131,24 @@ def show(rows, names):
 
 def main():
     parser = argument_parser(__doc__)
-    parser.add_argument("--steps", type=int, default=6, help="of each run, 3 or more")
-    parser.add_argument("--limit", type=float, default=300, help="seconds for each run")
-    parser.add_argument("--files", type=int, nargs="*", default=[1000, 10000, 100000, 200000], help="of the start-up")
+    parser.add_argument("--steps", type=at_least(3), default=6, help="of each run")
+    parser.add_argument("--limit", type=positive, default=300, help="seconds for each run")
+    parser.add_argument("--files", type=at_least(1), nargs="*", default=[1000, 10000, 100000, 200000],
+                        help="of the start-up")
     parser.add_argument("--quick", action="store_true", help="small sizes and few files, to try the benchmark")
     parser.add_argument("--precision", default="float32", help="as the trainer's")
-    parser.add_argument("--threads", type=int, default=0, help="as the trainer's")
-    parser.add_argument("--json", help="where to write the results")
+    parser.add_argument("--threads", type=at_least(0), default=0, help="as the trainer's")
+    parser.add_argument("--json", type=file_type, help="where to write the results")
     args = parser.parse_args()
     default, sizes, args.files = QUICK if args.quick else (*FULL, sorted(args.files))
     cells = [default] + [{**default, name: value} for name in sizes for value in sizes[name] if value != default[name]]
     results = measure(cells, args)
+    write_figures(args.json, threads=args.threads, precision=args.precision, **results)
     show(results["steps"], ["image_size", "batch_size", "gf_dim", "GFLOP", "s/step", "images/s", "GFLOP/s", "peak MB",
                              "note"])
     print()
     show(results["start"], ["files", "s to first step", "peak MB", "note"])
-    write_figures(args.json, threads=args.threads, precision=args.precision, **results)
 
 
 if __name__ == "__main__":
-    call(main)
+    machine.run(main, "stopped")

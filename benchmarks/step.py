@@ -6,18 +6,21 @@ Each contender is a process of its own, and every round asks each of them for on
 machine's speed drifts; what counts is the ratio within a round. In each round a large matrix product is timed as well:
 the fraction of its GFLOP/s that the step reaches shows how much of the time is arithmetic. Names that end in 16 are
 bfloat16, and are compared with this project in bfloat16. What is not installed is left out. PyTorch: pip install torch.
+A contender that cannot run, without a compiler or enough memory, ends the benchmark: leave it out of --only.
 """
 import argparse
+import contextlib
 import importlib.util
 import subprocess
 import sys
 import time
 
-from machine import table, write_figures
+import machine
+from machine import at_least, file_type, table, write_figures
 
 import numpy as np
 
-from gantut.scripts import argument_parser, call
+from gantut.scripts import argument_parser
 
 CONTENDERS = {
     "ours": "--fast", "tenth": "--fast --losses_every 10", "written": "this project, as written",
@@ -123,20 +126,22 @@ def serve(name, args):
 
 
 def start(name):
-    return subprocess.Popen([sys.executable, *sys.argv, "--serve", name], stdin=subprocess.PIPE,
-                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    """A contender's process, as a context manager."""
+    return machine.child([sys.executable, *sys.argv, "--serve", name], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
-def ask(process):
-    """The seconds of one step of a contender; nan if it has ended."""
-    try:
+def go(process):
+    """Ask a contender for one step."""
+    with contextlib.suppress(BrokenPipeError):  # answer() says why
         print("go", file=process.stdin, flush=True)
-        for line in process.stdout:
-            if line.startswith("seconds "):
-                return float(line.split()[1])
-    except BrokenPipeError:
-        pass
-    return float("nan")
+
+
+def answer(process, what="seconds"):
+    """The numbers that a contender prints next after this word. Raises UserError if it has ended instead."""
+    for line in process.stdout:
+        if line.startswith(what + " "):
+            return list(map(float, line.split()[1:]))
+    raise machine.has_ended(process, f"the contender {process.args[-1]}")
 
 
 def work(args):
@@ -156,35 +161,37 @@ def work(args):
 
 def main():
     parser = argument_parser((__doc__ or "").split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--image_size", type=int, default=64)
-    parser.add_argument("--gf_dim", type=int, default=64, help="filters of both networks")
-    parser.add_argument("--batch_size", type=int, default=64)
-    parser.add_argument("--only", nargs="*", default=list(CONTENDERS), choices=list(CONTENDERS), metavar="NAME",
+    parser.add_argument("--rounds", type=at_least(1), default=7)
+    parser.add_argument("--image_size", type=at_least(1), default=64)
+    parser.add_argument("--gf_dim", type=at_least(1), default=64, help="filters of both networks")
+    parser.add_argument("--batch_size", type=at_least(1), default=64)
+    parser.add_argument("--only", nargs="+", default=list(CONTENDERS), choices=list(CONTENDERS), metavar="NAME",
                         help=" ".join(CONTENDERS))
-    parser.add_argument("--json", help="file for the figures")
+    parser.add_argument("--json", type=file_type, help="file for the figures")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.serve:
         return serve(args.serve, args)
     names = [name for name in CONTENDERS if name in args.only
              and (not name.startswith(("torch", "compile")) or importlib.util.find_spec("torch"))]
-    processes = {name: start(name) for name in names}
-    for _ in range(2):
-        for process in processes.values():  # one after the other: starting and compiling is not measured
-            ask(process)
     seconds = {name: [] for name in names}
-    for _ in range(args.rounds):
-        for name in names:
-            seconds[name].append(ask(processes[name]))
-    for process in processes.values():
-        process.kill()
+    with contextlib.ExitStack() as running:
+        processes = {name: running.enter_context(start(name)) for name in names}
+        for process in [*processes.values()] * 2:  # one after the other: starting and compiling is not measured
+            go(process)
+            answer(process)
+        for _ in range(args.rounds):
+            for name, process in processes.items():
+                go(process)
+                seconds[name] += answer(process)
     report(args, {name: np.array(times) for name, times in seconds.items()})
 
 
 def report(args, seconds):
-    """Print the table, and write the JSON."""
+    """Write the JSON, and print the table."""
     ours, written = work(args)
+    write_figures(args.json, flags=vars(args), gflop={"ours": ours, "written": written},
+                  seconds={name: list(times) for name, times in seconds.items()})
     rows = []
     for name, times in seconds.items():
         half = "16" if name.endswith("16") else ""
@@ -199,9 +206,7 @@ def report(args, seconds):
     print(f"{ours:.0f} GFLOP a step by --fast's schedule, {written:.0f} by the tutorial's; {args.rounds} rounds")
     first = "--fast's" if "ours" in seconds else "as written"
     table(["", "seconds, median", first + " / its", "in the rounds", "GFLOP/s", "of the product's"], rows)
-    write_figures(args.json, flags=vars(args), gflop={"ours": ours, "written": written},
-                  seconds={name: list(times) for name, times in seconds.items()})
 
 
 if __name__ == "__main__":
-    call(main)
+    machine.run(main, "stopped")

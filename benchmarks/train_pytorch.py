@@ -8,16 +8,18 @@ import os
 from importlib.util import find_spec
 
 import machine
+from machine import at_least, path_type
 
 import numpy as np
 import other_frameworks
 from PIL import Image
 
 import gantut_imgfuncs
-from gantut.datasets import find_dataset, list_pictures
+from gantut.datasets import check_number, find_dataset, list_pictures
+from gantut.errors import UserError, check_outside, writing
 from gantut.image_loader import Loader
 from gantut.images import pixels
-from gantut.scripts import argument_parser, call
+from gantut.scripts import argument_parser
 from gantut.seeding import random_state
 
 if find_spec("torch"):  # main() asks for it
@@ -26,18 +28,27 @@ if find_spec("torch"):  # main() asks for it
 
 def main():
     parser = argument_parser(__doc__)
-    parser.add_argument("--dataset", required=True)
-    parser.add_argument("--out", required=True, help="folder for the samples")
-    parser.add_argument("--count", type=int, default=1000, help="of samples [1000]")
-    parser.add_argument("--train_size", type=int, help="how many pictures [all]")
-    for name, default in (("image_size", 64), ("c_dim", 3), ("batch_size", 64), ("epoch", 20), ("z_dim", 100),
-                          ("gf_dim", 64), ("df_dim", 64), ("seed", 1)):
-        parser.add_argument("--" + name, type=int, default=default, help=f"as the trainer's [{default}]")
+    parser.add_argument("--dataset", type=path_type, required=True)
+    parser.add_argument("--out", type=path_type, required=True, help="folder for the samples")
+    parser.add_argument("--count", type=at_least(1), default=1000, help="of samples [1000]")
+    parser.add_argument("--train_size", type=at_least(1), help="how many pictures [all]")
+    parser.add_argument("--c_dim", type=int, choices=[1, 3], default=3, help="as the trainer's [3]")
+    for name, default, least in (("image_size", 64, 1), ("batch_size", 64, 1), ("epoch", 20, 1), ("z_dim", 100, 1),
+                                 ("gf_dim", 64, 1), ("df_dim", 64, 1), ("seed", 1, 0)):
+        parser.add_argument("--" + name, type=at_least(least), default=default, help=f"as the trainer's [{default}]")
     args = parser.parse_args()
     machine.need_torch()
+    root = find_dataset(args.dataset)
+    files = list_pictures(root)
+    check_number(files, root, args.batch_size, args.train_size or np.inf)
+    check_outside(args.out, root, "out", files)
+    there = list_pictures(args.out, say=False)
+    if there:
+        raise UserError(f"--out {args.out} has pictures already, {there[0]} for example: give another folder")
+    with writing(args.out):
+        os.makedirs(args.out, exist_ok=True)
     torch.manual_seed(args.seed)
     rng = np.random.RandomState(args.seed)
-    files = list_pictures(find_dataset(args.dataset))
     random_state(args.seed, "data").shuffle(files)  # as the trainer does
     files = files[:args.train_size]
     pictures = Loader(gantut_imgfuncs, args.image_size, is_crop=True, c_dim=args.c_dim).load_all(files)
@@ -58,4 +69,4 @@ def main():
 
 
 if __name__ == "__main__":
-    call(main)
+    machine.run(main, "stopped")
