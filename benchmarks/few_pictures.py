@@ -117,8 +117,7 @@ def main():
     path = os.path.join(args.out, "few.json")
     machine.check_ours(path, *(os.path.join(args.out, name) for name in ("learnt", "held_out")))
     os.makedirs(args.out, exist_ok=True)
-    figures = machine.Figures(path, {**common, "pictures": len(files)}, "seconds",
-                              "found")
+    figures = machine.Figures(path, {**common, "pictures": len(files)}, "seconds", "found")
     divide(files, root, args.out, args.held_out)
     steps = (len(files) - args.held_out) // args.batch_size  # of an epoch
     flags = ["--dataset", os.path.join(args.out, "learnt"), *(f"--{name}={value}" for name, value in sizes.items())]

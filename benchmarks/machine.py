@@ -21,7 +21,7 @@ from gantut.__main__ import describe, version  # noqa: E402, F401  (for a benchm
 from gantut.console import protect, reopen_closed  # noqa: E402
 from gantut.errors import UserError, check_writable, write_whole  # noqa: E402
 from gantut.metrics import BEST  # noqa: E402
-from gantut.scripts import SIGNALS, call  # noqa: E402
+from gantut.scripts import SIGNALS, at_least, call  # noqa: E402, F401
 
 
 def run(main, words="stopped; the same command continues"):
@@ -39,17 +39,8 @@ def run(main, words="stopped; the same command continues"):
     call(main)
 
 
-def at_least(least):
-    """A type of a flag for argparse: a whole number from least on."""
-    def number(text):
-        if not text.isdecimal() or not least <= int(text) < 2 ** 32:  # NumPy's limit of a seed
-            raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from {least}")
-        return int(text)
-    return number
-
-
 def positive(text):
-    """The same: a number above 0."""
+    """A type of a flag for argparse, as at_least() makes them: a number above 0."""
     with contextlib.suppress(ValueError):
         if 0 < float(text) < float("inf"):  # False for nan
             return float(text)

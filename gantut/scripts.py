@@ -86,6 +86,15 @@ def argument_parser(doc):
     return parser
 
 
+def at_least(least):
+    """A type of a flag for argparse: a whole number from least on."""
+    def number(text):
+        if not text.isdecimal() or not least <= int(text) < 2 ** 32:  # NumPy's limit of a seed
+            raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from {least}")
+        return int(text)
+    return number
+
+
 def leave_at_once(words="stopped"):
     """From now on a signal ends the process: there is nothing to save, and an exception might be caught somewhere.
 

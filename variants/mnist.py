@@ -32,7 +32,7 @@ from gantut.errors import UserError, one_line, put_aside, whole, write_whole
 from gantut.images import read_idx, save_figure
 from gantut.paths import place
 from gantut.run_record import locked
-from gantut.scripts import argument_parser
+from gantut.scripts import argument_parser, at_least
 
 DIGITS = place("data", "digits.npz")
 RESULTS = r"(generator\.keras|checkpoints|train_losses\.pkl|(losses|samples|digit|iteration-\d+|epoch-.*)\.png)"
@@ -155,13 +155,6 @@ def flags(doc, unit, default, beta1=None):
 
     beta1: default of the flag --beta1, for a lesson that has it.
     """
-    def at_least(least):
-        def number(text):
-            if not text.isdigit() or not least <= int(text) < 2 ** 32:
-                raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from {least}")
-            return int(text)
-        return number
-
     def fraction(text):
         if not 0 <= float(text) < 1:
             raise argparse.ArgumentTypeError(f"'{text}' is not at least 0 and below 1")
