@@ -30,16 +30,17 @@ KINDS = {"Conv2DBackpropFilter": "gradients of kernels", "Conv2DBackpropInput": 
 CONTENDERS = {"text": "the tutorial's text", "written": "as written", "ours": "--fast", "ours16": "--fast, bfloat16"}
 
 
-class Traced:
-    """A session that keeps the trace of every run."""
+class TracedSession(tf.Session):
+    """A session that keeps the trace of every run, also of the text's .eval()."""
 
-    def __init__(self, sess):
-        self.sess, self.graph, self.traces = sess, sess.graph, []
+    def __init__(self, config):
+        super().__init__(config=config)
+        self.traces = []
 
-    def run(self, fetches, feed=None):
+    def run(self, fetches, feed_dict=None):
         trace = tf.RunMetadata()
         self.traces.append(trace)
-        return self.sess.run(fetches, feed, tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), trace)
+        return super().run(fetches, feed_dict, tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE), trace)
 
 
 def profile(name, args):
@@ -50,7 +51,7 @@ def profile(name, args):
     ours = gantut_gan.lrelu
     config = session_config()
     set_precision(config, "bfloat16" if name.endswith("16") else "float32")
-    with tf.Graph().as_default(), tf.Session(config=config) as sess:
+    with tf.Graph().as_default(), TracedSession(config) as sess:
         if name == "text":
             gantut_gan.lrelu = lrelu
         Model = faster(gantut_gan.DCGAN) if name.startswith("ours") else gantut_gan.DCGAN
@@ -59,10 +60,10 @@ def profile(name, args):
         step = BareRun(dcgan).step
         sess.run(tf.global_variables_initializer())
         step(images, z)
-        dcgan.sess = Traced(sess)
+        sess.traces.clear()
         step(images, z)
     spent = collections.Counter()
-    for i, trace in enumerate(dcgan.sess.traces):
+    for i, trace in enumerate(sess.traces):
         if args.trace:
             with open(f"{args.trace}_{name}_{i}.json", "w") as file:
                 file.write(timeline.Timeline(trace.step_stats).generate_chrome_trace_format())
