@@ -182,7 +182,6 @@ def poisson_blend(picture, fill, mask):
     labels, _ = ndimage.label(~mask)
     touching = np.unique(labels[ndimage.binary_dilation(mask) & ~mask])
     hole = np.isin(labels, touching)
-    hole &= ~mask
     result = np.where(mask[:, :, np.newaxis], picture, fill).astype(np.float64)
     if not hole.any():
         return result

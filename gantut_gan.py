@@ -43,7 +43,7 @@ class DCGAN(object):
         of the generator have 8, 8, 4, 2 times as many, those of the discriminator 1, 2, 4, 8 times.
         gfc_dim, dfc_dim: unused, in the tutorial and here. c_dim: 1 (gray) or 3 (RGB).
         checkpoint_dir: where train() looks for a checkpoint. lam: weight of the perceptual loss in completion.
-        lowres: factor of the low-resolution images.
+        lowres: by how much the low-resolution images are smaller.
         """
         assert image_size & (image_size - 1) == 0 and image_size >= 8, "image_size must be a power of 2, 8 or more"
 
@@ -242,7 +242,12 @@ class DCGAN(object):
             self.save(config.checkpoint_dir, counter)
 
     def step(self, d_optim, g_optim, batch_images, batch_z, counter):
-        """One step (Part 4, train): update D once and G twice, with the same z; returns the three losses afterwards."""
+        """One step (Part 4, train): update D once and G twice, with the same z.
+
+        batch_images: [batch_size, image_size, image_size, c_dim], batch_z: [batch_size, z_dim], both in [-1, 1].
+        counter: number of the step, for TensorBoard. Returns the losses afterwards, as numbers: D's of the samples,
+        D's of the pictures, G's.
+        """
         # update D network
         _, summary_str = self.sess.run([d_optim, self.d_sum],
                                        feed_dict={self.images: batch_images, self.z: batch_z, self.is_training: True})

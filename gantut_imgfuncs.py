@@ -26,6 +26,7 @@ def imread(path):
 def transform(image, npx=64, is_crop=True):
     """Scale a picture from 0..255 to [-1, 1]; with is_crop, first take its central npx x npx window (Part 3).
 
+    image: [height, width] or [height, width, channels]. Returns floats of that shape, with is_crop npx x npx.
     A training with --is_crop calls center_crop() itself, since its window is larger, and then this without is_crop.
     """
     if is_crop:
@@ -53,7 +54,10 @@ def center_crop(x, crop_h, crop_w=None, resize_w=64):
 
 
 def get_image(image_path, image_size, is_crop=True):
-    """Read a picture file and transform it to [-1, 1]: float array [height, width, 3] (Part 3)."""
+    """Read a picture file and transform it to [-1, 1] (Part 3).
+
+    Returns floats [image_size, image_size, 3], without is_crop [height, width, 3].
+    """
     return transform(imread(image_path), image_size, is_crop)
 
 

@@ -27,7 +27,7 @@ from gantut_gan import DCGAN
 # ARG1 = name of the flag, ARG2 = default value, ARG3 = description
 flags = tf.app.flags
 forget()  # those of an earlier run in the same notebook
-flags.DEFINE_integer("epoch", 20, "Number of epochs to train, in all [20]", lower_bound=1)
+flags.DEFINE_integer("epoch", 20, "Number of epochs to train, in all [20]")
 flags.DEFINE_float("learning_rate", 0.0002, "Learning rate for adam optimiser [0.0002]")
 flags.DEFINE_float("beta1", 0.5, "Momentum term for adam optimiser [0.5]")
 flags.DEFINE_float("train_size", np.inf, "How many of the pictures to train on [np.inf]")

@@ -27,9 +27,9 @@ import recipes
 import tensorflow.compat.v1 as tf
 
 import gantut_imgfuncs
-from gantut.checkpoints import newest_checkpoint, shapes_in, sizes_of
+from gantut.checkpoints import model_sizes
 from gantut.datasets import find_dataset, list_pictures
-from gantut.errors import UserError, check_outside
+from gantut.errors import check_outside
 from gantut.image_loader import Loader
 from gantut.images import grid_size, pixels
 from gantut.metrics import FEWEST, Judge
@@ -101,10 +101,7 @@ def main():
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--recipes", nargs="+", default=RECIPES, choices=RECIPES)
     args = parser.parse_args()
-    model = newest_checkpoint(find_model(args.init_from), "init_from")
-    if not model:
-        raise UserError(f"no checkpoint in {args.init_from}: give --init_from the folder of a trained model")
-    sizes = {**sizes_of(model, shapes_in(model, "init_from"), "init_from"), "batch_size": args.batch_size,
+    sizes = {**model_sizes(find_model(args.init_from), "init_from"), "batch_size": args.batch_size,
              "precision": args.precision}
     size, root = sizes.pop("image_size"), find_dataset(args.data, "data")
     files = dataset_files(root)

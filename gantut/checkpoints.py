@@ -178,24 +178,21 @@ def step_of(path):
     return int(path.rsplit("-", 1)[-1])
 
 
-def model_sizes(checkpoint_dir):
+def model_sizes(checkpoint_dir, flag="checkpoint_dir"):
     """Read the sizes of the model in the newest checkpoint from its variables' shapes: a dict of DCGAN's arguments.
 
-    Raises UserError if there is no checkpoint, or none of a DCGAN.
+    flag: the flag that gave the folder. Raises UserError if there is no checkpoint, or none of a DCGAN.
     """
-    return with_newest(checkpoint_dir, partial(sizes_in, checkpoint_dir))
+    def sizes(path):
+        if not path:
+            raise UserError(f"no checkpoint in {checkpoint_dir}: train a model first, or give its folder with --{flag}")
+        return sizes_of(path, shapes_in(path, flag), flag)
 
-
-def sizes_in(checkpoint_dir, path):
-    """What model_sizes() returns, for the checkpoint at path; None stands for no checkpoint."""
-    if not path:
-        raise UserError(f"no checkpoint in {checkpoint_dir}: train a model first, or give its folder with "
-                        "--checkpoint_dir")
-    return sizes_of(path, shapes_in(path))
+    return with_newest(checkpoint_dir, sizes, flag)
 
 
 def sizes_of(path, shapes, flag="checkpoint_dir", without_d=False):
-    """The same, for the shapes in a checkpoint, by name. without_d: D may be missing; then there is no df_dim."""
+    """The sizes of the model with these shapes, by name. without_d: D may be missing; then there is no df_dim."""
     check_parents(path, shapes, flag)
     layers = sum(1 for name in shapes if re.fullmatch(r"generator/g_h\d+/w", name))
     try:

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from gantut.datasets import list_pictures
-from gantut.errors import UserError, put_aside, writing
+from gantut.errors import UserError, is_table, put_aside, writing
 from gantut.images import FORMATS, is_16_bit, read, reason
 from gantut.seeding import file_number, random_state
 
@@ -191,13 +191,6 @@ def put_results_aside(out_dir, names):
     put_aside(out_dir, "|".join(map(re.escape, files)))
 
 
-def is_table(path):
-    """Whether a file is the losses of a completion, or empty, as one that was killed may leave it."""
-    with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
-        return file.readline().strip() in (",".join(HEADER), "")
-    return False
-
-
 def try_to_write(out_dir, names, inputs):
     """Raise UserError if a result cannot be written, or would overwrite an input or a file that is not a result."""
     with writing(out_dir):
@@ -208,7 +201,7 @@ def try_to_write(out_dir, names, inputs):
     same = [path for path in there if os.path.exists(path) and os.stat(path)[1:3] in read]
     if same:
         raise UserError(f"--out_dir {out_dir}: {same[0]} is an input, and a result would overwrite it; give another")
-    if there and not is_table(paths[0]):
+    if there and not is_table(paths[0], HEADER):
         raise UserError(f"--out_dir {out_dir}: {there[0]} exists and is not from a completion ({TABLE} is not there, "
                         "or another program's); give another")
     with writing(out_dir):

@@ -118,6 +118,13 @@ class Rehearsed(Exception):
     """Raised to leave whole() without writing anything."""
 
 
+def is_table(path, header):
+    """Whether a file is a table of ours by its header, a list of words; or empty, as a killed run may leave it."""
+    with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
+        return file.readline().strip() in (",".join(header), "")
+    return False
+
+
 def put_aside(folder, ours):
     """Move what an earlier run has left in a folder, names that match `ours`, into a new folder earlier-N in it.
     """

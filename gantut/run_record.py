@@ -68,7 +68,7 @@ def check(checkpoint_dir, run, saver, skip_bad=False):
     if "score" in before and name == "best" and os.path.exists(os.path.join(folder, "run.json")):
         raise UserError(f"{checkpoint_dir} is the best model of the run in {folder}, which replaces it: copy it, and "
                         "give the copy as --checkpoint_dir")
-    flags, flags_before, data, data_before = run["flags"], before["flags"], run["data"], before["data"]
+    flags, flags_before = run["flags"], before["flags"]
     other = [name for name in MUST_MATCH if flags_before.get(name, flags[name]) != flags[name]]
     if other:
         _, misfit = saver.compare(newest)
@@ -76,21 +76,7 @@ def check(checkpoint_dir, run, saver, skip_bad=False):
         raise UserError(f"the run in {checkpoint_dir} was made with {as_flags(flags_before, other)}, not "
                         f"{as_flags(flags, other)}{misfit}: use its flags to continue, or another --checkpoint_dir for "
                         "a new run")
-    if any(data_before[name] != data[name] for name in ("pictures", "fingerprint")):
-        count_before, count = data_before["pictures"], data["pictures"]
-        differs = (f"the run in {checkpoint_dir} was made with other data: {count_before} pictures in "
-                   f"{data_before['folder']}, now {count} in {data['folder']}, or other contents")
-        if data_before["fingerprint"] == data["fingerprint"]:
-            raise UserError(f"the run in {checkpoint_dir} was made with {count_before} of the pictures, now there are "
-                            f"{count}: use --train_size {count_before} to continue, or another --checkpoint_dir for a "
-                            "new run")
-        before_path = data_before.get("path") or os.path.realpath(data_before["folder"])
-        if not (skip_bad and before_path == data["path"]):
-            anyway = "use --skip_bad_images" if before_path == data["path"] else (
-                f"delete {path}, but then the epochs are counted by the new pictures")
-            raise UserError(f"{differs}; restore them, or use another --checkpoint_dir for a new run; to continue with "
-                            f"the new data anyway, {anyway}")
-        say(f"{differs}; continuing with them, because of --skip_bad_images")
+    check_data(checkpoint_dir, before["data"], run["data"], skip_bad)
     run["init_from"] = before.get("init_from")
     if "score" not in before:  # a copy of a `best` is a run of its own
         run["id"] = before.get("id", run["id"])
@@ -99,6 +85,31 @@ def check(checkpoint_dir, run, saver, skip_bad=False):
     if replicas_before != run["replicas"]:
         size = flags["batch_size"]
         print(f" [*] going on with {run['replicas']} x {size} pictures a step (it was {replicas_before} x {size})")
+    say_changes(before, run)
+
+
+def check_data(checkpoint_dir, data_before, data, skip_bad):
+    """Raise UserError if the pictures are not those of the run, and are not to be used all the same."""
+    if all(data_before[name] == data[name] for name in ("pictures", "fingerprint")):
+        return
+    count_before, count = data_before["pictures"], data["pictures"]
+    if data_before["fingerprint"] == data["fingerprint"]:
+        raise UserError(f"the run in {checkpoint_dir} was made with {count_before} of the pictures, now there are "
+                        f"{count}: use --train_size {count_before} to continue, or another --checkpoint_dir for a "
+                        "new run")
+    differs = (f"the run in {checkpoint_dir} was made with other data: {count_before} pictures in "
+               f"{data_before['folder']}, now {count} in {data['folder']}, or other contents")
+    before_path = data_before.get("path") or os.path.realpath(data_before["folder"])
+    if not (skip_bad and before_path == data["path"]):
+        anyway = "use --skip_bad_images" if before_path == data["path"] else (
+            f"delete {os.path.join(checkpoint_dir, 'run.json')}, but then the epochs are counted by the new pictures")
+        raise UserError(f"{differs}; restore them, or use another --checkpoint_dir for a new run; to continue with "
+                        f"the new data anyway, {anyway}")
+    say(f"{differs}; continuing with them, because of --skip_bad_images")
+
+
+def say_changes(before, run):
+    """Print the flags and versions that have changed since the run began, of those that may change."""
     for kind in ("flags", "versions"):
         for name, value in run[kind].items():
             value_before = before.get(kind, {}).get(name, value)

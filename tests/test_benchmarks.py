@@ -83,7 +83,7 @@ def test_every_flag_is_checked_when_it_is_read(main, monkeypatch, tmp_path, scri
     ("train_pytorch", ["--dataset", "pictures", "--out", "new"], "fewer than one batch of 64: use --batch_size 24"),
     ("train_pytorch", ["--dataset", "pictures", "--batch_size", 8, "--out", "pictures/new"], "pictures/new lies in"),
     ("train_pytorch", ["--dataset", "pictures", "--batch_size", 8, "--out", "two"], "two has pictures already"),
-    ("few_pictures", ["--init_from", "no"], "no checkpoint in no: give --init_from the folder"),
+    ("few_pictures", ["--init_from", "no"], "no checkpoint in no: train a model first, or give its folder with --init"),
     ("few_pictures", ["--data", "many", "--out", "many/few"], "many/few lies in the folder of pictures many"),
     ("few_pictures", ["--data", "many", "--out", "out"], "out/learnt is there, but not from this benchmark"),
     ("lessons", ["--data", "digits", "--folder", "out"], "out/pictures is there, but not from this benchmark"),

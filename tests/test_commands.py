@@ -270,7 +270,7 @@ BAD_INPUT = {  # name: (what is there besides 24 good pictures, flags, what the 
     "samples in a folder that the data link to": (a_linked_folder, ["--dataset", "mix", "--sample_dir", "pictures/new"],
                                                   ["--sample_dir pictures/new", os.path.join("mix", "photos"),
                                                    "only read"]),
-    "epoch 0": (nothing, ["--epoch", 0], ["--epoch=0", "positive", "--help"]),
+    "epoch 0": (nothing, ["--epoch", 0], ["--epoch=0", "must be 1 or more", "--help"]),
     "batch_size of the wrong type": (nothing, ["--batch_size", "many"], ["--batch_size=many", "int", "--help"]),
     "an unknown flag": (nothing, ["--bath_size", 8], ["bath_size", "--help"]),
     "a left-over word": (nothing, ["faces"], ["'faces'", "--flag", "--help"]),
