@@ -38,12 +38,11 @@ from gantut.completion import (
     try_to_write,
 )
 from gantut.datasets import check_number, find_dataset
-from gantut.errors import UserError, all_whole, check_outside, writing
+from gantut.errors import UserError, all_whole, check_outside, locked, writing
 from gantut.flags import define, forget, run
 from gantut.image_loader import Loader
 from gantut.images import grid_size, pixels, save_figure, save_film, to_uint8
 from gantut.paths import find_model
-from gantut.run_record import locked
 from gantut.sampler import load_model
 from gantut.seeding import file_number, random_state
 from gantut.session import session_config
@@ -308,7 +307,7 @@ def main():
     masks = find_masks(FLAGS.mask, files, root, loader.image_size, FLAGS.seed, loader.crop if FLAGS.is_crop else None)
     names = [stem(path, root).replace(os.sep, "_") for path in files]  # a picture's noise depends only on its name
     files_names = result_names(picture_names(files, root))
-    with locked(FLAGS.out_dir, ".run", "out_dir"):
+    with locked(FLAGS.out_dir, ".run", "--out_dir"):
         try_to_write(FLAGS.out_dir, files_names, files + mask_paths)
         losses = complete_all(pictures, masks, names, files_names)
     first, last = losses[0, :, 0].mean(), losses[-1, :, 0].mean()
@@ -329,7 +328,7 @@ def complete_all(pictures, masks, names, files_names):
             film, new = complete(completion, pictures[now], masks[now], names[now], FLAGS)
             films += [film] if i < IN_FILM else []
             losses = np.concatenate([losses, new], axis=1)
-            with writing(FLAGS.out_dir), all_whole(FLAGS.out_dir) as part:  # an interruption loses one batch at most
+            with writing(FLAGS.out_dir), all_whole(FLAGS.out_dir, TABLE) as part:  # a kill loses one batch at most
                 write_losses(part, files_names[:now.stop], losses)
                 write_pictures(part, files_names[now], pictures[now], masks[now], film[-1], FLAGS.blend)
                 if i == 0:  # the new ones are written

@@ -15,7 +15,7 @@ import sys
 import time
 
 import machine
-from machine import at_least, file_type, table, write_figures
+from machine import at_least, file_type, power_of_two, table, write_figures
 
 import numpy as np
 from step import BareRun, answer, go, start
@@ -86,7 +86,7 @@ def step_of_all(processes):
 def main():
     parser = argument_parser((__doc__ or "").split("\n")[0])
     parser.add_argument("--rounds", type=at_least(1), default=5)
-    parser.add_argument("--image_size", type=at_least(1), default=64)
+    parser.add_argument("--image_size", type=power_of_two, default=64)
     parser.add_argument("--gf_dim", type=at_least(1), default=64, help="filters of both networks")
     parser.add_argument("--batch_size", type=at_least(1), default=64)
     parser.add_argument("--json", type=file_type, help="file for the figures")

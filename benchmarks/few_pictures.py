@@ -18,7 +18,7 @@ import os
 import shutil
 
 import machine
-from machine import at_least, path_type, positive
+from machine import PRECISIONS, at_least, path_type, positive
 
 import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
@@ -98,7 +98,7 @@ def main():
     parser.add_argument("--minutes", type=positive, default=30, help="of each training [30]")
     parser.add_argument("--seeds", type=at_least(1), default=3)
     parser.add_argument("--batch_size", type=at_least(1), default=64)
-    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--precision", default="auto", choices=PRECISIONS)
     parser.add_argument("--recipes", nargs="+", default=RECIPES, choices=RECIPES)
     args = parser.parse_args()
     sizes = {**model_sizes(find_model(args.init_from), "init_from"), "batch_size": args.batch_size,

@@ -97,23 +97,23 @@ def main():
     os.makedirs(args.folder, exist_ok=True)
     which = {"digits": f"{zlib.crc32(np.uint8(np.round(images * 255))):08x}", "held out": len(held_out)}
     path, pictures = (os.path.join(args.folder, name) for name in ("figures.json", "pictures"))
-    machine.check_ours(path, pictures, os.path.join(args.folder, "classifier.keras"))
+    runs = {"-".join(str(part) for part in (name, args.length, seed) if part is not None): (name, seed)
+            for seed in args.seeds for name in args.runs}
+    machine.check_ours(path, pictures, *(os.path.join(args.folder, name) for name in ("classifier.keras", *runs)))
     figures = machine.Figures(path, which, "classifier", "samples", "runs")
     classifier = classifier_of(args.folder, images, labels)
     features, _ = judge_digits.look(classifier, held_out)
     if not figures["classifier"]:
         begin(figures, classifier, images, held_out, held_out_labels)
-    for seed in args.seeds:
-        for name in args.runs:
-            key = "-".join(str(part) for part in (name, args.length, seed) if part is not None)
-            if key in figures["runs"]:
-                continue
-            if name == "dcgan" and not os.path.exists(pictures):
-                judge_digits.write(images, pictures + ".part")
-                os.rename(pictures + ".part", pictures)
-            generator = train(name, seed, args.length, args.data, pictures, os.path.join(args.folder, key))
-            digits = judge_digits.generate(RUNS[name][0], generator, COUNT)
-            figures.keep("runs", key, judge_digits.judge(classifier, digits, features))
+    for key, (name, seed) in runs.items():
+        if key in figures["runs"]:
+            continue
+        if name == "dcgan" and not os.path.exists(pictures):
+            judge_digits.write(images, pictures + ".part")
+            os.rename(pictures + ".part", pictures)
+        generator = train(name, seed, args.length, args.data, pictures, os.path.join(args.folder, key))
+        digits = judge_digits.generate(RUNS[name][0], generator, COUNT)
+        figures.keep("runs", key, judge_digits.judge(classifier, digits, features))
     show(figures.found)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from filelock import FileLock
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PRECISIONS = ["float32", "bfloat16", "auto"]  # the trainer's
 sys.path[:0] = [ROOT, *(os.path.join(ROOT, folder) for folder in ("data", "variants"))]
 
 from gantut.__main__ import describe, version  # noqa: E402, F401  (for a benchmark's JSON)
@@ -45,6 +46,13 @@ def positive(text):
         if 0 < float(text) < float("inf"):  # False for nan
             return float(text)
     raise argparse.ArgumentTypeError(f"'{text}' is not a number above 0")
+
+
+def power_of_two(text):
+    """The same: a size of pictures that the networks can have, as the trainer's --image_size."""
+    if text.isdecimal() and int(text) >= 8 and int(text) & (int(text) - 1) == 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"'{text}' must be a power of two, 8 or more")
 
 
 def path_type(text):

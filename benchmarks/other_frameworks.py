@@ -30,7 +30,8 @@ class Torch:
         for i in range(3):
             channels = df_dim * 2 ** i
             layers += [nn.Conv2d(channels, channels * 2, 5, 2, 2), nn.BatchNorm2d(channels * 2), nn.LeakyReLU(0.2)]
-        self.discriminator = nn.Sequential(*layers, nn.Flatten(), nn.Linear(df_dim * 8 * (image_size // 16) ** 2, 1))
+        pixels = max(image_size // 16, 1) ** 2
+        self.discriminator = nn.Sequential(*layers, nn.Flatten(), nn.Linear(df_dim * 8 * pixels, 1))
         self.generator, self.discriminator = (net.to(memory_format=self.layout)
                                               for net in (self.generator, self.discriminator))
         for layer in [*self.generator, *self.discriminator]:  # the text truncates D's

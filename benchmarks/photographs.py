@@ -17,7 +17,7 @@ import tempfile
 from importlib.util import find_spec
 
 import machine
-from machine import ROOT, at_least, path_type, positive
+from machine import ROOT, at_least, path_type, positive, power_of_two
 
 import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
@@ -95,7 +95,7 @@ def main():
     parser = argument_parser(__doc__)
     parser.add_argument("--dataset", type=path_type, required=True, help="folder of aligned photographs")
     parser.add_argument("--folder", type=path_type, required=True, help="for the trainings and the figures")
-    parser.add_argument("--size", type=at_least(1), default=32, help="of the pictures [32]")
+    parser.add_argument("--size", type=power_of_two, default=32, help="of the pictures [32]")
     parser.add_argument("--filters", type=at_least(1), default=32)
     parser.add_argument("--seeds", type=at_least(1), default=3)
     parser.add_argument("--minutes", type=positive, default=20, help="of each training [20]")

@@ -9,7 +9,7 @@ more than the step takes. --trace writes files for chrome://tracing or ui.perfet
 import collections
 
 import machine
-from machine import at_least, path_type, table
+from machine import at_least, path_type, power_of_two, table
 
 import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
@@ -76,7 +76,7 @@ def profile(name, args):
 
 def main():
     parser = argument_parser((__doc__ or "").split("\n")[0])
-    parser.add_argument("--image_size", type=at_least(1), default=64)
+    parser.add_argument("--image_size", type=power_of_two, default=64)
     parser.add_argument("--gf_dim", type=at_least(1), default=64, help="filters of both networks")
     parser.add_argument("--batch_size", type=at_least(1), default=64)
     parser.add_argument("--trace", type=path_type, help="beginning of the names of the trace files")

@@ -15,13 +15,13 @@ import time
 from importlib.util import find_spec
 
 import machine
-from machine import at_least, path_type
+from machine import at_least, path_type, power_of_two
 
 import numpy as np
 
 import gantut_imgfuncs
 from gantut.datasets import check_number, find_dataset, list_pictures
-from gantut.errors import UserError, one_line, whole
+from gantut.errors import UserError, locked, one_line, whole
 from gantut.image_loader import Loader
 from gantut.images import pixels
 from gantut.metrics import Judge
@@ -33,6 +33,7 @@ if find_spec("torch"):  # main() asks for it
     from torch import nn
 
 BATCH = 128
+STATE, SCORES = "state.pt", "scores.csv"  # what is in the folder; the state is written first
 COUNT = 1000  # samples, and real pictures, that are compared
 
 
@@ -71,7 +72,7 @@ class Training:
         self.flags = {name: value for name, value in vars(args).items() if name not in ("epoch", "folder")}
         self.flags["pictures"] = len(images)
         self.epoch, self.seconds, self.rows = 0, [], []  # so far; the rows of scores.csv
-        self.path = os.path.join(args.folder, "state.pt")
+        self.path = os.path.join(args.folder, STATE)
         if os.path.exists(self.path):
             self.restore()
 
@@ -124,7 +125,7 @@ class Training:
         self.write_scores()
 
     def write_scores(self):
-        path = os.path.join(self.args.folder, "scores.csv")
+        path = os.path.join(self.args.folder, SCORES)
         with whole(path, to_disk=True) as part, open(part, "w", newline="") as file:
             table = csv.DictWriter(file, self.rows[0] if self.rows else ["epoch", "step"])
             table.writeheader()
@@ -135,8 +136,8 @@ class Training:
             state = torch.load(self.path)
             theirs = dict(state["flags"])
         except Exception as error:  # a damaged file may make torch raise anything
-            raise UserError(f"{self.path} is damaged, or of another program ({one_line(error)[:100]}): move it away to "
-                            "begin again") from None
+            raise UserError(f"{self.path} is damaged, or of another program ({one_line(error)[:100]}): move it and "
+                            f"{SCORES} away to begin again") from None
         other = [name for name, value in self.flags.items() if theirs.get(name) != value]
         if other:
             raise UserError(f"{self.path} was made with other flags ({', '.join(other)}): give another --folder")
@@ -153,8 +154,8 @@ def main():
     parser.add_argument("--dataset", type=path_type, required=True)
     parser.add_argument("--folder", type=path_type, required=True, help="for the state and scores.csv")
     parser.add_argument("--precision", default="bfloat16", choices=["float32", "bfloat16"])
-    for name, default, least in (("image_size", 64, 1), ("filters", 64, 1), ("epoch", 20, 1), ("judge_every", 1, 1),
-                                 ("seed", 1, 0)):
+    parser.add_argument("--image_size", type=power_of_two, default=64, help="[64]")
+    for name, default, least in (("filters", 64, 1), ("epoch", 20, 1), ("judge_every", 1, 1), ("seed", 1, 0)):
         parser.add_argument("--" + name, type=at_least(least), default=default, help=f"[{default}]")
     args = parser.parse_args()
     machine.need_torch()
@@ -163,7 +164,14 @@ def main():
     check_number(files, root)
     if len(files) < BATCH:
         raise UserError(f"{len(files)} picture(s) in {root} are fewer than one batch of {BATCH}: add pictures")
+    machine.check_ours(os.path.join(args.folder, STATE), os.path.join(args.folder, SCORES))
     os.makedirs(args.folder, exist_ok=True)
+    with locked(args.folder, ".run", "--folder"):
+        learn(files, args)
+
+
+def learn(files, args):
+    """Train for the epochs that are not done yet, and judge."""
     random_state(args.seed, "data").shuffle(files)  # as the trainer does: the judge compares with the first ones
     images = Loader(gantut_imgfuncs, args.image_size, is_crop=True, c_dim=3).load_all(files)
     training = Training(images, args)

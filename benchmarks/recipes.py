@@ -11,7 +11,7 @@ import os
 import tempfile
 
 import machine
-from machine import at_least, file_type
+from machine import PRECISIONS, at_least, file_type
 
 import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 
@@ -65,7 +65,7 @@ def main():
     parser.add_argument("--epoch", type=at_least(1), default=20, help="of the text's recipe [20: 920 and 1,240 steps]")
     parser.add_argument("--data", nargs="+", default=list(DATA), choices=DATA)
     parser.add_argument("--recipes", nargs="+", default=list(RECIPES), choices=RECIPES)
-    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--precision", default="auto", choices=PRECISIONS)
     parser.add_argument("--json", type=file_type, required=True, help="file for the figures, and to continue from")
     args = parser.parse_args()
     names = list(dict.fromkeys(["the text's", *args.recipes]))  # whose time the others have

@@ -19,7 +19,7 @@ import tempfile
 import time
 
 import machine
-from machine import at_least, file_type, path_type, positive, table, version, write_figures
+from machine import at_least, file_type, path_type, positive, power_of_two, table, version, write_figures
 
 import numpy as np
 from sample import make_model
@@ -172,7 +172,7 @@ def measure_all(work, args):
 def main():
     parser = argument_parser(__doc__)
     parser.add_argument("--checkpoint_dir", type=path_type, help="a trained model, in place of one made here")
-    parser.add_argument("--image_size", type=at_least(1), default=64, help="of the model made here")
+    parser.add_argument("--image_size", type=power_of_two, default=64, help="of the model made here")
     parser.add_argument("--gf_dim", type=at_least(1), default=32, help="of the model made here")
     parser.add_argument("--z_dim", type=at_least(1), default=100, help="of the model given")
     parser.add_argument("--batches", type=at_least(1), nargs="+", default=[1, 64], help="pictures a call")

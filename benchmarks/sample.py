@@ -14,7 +14,7 @@ import tempfile
 import time
 
 import machine
-from machine import at_least, file_type, path_type, positive, table, write_figures
+from machine import at_least, file_type, path_type, positive, power_of_two, table, write_figures
 
 import numpy as np
 from scale import make_pictures, run, train
@@ -55,7 +55,7 @@ def draw(checkpoint_dir, work, args):
 def main():
     parser = argument_parser(__doc__)
     parser.add_argument("--checkpoint_dir", type=path_type, help="a trained model, in place of one made here")
-    parser.add_argument("--image_size", type=at_least(1), default=64, help="of the model made here")
+    parser.add_argument("--image_size", type=power_of_two, default=64, help="of the model made here")
     parser.add_argument("--gf_dim", type=at_least(1), default=64, help="of the model made here")
     parser.add_argument("--count", type=at_least(BATCH + 1), default=640, help=f"how many images, more than {BATCH}")
     parser.add_argument("--rounds", type=at_least(1), default=5)

@@ -21,7 +21,7 @@ import time
 from types import SimpleNamespace
 
 import machine
-from machine import ROOT, at_least, file_type, positive, table, write_figures
+from machine import PRECISIONS, ROOT, at_least, file_type, positive, table, write_figures
 
 import imageio.v3 as iio
 import numpy as np
@@ -136,7 +136,7 @@ def main():
     parser.add_argument("--files", type=at_least(1), nargs="*", default=[1000, 10000, 100000, 200000],
                         help="of the start-up")
     parser.add_argument("--quick", action="store_true", help="small sizes and few files, to try the benchmark")
-    parser.add_argument("--precision", default="float32", help="as the trainer's")
+    parser.add_argument("--precision", default="float32", choices=PRECISIONS, help="as the trainer's")
     parser.add_argument("--threads", type=at_least(0), default=0, help="as the trainer's")
     parser.add_argument("--json", type=file_type, help="where to write the results")
     args = parser.parse_args()

@@ -16,7 +16,7 @@ import sys
 import time
 
 import machine
-from machine import at_least, file_type, table, write_figures
+from machine import at_least, file_type, power_of_two, table, write_figures
 
 import numpy as np
 
@@ -162,7 +162,7 @@ def work(args):
 def main():
     parser = argument_parser((__doc__ or "").split("\n")[0])
     parser.add_argument("--rounds", type=at_least(1), default=7)
-    parser.add_argument("--image_size", type=at_least(1), default=64)
+    parser.add_argument("--image_size", type=power_of_two, default=64)
     parser.add_argument("--gf_dim", type=at_least(1), default=64, help="filters of both networks")
     parser.add_argument("--batch_size", type=at_least(1), default=64)
     parser.add_argument("--only", nargs="+", default=list(CONTENDERS), choices=list(CONTENDERS), metavar="NAME",

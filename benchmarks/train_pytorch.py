@@ -8,7 +8,7 @@ import os
 from importlib.util import find_spec
 
 import machine
-from machine import at_least, path_type
+from machine import at_least, path_type, power_of_two
 
 import numpy as np
 import other_frameworks
@@ -33,8 +33,9 @@ def main():
     parser.add_argument("--count", type=at_least(1), default=1000, help="of samples [1000]")
     parser.add_argument("--train_size", type=at_least(1), help="how many pictures [all]")
     parser.add_argument("--c_dim", type=int, choices=[1, 3], default=3, help="as the trainer's [3]")
-    for name, default, least in (("image_size", 64, 1), ("batch_size", 64, 1), ("epoch", 20, 1), ("z_dim", 100, 1),
-                                 ("gf_dim", 64, 1), ("df_dim", 64, 1), ("seed", 1, 0)):
+    parser.add_argument("--image_size", type=power_of_two, default=64, help="as the trainer's [64]")
+    for name, default, least in (("batch_size", 64, 1), ("epoch", 20, 1), ("z_dim", 100, 1), ("gf_dim", 64, 1),
+                                 ("df_dim", 64, 1), ("seed", 1, 0)):
         parser.add_argument("--" + name, type=at_least(least), default=default, help=f"as the trainer's [{default}]")
     args = parser.parse_args()
     machine.need_torch()

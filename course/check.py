@@ -9,6 +9,7 @@ process, with a time limit. Functions that come later in the text are the projec
 """
 import argparse
 import ast
+import collections
 import json
 import os
 import queue
@@ -34,6 +35,7 @@ START = 60  # seconds that TensorFlow may take to load
 ENDLESS = "it has not ended after {} seconds: is there an endless loop?"
 BUSY = 10  # times as long by the clock, in case the processor is busy with other work
 LINES = 25  # of a process's last output that are shown
+LONG = 10000  # characters of such a line that are kept as one
 
 
 def work(folder):
@@ -97,9 +99,9 @@ def judge(folder, report=lambda done, names: None):
     process = subprocess.Popen([sys.executable, os.path.abspath(__file__), "--work", os.path.abspath(folder)],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
                                encoding="utf-8", errors="replace", start_new_session=True)
-    lines, said = queue.Queue(), []
-    threads = [threading.Thread(target=pump, args=pair, daemon=True)
-               for pair in ((process.stdout, lines.put), (process.stderr, said.append))]
+    lines, said = queue.Queue(), collections.deque(maxlen=LINES)  # an endless loop may print
+    threads = [threading.Thread(target=pump, args=args, daemon=True) for args in (
+        (process.stdout, lines.put), (process.stderr, lambda line: line.strip() and said.append(line), LONG))]
     for thread in threads:
         thread.start()
     names, done, limit = [], 0, START
@@ -137,8 +139,9 @@ def how_it_ended(code, said):
     return "\n    ".join([f"the process ended {how}{output}", *lines])
 
 
-def pump(stream, take):
-    for line in stream:
+def pump(stream, take, longest=-1):
+    """Give take() every line of a stream, one that is longer than that in parts, and "" at its end."""
+    for line in iter(lambda: stream.readline(longest), ""):
         take(line)
     take("")
 

@@ -2,6 +2,7 @@
 import collections
 import importlib
 import importlib.util
+import io
 import os
 import sys
 
@@ -98,6 +99,17 @@ def where(error):
             place = f" ({file}, line {trace.tb_lineno})"
         trace = trace.tb_next
     return place
+
+
+class Unkept(io.StringIO):
+    """A stream that keeps nothing of what the reader's code prints, perhaps without end, but counts `Epoch` in it."""
+
+    epochs, rest = 0, ""
+
+    def write(self, text):
+        new = self.rest + text
+        self.epochs, self.rest = self.epochs + new.count("Epoch"), new[-4:]  # an Epoch may come in parts
+        return len(text)
 
 
 def attempt(call, function, *args, **kwargs):

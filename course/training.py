@@ -3,7 +3,6 @@ import builtins
 import contextlib
 import dis
 import inspect
-import io
 import os
 import tempfile
 from types import SimpleNamespace
@@ -13,7 +12,7 @@ import tensorflow.compat.v1 as tf
 
 from gantut.flags import BEYOND, PART_5
 
-from .judging import Wrong, attempt, describe, need
+from .judging import Unkept, Wrong, attempt, describe, need
 from .model import SIZES, inside, model_class
 from .trainer import write_pictures
 
@@ -63,9 +62,9 @@ def check_training(DCGAN):
         dcgan = attempt("DCGAN(sess)", DCGAN, sess, checkpoint_dir="checkpoint", **PAIRS)
         names = [var.op.name for var in tf.global_variables()]
         tf.train.AdamOptimizer.minimize = remember
-        said = io.StringIO()
+        said = Unkept()
         try:
-            with contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()):
+            with contextlib.redirect_stdout(said), contextlib.redirect_stderr(Unkept()):
                 attempt("train(config), 5 pictures, batches of 2, 2 epochs,", dcgan.train, flags("checkpoint"))
         except Wrong as wrong:
             if minimized:
@@ -75,7 +74,7 @@ def check_training(DCGAN):
             tf.train.AdamOptimizer.minimize = minimize
         check_optimizers(dcgan, minimized)
         check_updates(sess, dcgan)
-        lines = said.getvalue().count("Epoch")
+        lines = said.epochs
         need(lines == 4, f"train() prints {lines} lines with Epoch, expected 4: 2 epochs of 5 // 2 = 2 batches")
         values = sess.run({var.op.name: var for var in tf.global_variables()})  # the optimizers' too
     save(values, "saved/DCGAN.model")
@@ -143,7 +142,7 @@ def check_load(DCGAN, expected):
             return results[-1]
         dcgan.load = remember
         try:
-            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            with contextlib.redirect_stdout(Unkept()), contextlib.redirect_stderr(Unkept()):
                 attempt("train(config), with a checkpoint in checkpoint_dir,", dcgan.train, flags("saved"))
         except Wrong as wrong:
             failed = wrong

@@ -37,7 +37,7 @@ sys.path.insert(0, ROOT)
 from gantut.__main__ import usable_cores  # noqa: E402
 from gantut.completion import each_once  # noqa: E402
 from gantut.datasets import list_pictures  # noqa: E402
-from gantut.errors import UserError, is_there, whole, write_whole  # noqa: E402
+from gantut.errors import UserError, is_there, locked, whole, write_whole  # noqa: E402
 from gantut.faces import SMALLEST, Finder, centre_square, cut, padded, similarity, template_places  # noqa: E402
 from gantut.images import EXTENSIONS, read, reason, to_uint8  # noqa: E402
 from gantut.paths import in_words, typed  # noqa: E402
@@ -171,10 +171,10 @@ def done_before(path):
     if not text:
         return []
     table = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=text.partition("\n")[0].count))
-    try:
-        rows = list(table)
-    except csv.Error:
-        rows = []
+    rows = []
+    with contextlib.suppress(csv.Error):  # Python 3.10's, of the zeros that a power cut leaves at the end
+        for row in table:
+            rows.append(row)
     if not {"file", "output", "reason"} <= set(table.fieldnames or ()):
         raise UserError(f"{path} is not as this script writes it, perhaps another program has saved it: move it away, "
                         "and the same command processes every picture again")
@@ -195,7 +195,8 @@ def without_lost(rows, files, args):
 
 def open_table(path, rows):
     """Write the table again with these rows; returns the open file, and a writer for more rows."""
-    with whole(path) as part, open(part, "w", newline="", encoding="utf-8", errors="surrogateescape") as table:
+    with whole(path, to_disk=True) as part, open(part, "w", newline="", encoding="utf-8",
+                                                 errors="surrogateescape") as table:
         writer = csv.DictWriter(table, COLUMNS, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
@@ -274,6 +275,12 @@ def align(args):
     check_links(args, jobs)
     with writing(args.out):
         os.makedirs(args.out, exist_ok=True)
+    with locked(args.out, ".alignment", "OUT"):  # two would replace each other's table
+        return align_all(args, jobs)
+
+
+def align_all(args, jobs):
+    """Align the pictures of the jobs that are not done yet; returns as align() does."""
     check_not_others(args, jobs)
     check_settings(os.path.join(args.out, "alignment.json"), args)
     csv_path = os.path.join(args.out, "alignment.csv")

@@ -1,7 +1,7 @@
 """The package behind the tutorial's files, flat, one topic a module.
 
 process
-  errors            errors that the user can fix, as one line; files that are written completely or not at all
+  errors            errors that the user can fix, as one line; files written completely or not at all; locks of folders
   paths             where the project's own folders are, in a clone or installed, and what its scripts are called
   console           what a user sees: stdout and stderr, the progress of a training on a terminal or in a notebook
   scripts           how a script starts and ends: flags by argparse, one line for an error, Ctrl-C and SIGTERM
@@ -24,7 +24,7 @@ run
   session           the session's configuration, and bfloat16
   checkpoints       which is the newest, what is in it, a saver that checks it before it restores it
   flags             the flags beyond Part 5's, their defaults, and how a script runs with them
-  run_record        run.json: the settings of a run, whether it can be continued; one run at a time in a folder
+  run_record        run.json: the settings of a run, whether it can be continued
   weights           the moving average of G's weights; starting with another model's weights
   sampler           draws images with the G of a model or of a checkpoint
   outputs           event files, checkpoints and samples

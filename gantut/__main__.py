@@ -27,6 +27,7 @@ PACKAGES = ["tensorflow", "tensorboard", "keras", "numpy", "scipy", "pillow", "i
             "filelock", "six", "protobuf"]
 OF_EXTRAS = ["mtcnn", "tf2onnx", "onnxruntime", "ai-edge-litert", "kubernetes", "torch"]
 LESSONS = ["mnist_gan", "mnist_dcgan", "keras_gan", "keras_dcgan"]
+LONGEST = 300  # seconds that TensorFlow may take to load, from a slow disk
 IN_A_CHILD = "from gantut.__main__ import print_devices; print_devices()"
 
 
@@ -64,8 +65,11 @@ def print_report():
     line("NVIDIA driver", nvidia_driver())
     sys.stdout.flush()
     # a library that does not fit the processor ends the process that loads it
-    child = subprocess.run([sys.executable, "-c", IN_A_CHILD], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                           text=True)
+    try:
+        child = subprocess.run([sys.executable, "-c", IN_A_CHILD], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                               text=True, timeout=LONGEST)
+    except subprocess.TimeoutExpired:
+        return line("TensorFlow", f"does not load: it takes more than {LONGEST} seconds")
     print(child.stdout, end="")
     if child.returncode < 0:
         line("TensorFlow", f"does not load: it ends the process by {signal.Signals(-child.returncode).name}")

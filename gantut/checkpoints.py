@@ -155,7 +155,7 @@ def names_in_state(checkpoint_dir):
         return []
     newest = state.model_checkpoint_path
     paths = [path for path in state.all_model_checkpoint_paths if path != newest] + [newest]
-    return [re.split(r"[/\\]", path)[-1] for path in paths]  # Windows may have written it
+    return [re.split(r"[/\\]", path)[-1] for path in paths if path]  # Windows may have written it
 
 
 def written_by_run(checkpoint_dir):
@@ -226,11 +226,37 @@ class SafeSaver(tf.train.Saver):
     """A tf.train.Saver whose new checkpoint is on the disk before it removes older ones.
 
     TensorFlow leaves it to the system when files reach the disk, and a power cut could leave neither.
+    restored: the path of the checkpoint that was restored, if one was.
     """
+
+    restored = None
 
     def _MaybeDeleteOldCheckpoints(self, meta_graph_suffix="meta"):  # called at the end of each save
         to_disk(self.last_checkpoints[-1])
         super()._MaybeDeleteOldCheckpoints(meta_graph_suffix)
+
+    def take_over(self, checkpoint_dir, name):
+        """Find which checkpoints of this run still exist, and remove what it left unfinished.
+
+        A killed run leaves half-written files, and checkpoints that the folder's state file does not name, or no
+        longer. What has been restored stays until the next one is saved. Files that the run has not written itself
+        stay: run.json lists its own.
+        """
+        written, restored = written_by_run(checkpoint_dir), os.path.basename(self.restored or "")
+        complete, _ = find_checkpoints(checkpoint_dir)
+        known = [one for one in names_in_state(checkpoint_dir) if one in complete]
+        own = sorted(complete.intersection(written) - {restored}, key=step_of) + [restored]  # the last stay longest
+        own = [one for one in own if one in written][-self.saver_def.max_to_keep:]  # it may be less than it was
+        self.recover_last_checkpoints([os.path.join(checkpoint_dir, one) for one in own])
+        step = re.escape(name) + r"-\d+"
+        unfinished = rf"{step}(_temp|\..*\.tempstate\d+|\.meta\.tmp[0-9a-f]{{32}})|checkpoint\.tmp[0-9a-f]{{32}}"
+        for one in os.listdir(checkpoint_dir):
+            whole = re.fullmatch(rf"({step})\.(index|meta|data-\d+-of-\d+)", one)
+            old = (whole and known and whole[1] in written and whole[1] not in (*known, *own, restored)
+                   and (not restored or step_of(whole[1]) < step_of(restored)))  # somebody may have gone back
+            if old or re.fullmatch(unfinished, one):
+                path = os.path.join(checkpoint_dir, one)
+                shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
 
 
 class Saver(SafeSaver):
@@ -238,11 +264,10 @@ class Saver(SafeSaver):
 
     max_to_keep: how many of the newest checkpoints stay. model: the variables that a checkpoint must have, all if not
     given; the others, Adam's and the averages, may be missing, as they are in the checkpoints of 2017.
-    of_a_run: whether a training has made it. restored: the path of the checkpoint that was restored, if one was.
+    of_a_run: whether a training has made it.
     """
 
     of_a_run = False
-    restored = None
 
     def __init__(self, max_to_keep=1, model=None):
         self.variables = tf.global_variables()
@@ -293,28 +318,6 @@ class Saver(SafeSaver):
               "they start anew")
         tf.train.Saver([var for var in self.variables if var not in absent]).restore(sess, path)
 
-    def take_over(self, checkpoint_dir, name):
-        """Find which checkpoints of this run still exist, and remove what it left unfinished.
-
-        A killed run leaves half-written files, and checkpoints that the folder's state file does not name, or no
-        longer. What has been restored stays until the next one is saved. Files that the run has not written itself
-        stay: run.json lists its own.
-        """
-        written, restored = written_by_run(checkpoint_dir), os.path.basename(self.restored or "")
-        complete, _ = find_checkpoints(checkpoint_dir)
-        known = [one for one in names_in_state(checkpoint_dir) if one in complete]
-        own = sorted(complete.intersection(written) - {restored}, key=step_of) + [restored]  # the last stay longest
-        own = [one for one in own if one in written][-self.saver_def.max_to_keep:]  # it may be less than it was
-        self.recover_last_checkpoints([os.path.join(checkpoint_dir, one) for one in own])
-        step = re.escape(name) + r"-\d+"
-        unfinished = rf"{step}(_temp|\..*\.tempstate\d+|\.meta\.tmp\w+)|checkpoint\.tmp\w+"
-        for one in os.listdir(checkpoint_dir):
-            whole = re.fullmatch(rf"({step})\.(index|meta|data-\d+-of-\d+)", one)
-            old = (whole and known and whole[1] in written and whole[1] not in (*known, *own, restored)
-                   and (not restored or step_of(whole[1]) < step_of(restored)))  # somebody may have gone back
-            if old or re.fullmatch(unfinished, one):
-                path = os.path.join(checkpoint_dir, one)
-                shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
 
 
 def to_disk(path):

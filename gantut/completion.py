@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from gantut.datasets import list_pictures
-from gantut.errors import UserError, is_table, put_aside, writing
+from gantut.errors import UserError, is_table, is_there, put_aside, writing
 from gantut.images import FORMATS, is_16_bit, read, reason
 from gantut.seeding import file_number, random_state
 
@@ -184,9 +184,10 @@ def put_results_aside(out_dir, names):
     They are moved into a new folder earlier-N in out_dir.
     """
     names = set(names)
-    with contextlib.suppress(FileNotFoundError), open(os.path.join(out_dir, TABLE), newline="", encoding="utf-8",
-                                                      errors="replace") as file:
-        names |= {line[0] for line in itertools.islice(csv.reader(file), 1, None) if line}
+    with contextlib.suppress(FileNotFoundError, csv.Error), open(os.path.join(out_dir, TABLE), newline="",
+                                                                 encoding="utf-8", errors="replace") as file:
+        for line in itertools.islice(csv.reader(file), 1, None):
+            names.update(line[:1])
     files = [TABLE, PLOT, FILM, *itertools.chain(*map(results, names))]
     put_aside(out_dir, "|".join(map(re.escape, files)))
 
@@ -201,8 +202,9 @@ def try_to_write(out_dir, names, inputs):
     same = [path for path in there if os.path.exists(path) and os.stat(path)[1:3] in read]
     if same:
         raise UserError(f"--out_dir {out_dir}: {same[0]} is an input, and a result would overwrite it; give another")
-    if there and not is_table(paths[0], HEADER):
-        raise UserError(f"--out_dir {out_dir}: {there[0]} exists and is not from a completion ({TABLE} is not there, "
+    full = [path for path in there if os.path.islink(path) or is_there(path)]  # a kill below leaves an empty one
+    if full and not is_table(paths[0], HEADER):
+        raise UserError(f"--out_dir {out_dir}: {full[0]} exists and is not from a completion ({TABLE} is not there, "
                         "or another program's); give another")
     with writing(out_dir):
         for path in paths:

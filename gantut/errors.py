@@ -1,12 +1,15 @@
-"""Errors that the user can fix, in one line; and files that are written completely or not at all."""
+"""Errors that the user can fix, in one line; files that are written completely or not at all; locks of folders."""
 import contextlib
+import errno
 import itertools
 import os
 import re
+import socket
 import sys
 import tempfile
 
 unfinished = set()  # temporary folders, and files of locks; a signal removes them before it ends the process
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, 524}  # the last one is from NFS in the kernel
 
 
 class UserError(ValueError):
@@ -120,7 +123,7 @@ class Rehearsed(Exception):
 
 def is_table(path, header):
     """Whether a file is a table of ours by its header, a list of words; or empty, as a killed run may leave it."""
-    with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
+    with contextlib.suppress(FileNotFoundError), open(path, encoding="utf-8", errors="replace") as file:
         return file.readline().strip() in (",".join(header), "")
     return False
 
@@ -152,9 +155,76 @@ def temporary_folder(**kwargs):
 
 
 @contextlib.contextmanager
-def all_whole(folder):
-    """Yield a folder to write into; when that has succeeded, its files are moved to folder, one after the other."""
+def all_whole(folder, first=None):
+    """Yield a folder to write into; when that has succeeded, its files are moved to folder, one after the other.
+
+    first: the name of the file that says what the others are, so that a kill leaves none without it.
+    """
     with temporary_folder(prefix=".part-", dir=folder) as part:
         yield part
-        for name in sorted(os.listdir(part)):
+        for name in sorted(os.listdir(part), key=lambda name: (name != first, name)):
             os.replace(os.path.join(part, name), os.path.join(folder, name))
+
+
+@contextlib.contextmanager
+def locked(folder, name="run.json", flag="--checkpoint_dir"):
+    """A context in which no other run can use the folder. The lock is released when the process ends in any way.
+
+    name: of the file that says whose run it is; the lock's name begins with it. flag: what gave the folder.
+    Raises UserError that says which process has the lock, or that there can be none: the checkpoint folder cannot be
+    written to, or another one only as its lock is another user's. Any other folder that cannot be written to is not
+    locked, since a training continues without its samples.
+    """
+    from filelock import Timeout  # not above: the report on an installation may lack it
+    path, holder = (os.path.join(folder, name + end) for end in (".lock", ".holder"))
+    with contextlib.ExitStack() as exits:
+        try:
+            os.makedirs(folder, exist_ok=True)
+            exits.callback(release, acquire(path), holder)
+            unfinished.update([path, holder])
+            with open(holder, "w") as file:
+                file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        except Timeout:
+            raise UserError(f"another run uses {folder}: {who_holds(holder)}; wait for it, or use another "
+                            f"{flag}") from None
+        except OSError as error:
+            if flag == "--checkpoint_dir":
+                raise UserError(f"cannot write {folder}: {error.strerror}") from None
+            if isinstance(error, PermissionError) and os.access(folder, os.W_OK):
+                raise UserError(f"cannot use {path}, perhaps another user's run: {error.strerror}; use another "
+                                f"{flag}") from None
+        yield
+
+
+def acquire(path):
+    """Lock the file at path; if the file system has no locks, a line says so."""
+    from filelock import FileLock
+    try:
+        lock = FileLock(path, fallback_to_soft=False)  # a soft lock would remain after a run is killed
+    except TypeError:  # older versions of filelock have no soft locks
+        lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except (NotImplementedError, OSError) as error:
+        if getattr(error, "errno", errno.ENOSYS) not in NO_LOCKS:
+            raise
+        folder = os.path.dirname(path) or "."
+        say(f"{folder} has no locks ({one_line(error)}): make sure yourself that no other run uses it")
+    return lock
+
+
+def release(lock, holder):
+    """Release a lock; first its files are removed, while they are still this run's."""
+    for path in (holder, lock.lock_file):
+        with contextlib.suppress(OSError):
+            os.remove(path)
+        unfinished.discard(path)
+    lock.release()
+
+
+def who_holds(holder):
+    try:
+        with open(holder) as file:
+            return file.read()
+    except OSError:
+        return "an unknown process"

@@ -92,6 +92,8 @@ class Loader:
             if self.is_crop and min(height, width) < crop:
                 raise ValueError(f"a picture of {width}x{height} is too small for a crop of {crop}x{crop} "
                                  "(width x height)")
+        except MemoryError:  # nothing is wrong with the picture
+            raise
         except Exception as error:
             raise UserError(f"{path}: {reason(error)}") from None
 
@@ -137,6 +139,8 @@ class Loader:
                     deep = is_16_bit(image)
             if deep:
                 read(path)  # only the values show whether they use all 16 bits
+        except MemoryError:
+            raise
         except Exception as error:  # a broken file may make Pillow raise anything
             return Examined(0, 0, broken=reason(error))
         if not self.is_crop and (width, height) != (self.image_size, self.image_size):

@@ -135,6 +135,13 @@ def precision_recall(real, fake, k=3):
     return fraction(fake, real), fraction(real, fake)
 
 
+def check_enough(pictures, samples):
+    """Raise UserError if there are too few for the scores."""
+    if min(samples, pictures // 2) < FEWEST:
+        raise UserError(f"there are {pictures} pictures of the data and {samples} samples: the scores need at least "
+                        f"{2 * FEWEST} of the data and {FEWEST} samples")
+
+
 class Judge:
     """Compares samples with real pictures. data: an array [N, size, size, channels] in 0..255.
 
@@ -146,10 +153,8 @@ class Judge:
 
     def __init__(self, data, count, seed):
         self.seed = seed
+        check_enough(len(data), count)
         self.count = min(count, len(data) // 2)
-        if self.count < FEWEST:
-            raise UserError(f"there are {len(data)} pictures of the data and {count} samples: the scores need at least "
-                            f"{2 * FEWEST} of the data and {FEWEST} samples")
         order = random_state(seed, "judge").permutation(len(data))
         self.real, self.other = (np.float32(data[part]) for part in np.split(order, [self.count, 2 * self.count])[:2])
         self.rest = thumbnails(np.float32(data[np.sort(np.append(order[:self.count], order[2 * self.count:]))]))

@@ -14,7 +14,7 @@ import tensorflow.compat.v1 as tf
 
 from gantut import run_record
 from gantut.checkpoints import SafeSaver, newest_checkpoint, written_by_run
-from gantut.errors import UserError, is_inside, one_line, say, whole
+from gantut.errors import UserError, is_inside, one_line, say, whole, writing
 from gantut.images import pixels
 from gantut.metrics import BEST, Judge
 from gantut.outputs import optional
@@ -144,8 +144,9 @@ class EpochJudge:
         self.saver = SafeSaver(run.dcgan.saver.variables, max_to_keep=1, save_relative_paths=True)
         self.rows = [row for row in self.read() if int(row["step"]) <= counter and not run.samples.of_another]
         self.best_score = self.read_best()
-        own = [os.path.join(self.best, name) for name in written_by_run(self.best)]
-        self.saver.recover_last_checkpoints(own)  # keep() removes it
+        if self.config.keep_best and os.path.isdir(self.best):
+            with writing(self.best):
+                self.saver.take_over(self.best, run.dcgan.model_name)  # keep() removes the one before
 
     def read(self):
         """The rows of the table, dicts of strings; none if there is no table. Raises UserError for any other file."""
@@ -156,7 +157,10 @@ class EpochJudge:
             return rows
         except FileNotFoundError:
             return []
-        except (OSError, ValueError, TypeError, KeyError, csv.Error):
+        except OSError as error:
+            raise UserError(f"cannot read {self.path}: {error.strerror}; move it, or use another "
+                            "--sample_dir") from None
+        except (ValueError, TypeError, KeyError, csv.Error):
             raise UserError(f"{self.path} exists and is not a table of scores: move it, or use another "
                             "--sample_dir") from None
 
@@ -209,7 +213,9 @@ class EpochJudge:
         """Save the model as checkpoint_dir/best, a checkpoint folder like the run's own, and remove the one before."""
         with optional(self.best):
             os.makedirs(self.best, exist_ok=True)
+            name = f"{self.run.dcgan.model_name}-{counter}"
+            both = [*written_by_run(self.best), name]  # so that a kill leaves nothing that no run knows
+            run_record.write(self.best, {**self.run.record, "score": self.best_score, "checkpoints": both})
             self.saver.save(self.run.sess, os.path.join(self.best, self.run.dcgan.model_name), global_step=counter)
-            checkpoints = [f"{self.run.dcgan.model_name}-{counter}"]
-            run_record.write(self.best, {**self.run.record, "score": score, "checkpoints": checkpoints})
+            run_record.write(self.best, {**self.run.record, "score": score, "checkpoints": [name]})
             self.best_score = score

@@ -15,14 +15,14 @@ from gantut.batches import Pictures
 from gantut.checkpoints import check_loaded, newest_checkpoint, step_of, written_by_run
 from gantut.console import ProgressBar
 from gantut.datasets import check_number
-from gantut.errors import Stopped, UserError, check_outside, put_aside, writing
+from gantut.errors import Stopped, UserError, check_outside, locked, put_aside, writing
 from gantut.flags import settings
 from gantut.image_loader import Loader
 from gantut.images import grid_size
-from gantut.monitoring import EpochJudge, Monitor, what_failed
+from gantut.metrics import check_enough
+from gantut.monitoring import COUNT, EpochJudge, Monitor, what_failed
 from gantut.outputs import FileWriter, RunSaver, SampleFolder
 from gantut.paths import check_not_pretrained
-from gantut.run_record import locked
 from gantut.scripts import Stop
 from gantut.seeding import random_seed
 from gantut.weights import begin_with, check_init_from
@@ -90,6 +90,8 @@ class Run:
         replicas = self.processes.count * config.devices
         self.step_size = dcgan.batch_size * self.processes.count
         check_number(files, config.dataset, self.step_size // replicas, config.train_size, replicas)
+        if config.judge_every:
+            check_enough(min(len(files), config.train_size), COUNT)
 
         data = {"folder": config.dataset, "path": os.path.realpath(config.dataset),
                 "pictures": min(len(files), config.train_size), "fingerprint": fingerprint}
@@ -170,7 +172,7 @@ class Run:
             return self.counter
         if self.chief:
             self.exits.enter_context(locked(config.checkpoint_dir))
-            self.exits.enter_context(locked(config.sample_dir, ".run", "sample_dir"))
+            self.exits.enter_context(locked(config.sample_dir, ".run", "--sample_dir"))
             with writing(config.checkpoint_dir):
                 if not saved:
                     put_aside(config.checkpoint_dir, "best")

@@ -1,28 +1,23 @@
 """run.json, beside the checkpoints: the settings of a run, and whether it can continue with the present ones.
 
 Since the order of the pictures and the noise depend only on (seed, step), run.json and the newest checkpoint are enough
-to continue as if the run had never stopped. A lock allows one run at a time in a folder.
+to continue as if the run had never stopped.
 """
-import contextlib
-import errno
 import json
 import os
 import platform
-import socket
 import uuid
 
 import numpy as np
 import PIL
 import tensorflow.compat.v1 as tf
-from filelock import FileLock, Timeout
 
 from gantut.checkpoints import newest_checkpoint, step_of
-from gantut.errors import UserError, one_line, say, unfinished, whole
+from gantut.errors import UserError, say, whole
 from gantut.flags import BEYOND, OF_DCGAN, RECIPE
 
 MUST_MATCH = OF_DCGAN + ["seed", "crop_size"]
 MAY_CHANGE = ["learning_rate", "beta1", "epoch", "threads", "precision", "fast", "skip_bad_images", *RECIPE]
-NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, 524}  # the last one is from NFS in the kernel
 
 
 def describe(dcgan, config, data, replicas):
@@ -163,61 +158,3 @@ def steps_ahead(before, run, done):
 
 def as_flags(values, names):
     return " ".join(f"--{name}={values[name]}" for name in names)
-
-
-@contextlib.contextmanager
-def locked(folder, name="run.json", flag="checkpoint_dir"):
-    """A context in which no other run can use the folder. The lock is released when the process ends in any way.
-
-    name: of the file that says whose run it is; the lock's name begins with it. flag: the flag that gave the folder.
-    Raises UserError that says which process has the lock, or that a checkpoint folder cannot be written to. Another
-    folder that cannot be written to is not locked, since a training continues without its samples.
-    """
-    path, holder = (os.path.join(folder, name + end) for end in (".lock", ".holder"))
-    with contextlib.ExitStack() as exits:
-        try:
-            os.makedirs(folder, exist_ok=True)
-            exits.callback(release, acquire(path), holder)
-            unfinished.update([path, holder])
-            with open(holder, "w") as file:
-                file.write(f"process {os.getpid()} on {socket.gethostname()}")
-        except Timeout:
-            raise UserError(f"another run uses {folder}: {who_holds(holder)}; wait for it, or use another "
-                            f"--{flag}") from None
-        except OSError as error:
-            if flag == "checkpoint_dir":
-                raise UserError(f"cannot write {folder}: {error.strerror}") from None
-        yield
-
-
-def acquire(path):
-    """Lock the file at path; if the file system has no locks, a line says so."""
-    try:
-        lock = FileLock(path, fallback_to_soft=False)  # a soft lock would remain after a run is killed
-    except TypeError:  # older versions of filelock have no soft locks
-        lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except (NotImplementedError, OSError) as error:
-        if getattr(error, "errno", errno.ENOSYS) not in NO_LOCKS:
-            raise
-        folder = os.path.dirname(path) or "."
-        say(f"{folder} has no locks ({one_line(error)}): make sure yourself that no other run uses it")
-    return lock
-
-
-def release(lock, holder):
-    """Release a lock; first its files are removed, while they are still this run's."""
-    for path in (holder, lock.lock_file):
-        with contextlib.suppress(OSError):
-            os.remove(path)
-        unfinished.discard(path)
-    lock.release()
-
-
-def who_holds(holder):
-    try:
-        with open(holder) as file:
-            return file.read()
-    except OSError:
-        return "an unknown process"

@@ -7,6 +7,7 @@ first.
 import argparse
 import contextlib
 import os
+import select
 import shutil
 import signal
 import sys
@@ -128,12 +129,22 @@ def in_session():
 
 
 def leave(words, signum, _):
-    print(words, file=sys.stderr, flush=True)
     for path in list(unfinished):
         shutil.rmtree(path, ignore_errors=True)
         with contextlib.suppress(OSError):
             os.remove(path)
+    tell(words + "\n")
     os._exit(128 + signum)
+
+
+def tell(text):
+    """Print to stderr, unless that is a full pipe, which would wait for its reader, or is being printed to just now."""
+    full = False
+    with contextlib.suppress(OSError, ValueError):  # a notebook's is not a file
+        full = os.name == "posix" and not select.select([], [sys.stderr], [], 0)[1]
+    if not full:
+        with contextlib.suppress(OSError, ValueError, RuntimeError):
+            print(text, end="", file=sys.stderr, flush=True)
 
 
 class Stop:
@@ -165,7 +176,7 @@ class Stop:
                 continue
             if self.signum is None:
                 self.signum, first = byte[0], time.monotonic()
-                print(self.message, end="", file=sys.stderr, flush=True)
+                tell(self.message)
             elif time.monotonic() - first > 0.5 and not in_session():  # a launcher may repeat the terminal's signal
                 os._exit(128 + byte[0])
         os.close(self.reader)

@@ -121,8 +121,8 @@ def why_not_there(address, patience):
         return None
     except ConnectionRefusedError:
         return ENDED
-    except OSError as error:
-        return error.strerror or str(error)
+    except (OSError, UnicodeError) as error:  # UnicodeError: no host can have that name
+        return getattr(error, "strerror", None) or one_line(error)
 
 
 def check_address(address, index, seconds=0):
@@ -149,8 +149,8 @@ def check_address(address, index, seconds=0):
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # of a run that has just ended
             listener.bind(place)
             listener.listen()
-    except OSError as error:
-        raise cannot_listen(index, address, error.strerror) from None
+    except (OSError, UnicodeError) as error:
+        raise cannot_listen(index, address, getattr(error, "strerror", None) or one_line(error)) from None
 
 
 def cannot_listen(index, address, reason):

@@ -21,7 +21,7 @@ from helpers import ROOT, run_script, script_command, snapshot, the_error, train
 from PIL import Image
 from scipy import ndimage
 
-from gantut.errors import UserError
+from gantut.errors import UserError, locked
 from gantut.scripts import call
 
 skdata = pytest.importorskip("skimage.data")
@@ -652,3 +652,22 @@ def test_pictures_that_it_has_not_made_are_not_overwritten(tmp_path, name):
     before = snapshot(tmp_path)
     assert "which this script has not made" in the_error(align(tmp_path, "--mode", "crop"))
     assert snapshot(tmp_path) == before
+
+
+def test_a_second_process_leaves_the_table_to_the_first(tmp_path):
+    write_pictures(tmp_path / "raw", n=2)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "alignment.csv").write_text("file,output,reason\n")
+    with locked(str(tmp_path / "out"), ".alignment", "OUT"):
+        before = snapshot(tmp_path)
+        line = the_error(align(tmp_path, "--mode", "crop"))
+        assert f"another run uses out: process {os.getpid()} on" in line and line.endswith("or use another OUT")
+        assert snapshot(tmp_path) == before
+
+
+def test_the_rows_before_damaged_ones_are_kept(tmp_path):
+    """Python 3.10 takes the zeros that a power cut leaves for an error; every version does so with a very long name."""
+    path = tmp_path / "alignment.csv"
+    for end in (3 * "\0", 200_000 * "c"):
+        path.write_text("file,output,reason\na.jpg,a.png,\nb.jpg,b.png,\n" + end)
+        assert [row["file"] for row in align_faces.done_before(str(path))][:2] == ["a.jpg", "b.jpg"]

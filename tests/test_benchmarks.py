@@ -15,8 +15,10 @@ import machine
 
 import numpy as np
 import pytest
-from helpers import ROOT, UserError, run_script, tf, the_error, train, wait_until, write_pictures
+from helpers import ROOT, UserError, run_script, tf, the_error, touch, train, wait_until, write_pictures
 
+from gantut.errors import locked
+from gantut.flags import BEYOND
 from gantut.scripts import AnyOrder
 
 FOLDER = os.path.join(ROOT, "benchmarks")
@@ -54,7 +56,7 @@ def test_every_flag_is_checked_when_it_is_read(main, monkeypatch, tmp_path, scri
         main(script)
     (tmp_path / "file").touch()
     flags = {action.dest: action.type for action in parsed.value.args[0]._actions if action.nargs != 0 and not (
-        action.choices or action.help == argparse.SUPPRESS or action.dest in ("precision", "runs"))}
+        action.choices or action.help == argparse.SUPPRESS or action.dest == "runs")}
     wrong = {name: ["", "-1", "nan", "inf", "1e-999", "x"] for name in flags}
     for name, kind in flags.items():
         if kind in (machine.path_type, machine.file_type):
@@ -63,8 +65,20 @@ def test_every_flag_is_checked_when_it_is_read(main, monkeypatch, tmp_path, scri
         for text in wrong[name]:
             with pytest.raises(argparse.ArgumentTypeError):
                 kind(text)
+    assert flags.get("image_size", machine.power_of_two) == machine.power_of_two
     assert flags.get("json") in (None, machine.file_type) and flags.get("sheet") in (None, machine.file_type)
     assert sorted(os.listdir(tmp_path)) == ["file"]
+
+
+def test_a_size_is_as_the_trainers():
+    assert [machine.power_of_two(text) for text in ("8", "64", "512")] == [8, 64, 512]
+    for text in ("0", "4", "12", "48", "100", "8.0"):
+        with pytest.raises(argparse.ArgumentTypeError, match="must be a power of two, 8 or more"):
+            machine.power_of_two(text)
+
+
+def test_the_precisions_are_the_trainers():
+    assert machine.PRECISIONS == BEYOND["precision"][2]["enum_values"]
 
 
 @pytest.mark.parametrize("script, flags, words", [
@@ -72,6 +86,11 @@ def test_every_flag_is_checked_when_it_is_read(main, monkeypatch, tmp_path, scri
     ("align", ["--count", 1], "--count: '1' is not a whole number from 2"),
     ("sample", ["--count", 64], "--count: '64' is not a whole number from 65"),
     ("step", ["--json", "out"], "--json: cannot write out: it is a folder"),
+    ("step", ["--image_size", 48], "--image_size: '48' must be a power of two, 8 or more"),
+    ("photographs", ["--size", 4], "--size: '4' must be a power of two, 8 or more"),
+    ("recipes", ["--json", "new", "--precision", "float23"], "--precision: invalid choice: 'float23'"),
+    ("few_pictures", ["--precision", "float23"], "--precision: invalid choice: 'float23'"),
+    ("scale", ["--precision", "float23"], "--precision: invalid choice: 'float23'"),
     ("judge_digits", ["keras_gan="], "keras_gan=: say LESSON=FOLDER"),
     ("judge_faces", ["--checkpoint_dir", "no"], "no checkpoint in no"),
     ("pretrained", ["--checkpoint_dir", "no"], "no checkpoint in no"),
@@ -79,6 +98,7 @@ def test_every_flag_is_checked_when_it_is_read(main, monkeypatch, tmp_path, scri
     ("pretrained", ["--out", "out"], "--out out is there already"),
     ("photographs", ["--dataset", "pictures", "--folder", "pictures/out"], "--folder pictures/out lies in the folder"),
     ("pytorch_tutorial", ["--dataset", "pictures", "--folder", "new"], "24 picture(s) in pictures are fewer than one"),
+    ("pytorch_tutorial", ["--dataset", "many", "--folder", "out"], "out/scores.csv is there, but not from this bench"),
     ("pytorch_tutorial", ["--dataset", "out/learnt", "--folder", "new"], "no pictures in out/learnt"),
     ("train_pytorch", ["--dataset", "pictures", "--out", "new"], "fewer than one batch of 64: use --batch_size 24"),
     ("train_pytorch", ["--dataset", "pictures", "--batch_size", 8, "--out", "pictures/new"], "pictures/new lies in"),
@@ -87,6 +107,7 @@ def test_every_flag_is_checked_when_it_is_read(main, monkeypatch, tmp_path, scri
     ("few_pictures", ["--data", "many", "--out", "many/few"], "many/few lies in the folder of pictures many"),
     ("few_pictures", ["--data", "many", "--out", "out"], "out/learnt is there, but not from this benchmark"),
     ("lessons", ["--data", "digits", "--folder", "out"], "out/pictures is there, but not from this benchmark"),
+    ("lessons", ["--data", "digits", "--folder", "runs"], "runs/mnist_gan-1 is there, but not from this benchmark"),
     ("completion", ["--out_dir", "out"], "out/grid.png is there, but not from this benchmark"),
     ("completion", ["--dataset", "pictures", "--count", 24], "24 picture(s) in pictures: give a smaller --count"),
     ("completion", ["--dataset", "pictures", "--out_dir", "pictures"], "--out_dir pictures lies in the folder"),
@@ -94,11 +115,12 @@ def test_every_flag_is_checked_when_it_is_read(main, monkeypatch, tmp_path, scri
 def test_what_is_wrong_is_said_before_anything_is_done(main, monkeypatch, tmp_path, script, flags, words):
     write_pictures(tmp_path / "pictures")
     write_pictures(tmp_path / "two", n=2)
-    for folder in ("learnt", "pictures"):
-        (tmp_path / "out" / folder).mkdir(parents=True)
-    (tmp_path / "out" / "grid.png").touch()
-    if script == "few_pictures":
+    for folder in ("out/learnt", "out/pictures", "runs/mnist_gan-1"):
+        (tmp_path / folder).mkdir(parents=True)
+    touch(tmp_path, "out/grid.png", "out/scores.csv")
+    if "many" in flags:
         write_pictures(tmp_path / "many", n=128)
+    if script == "few_pictures":
         flags = ["--held_out", 64, "--batch_size", 8, *flags]
     elif script == "completion":
         flags = ["--checkpoint_dir", os.path.join(ROOT, "pretrained"), *flags]
@@ -106,6 +128,13 @@ def test_what_is_wrong_is_said_before_anything_is_done(main, monkeypatch, tmp_pa
     with pytest.raises((UserError, SystemExit), match=re.escape(words)):
         main(script, *flags)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_that_a_run_uses_is_refused(main, tmp_path):
+    write_pictures(tmp_path / "many", n=128)
+    with locked("torch", ".run"), pytest.raises(UserError, match="^another run uses torch: .* use another --folder$"):
+        main("pytorch_tutorial", "--dataset", "many", "--folder", "torch")
+    assert os.listdir("torch") == []
 
 
 def test_a_model_to_give_away_that_cannot_be_written_leaves_nothing(main, monkeypatch, tmp_path):
@@ -338,9 +367,10 @@ def test_pytorchs_tutorial_continues_and_not_with_other_flags(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not find_spec("torch"), reason="needs torch")
-def test_a_training_in_pytorch_makes_its_folder(tmp_path):
+@pytest.mark.parametrize("size", [8, 16])
+def test_a_training_in_pytorch_makes_its_folder(tmp_path, size):
     write_pictures(tmp_path / "pictures")
-    process = run_script("benchmarks/train_pytorch.py", "--dataset", "pictures", "--out", "a/b", "--image_size", 16,
+    process = run_script("benchmarks/train_pytorch.py", "--dataset", "pictures", "--out", "a/b", "--image_size", size,
                          "--batch_size", 8, "--gf_dim", 4, "--df_dim", 4, "--epoch", 1, "--count", 3, cwd=tmp_path,
                          input="")  # without TensorFlow
     assert process.returncode == 0 and len(os.listdir(tmp_path / "a" / "b")) == 3, process.stderr

@@ -37,8 +37,7 @@ from gantut.checkpoints import (
     newest_checkpoint,
     step_of,
 )
-from gantut.errors import UserError
-from gantut.run_record import locked
+from gantut.errors import UserError, locked
 from gantut_gan import DCGAN
 
 MODEL = "DCGAN.model-7"
@@ -155,8 +154,18 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch, capsys, number):
     number = errno.EIO
     with pytest.raises(UserError, match="cannot write"), locked(str(tmp_path / "checkpoint")):
         pass
-    with locked(str(tmp_path / "samples"), ".run", "sample_dir"):  # the training continues without what it cannot write
+    with locked(str(tmp_path / "samples"), ".run", "--sample_dir"):  # it continues without what it cannot write
         assert capsys.readouterr().err == ""
+
+
+@pytest.mark.quick
+def test_a_lock_of_another_user_is_not_ignored(tmp_path, monkeypatch):
+    def acquire(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+    monkeypatch.setattr("gantut.errors.acquire", acquire)
+    line = "cannot use .*.run.lock, perhaps another user's run: Permission denied; use another --sample_dir"
+    with pytest.raises(UserError, match=line), locked(str(tmp_path), ".run", "--sample_dir"):
+        pass
 
 
 FAILING_FLOCK = """
@@ -372,12 +381,12 @@ def test_what_was_restored_stays_until_the_next_is_saved(tmp_path, sess, state, 
     run_record.write(folder, {"checkpoints": ["model-4", "model-5"]})
     (tmp_path / "checkpoint").write_text(state)
     touch(tmp_path, "model-4.tar.gz", "model-4.index.kept", "model-6.index.tempstate12", "model-6_temp/part-00000",
-          "checkpoint.tmp0a1b", "model-6.meta.tmp0a1b")
+          "checkpoint.tmp" + 8 * "0a1b", "model-6.meta.tmp" + 8 * "0a1b", "checkpoint.tmp_of_monday")
     saver = Saver(max_to_keep=1)
     saver.restored = os.path.join(folder, restored)
     saver.take_over(folder, "model")
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"checkpoint", "run.json", "model-4.tar.gz", "model-4.index.kept", *(
+    assert names == {"checkpoint", "run.json", "model-4.tar.gz", "model-4.index.kept", "checkpoint.tmp_of_monday", *(
         name + end for name in stay for end in (".index", ".meta", ".data-00000-of-00001"))}
     saver.save(sess, str(tmp_path / "model"), global_step=6)
     assert names_in_state(folder) == ["model-6"] and not (tmp_path / (restored + ".index")).exists()

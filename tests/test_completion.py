@@ -1,6 +1,7 @@
 """The completion's files: no original is overwritten, no result is lost, every picture gets its own mask."""
 import csv
 import os
+import pathlib
 import unicodedata
 from types import SimpleNamespace
 
@@ -18,13 +19,13 @@ from gantut.completion import (
     make_mask,
     mask_files,
     picture_names,
+    put_results_aside,
     read_mask,
     result_names,
     try_to_write,
 )
-from gantut.errors import UserError
+from gantut.errors import UserError, all_whole, locked
 from gantut.image_loader import Loader
-from gantut.run_record import locked
 
 FEW = ["--n_iter", 3, "--film_every", 0]
 
@@ -99,7 +100,7 @@ def test_a_kind_of_mask_is_not_the_folder_of_its_name(tmp_path, monkeypatch):
 def test_two_completions_at_a_time_in_one_folder(model, tmp_path):  # noqa: F811
     write_pictures(tmp_path / "faces", n=2)
     flags = ["--dataset", "faces", "--out_dir", "out", "--checkpoint_dir", model / "checkpoint"]
-    with locked(str(tmp_path / "out"), ".run", "out_dir"):  # as the first one holds it
+    with locked(str(tmp_path / "out"), ".run", "--out_dir"):  # as the first one holds it
         before = snapshot(tmp_path)
         line = the_error(complete(tmp_path, *flags))
         assert f"another run uses out: process {os.getpid()} on" in line and "--out_dir" in line
@@ -325,3 +326,29 @@ def test_a_fine_pattern_of_the_pictures_size_is_black_and_white(tmp_path):
     iio.imwrite(path, dots)
     crop = Loader(gantut_imgfuncs, 16, True).crop
     np.testing.assert_array_equal(read_mask(path, path, 16, crop), crop(dots) > 127)
+
+
+@pytest.mark.quick
+def test_a_kill_leaves_nothing_that_the_next_run_refuses(tmp_path, monkeypatch):
+    """Neither the results that are tried to be written, nor those of the first batch."""
+    touch(tmp_path, "a.png")
+    try_to_write(str(tmp_path), ["a"], [])
+    moved = []
+
+    def killed(old, new):
+        moved.append(os.path.basename(new))
+        raise KeyboardInterrupt
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt), all_whole(str(tmp_path), "losses.csv") as part:
+        touch(pathlib.Path(part), "a.png", "losses.csv", "losses.png")
+    assert moved == ["losses.csv"]
+
+
+@pytest.mark.quick
+def test_a_table_that_csv_cannot_read_to_its_end(tmp_path):
+    header = "picture,iteration,loss,contextual,perceptual\n"
+    (tmp_path / "losses.csv").write_text(f"{header}a,0,1,1,1\n{'b' * 200_000},0,1,1,1\n")
+    touch(tmp_path, "a.png")
+    put_results_aside(str(tmp_path), [])
+    assert os.listdir(tmp_path) == ["earlier-1"] and set(snapshot(tmp_path)) == {"earlier-1/losses.csv",
+                                                                                 "earlier-1/a.png"}

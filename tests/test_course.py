@@ -1,5 +1,6 @@
 """The course: what it hands out; right solutions pass however they are written; typical mistakes are named."""
 import ast
+import contextlib
 import json
 import os
 import re
@@ -14,9 +15,10 @@ import tensorflow.compat.v1 as tf
 from course_mutants import MUTANTS
 from helpers import ROOT, run_script, script_command, snapshot, the_error, two_at_a_time, wait_until
 
+from course import check as checks
 from course import functions, lesson, start, trainer, training
 from course.check import look_for_files, solution
-from course.judging import Wrong, readers
+from course.judging import Unkept, Wrong, readers
 from course.steps import STEPS
 from gantut.errors import UserError
 
@@ -297,6 +299,27 @@ def test_what_a_process_said_before_it_ended_is_shown(tmp_path):
     for text, done in checks_of(ENDED, tmp_path).items():
         assert done.returncode == 1 and done.stderr == ""
         assert all(words in done.stdout for words in ENDED[text]), done.stdout
+
+
+@pytest.mark.parametrize("character, shown", [(" ", [f"line {i}" for i in range(100 - checks.LINES, 100)]),
+                                              ("x", ["x" * checks.LINES * checks.LONG])])
+def test_of_what_a_process_says_only_the_end_is_kept(tmp_path, monkeypatch, character, shown):
+    (tmp_path / "gantut_imgfuncs.py").write_text(
+        "import os, sys\nfor i in range(100):\n    print(f'line {i}\\n', file=sys.stderr)\n"
+        f"print({character!r} * 1000000, file=sys.stderr, flush=True)\nos._exit(3)\n")
+    said = []
+    monkeypatch.setattr(checks, "how_it_ended", lambda code, words: said.append(words))
+    checks.judge(str(tmp_path))
+    assert [line for line in said[0].splitlines() if line.strip()] == shown
+
+
+def test_of_what_a_reader_prints_only_the_epochs_are_counted():
+    with contextlib.redirect_stdout(Unkept()) as said:
+        for i in range(3):
+            print(f"Epoch {i}, a step of an Epoch", flush=True)
+        for part in ("Ep", "o", "ch\n"):
+            said.write(part)
+    assert said.epochs == 7 and said.getvalue() == "" and len(said.rest) < 5
 
 
 def test_a_file_that_another_one_imports_is_named(tmp_path):

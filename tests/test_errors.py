@@ -14,7 +14,7 @@ from test_sample import config, model, sampler  # noqa: F401
 
 import gantut_imgfuncs
 import gantut_sample
-from gantut.errors import UserError, all_whole, check_writable, put_aside, whole, write_whole
+from gantut.errors import UserError, all_whole, check_writable, is_table, put_aside, whole, write_whole
 from gantut.export import export_network
 from gantut.images import save_figure, save_film
 from gantut_gan import DCGAN
@@ -163,6 +163,17 @@ def test_of_several_files_all_or_none(tmp_path):
         for name in "ab":
             write_whole(os.path.join(part, name), "new")
     assert snapshot(tmp_path) == {"a": b"new", "b": b"new"}
+
+
+@pytest.mark.quick
+def test_what_is_a_table_of_ours(tmp_path):
+    path = str(tmp_path / "table.csv")
+    assert not is_table(path, ["a", "b"])
+    for content, expected in (("", True), ("a,b\n1,2\n", True), ("a,b,c\n", False)):
+        write_whole(path, content)
+        assert is_table(path, ["a", "b"]) is expected
+    with pytest.raises(IsADirectoryError):  # not "no table": it could not be read
+        is_table(str(tmp_path), ["a", "b"])
 
 
 def test_what_may_not_be_written_to_is_not_replaced(tmp_path):

@@ -8,6 +8,7 @@ from helpers import load_image, look_over, message, saved, text_file, write_pict
 from PIL import Image
 
 import gantut_imgfuncs
+from gantut.image_loader import Loader
 from gantut_gan import dataset_files
 
 pytestmark = pytest.mark.quick
@@ -157,3 +158,14 @@ def test_the_fingerprint_is_that_of_names_and_contents_wherever_they_lie(picture
     assert look_over(dataset_files(write_pictures(tmp_path / "elsewhere" / "deep")), 16)[1] == here
     os.rename(os.path.join(pictures, "003.png"), os.path.join(pictures, "0003.png"))
     assert look_over(dataset_files(pictures), 16)[1] != here
+
+
+def test_too_little_memory_is_not_a_broken_picture(tmp_path, monkeypatch):
+    path, _ = saved(tmp_path, 8, 8)
+
+    def read(_):
+        raise MemoryError
+    monkeypatch.setattr("gantut.image_loader.read", read)
+    monkeypatch.setattr(gantut_imgfuncs, "imread", read)
+    with pytest.raises(MemoryError):
+        Loader(gantut_imgfuncs, 8, is_crop=True, c_dim=3).load(path)

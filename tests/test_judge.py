@@ -11,6 +11,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
+from filelock import FileLock
 from helpers import (
     ROOT,
     run_forked,
@@ -226,6 +227,7 @@ def test_a_stopped_and_resumed_training_has_the_same_table(trained, tmp_path):
     process.wait()
     path, best = tmp_path / "samples" / "scores.csv", tmp_path / "checkpoint" / "best"
     path.write_text("\n".join(line + more for line, more in zip(path.read_text().splitlines(), [",note", ",good,!"])))
+    touch(best, "DCGAN.model-41.data-00000-of-00001.tempstate7")  # as a kill in the middle of a save leaves it
     assert train(tmp_path, *FLAGS).returncode == 0
     rows = table(path)
     assert [row.pop("note") for row in rows] == ["good", ""]
@@ -382,6 +384,21 @@ def test_keras_leaves_the_gpu_to_the_process_that_has_its_memory(monkeypatch):
     assert given["CUDA_VISIBLE_DEVICES"] == "-1" and given["PATH"] == os.environ["PATH"]
 
 
+def test_the_process_of_keras_ends_with_the_judge(tmp_path):
+    """By any signal: a lock that it has is then free."""
+    path = str(tmp_path / "lock")
+    (tmp_path / "tensorflow.py").write_text(
+        f"import filelock, time\nwith filelock.FileLock({path!r}), open({path + 'ed'!r}, 'w'):\n    time.sleep(300)\n")
+    judge = subprocess.Popen([sys.executable, "-c", "import numpy, gantut.inception\n"
+                              "gantut.inception.features_of(numpy.zeros([1, 8, 8, 3]), 'imagenet')"],
+                             env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), ROOT])})
+    wait_until((tmp_path / "locked").exists, judge)
+    judge.kill()
+    judge.wait()
+    with FileLock(path, timeout=30):
+        pass
+
+
 @pytest.mark.parametrize("score, kept", [(0.0, True), (1e9, False)])
 def test_the_best_score_is_known_without_the_samples_folder(trained, tmp_path, score, kept):
     """It is kept beside the best checkpoint: a worse model does not replace that, a better one does."""
@@ -434,6 +451,7 @@ def test_keep_best_needs_scores_and_scores_need_pictures(tmp_path):
     write_pictures(tmp_path / "pictures")
     assert "--judge_every" in the_error(train(tmp_path, "--keep_best"))
     assert "the scores need at least 64 of the data" in the_error(train(tmp_path, "--judge_every", 1))
+    assert not (tmp_path / "checkpoint" / "run.json").exists()
 
 
 @pytest.mark.parametrize("text", ["score,samples\nspread,3\n", "step\nsoon\n", "\x00\n1"])

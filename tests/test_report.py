@@ -127,6 +127,13 @@ def test_a_broken_tensorflow_is_a_line(tmp_path, case):
     assert user not in process.stdout and socket.gethostname() not in process.stdout
 
 
+def test_a_tensorflow_that_does_not_end_is_a_line(tmp_path):
+    (tmp_path / "tensorflow.py").write_text("import time\ntime.sleep(300)\n")
+    process = gantut("--report", cwd=tmp_path, first=tmp_path, python=[
+        sys.executable, "-c", "import sys, gantut.__main__ as main; main.LONGEST = 0.5; main.main()"])
+    assert facts(process)["TensorFlow"] == "does not load: it takes more than 0.5 seconds"
+
+
 def test_without_any_package_it_still_reports(tmp_path):
     """As before pip install, in a new environment."""
     venv.create(tmp_path / "venv")

@@ -3,6 +3,7 @@ import glob
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 
@@ -116,3 +117,30 @@ def test_a_programs_own_signals_stop_no_training(capsys):
     finally:
         signal.signal(signal.SIGWINCH, before)
     assert len(seen) == 2 and capsys.readouterr().err == "stopping\n"
+
+
+FULL = """
+import os, sys
+from gantut.errors import all_whole
+from gantut.scripts import run
+
+def main():
+    with all_whole("."):
+        os.set_blocking(2, False)
+        try:
+            while True:
+                os.write(2, b"x" * 1000)
+        except BlockingIOError:
+            os.set_blocking(2, True)
+        print("full", flush=True)
+        sys.stdin.read()
+run(main)
+"""
+
+
+def test_a_signal_ends_a_script_whose_stderr_nobody_reads(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", FULL], cwd=tmp_path, env={**os.environ, "PYTHONPATH": ROOT},
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"full\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 143 and os.listdir(tmp_path) == []

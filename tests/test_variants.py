@@ -17,8 +17,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 from helpers import ROOT, run_script, script_command, snapshot, the_error, two_at_a_time, wait_until
 
-from gantut.errors import UserError
-from gantut.run_record import locked
+from gantut.errors import UserError, locked
 
 VARIANTS = os.path.join(ROOT, "variants")
 RESTORE = """
@@ -505,7 +504,7 @@ def test_a_lesson_that_was_killed_early_is_known(tmp_path):
 
 
 def test_two_lessons_at_a_time_in_one_folder(tmp_path):
-    with locked(str(tmp_path / "run"), ".run", "out_dir"):  # as the first one holds it
+    with locked(str(tmp_path / "run"), ".run", "--out_dir"):  # as the first one holds it
         before = snapshot(tmp_path)
         line = the_error(run_script("variants/mnist_gan.py", "--epochs", 1, "--out_dir", "run", cwd=tmp_path))
         assert f"another run uses run: process {os.getpid()} on" in line and "--out_dir" in line

@@ -18,7 +18,7 @@ from helpers import free_ports, losses, start, steps_done, the_error, train, var
 from gantut.errors import Stopped, UserError
 from gantut.run_record import MAY_CHANGE, MUST_MATCH
 from gantut.session import processors_arithmetic
-from gantut.worker_discovery import check_address, find_workers
+from gantut.worker_discovery import check_address, find_workers, why_not_there
 from gantut.workers import NOTE, WorkerGroup
 
 FLAGS = ["--batch_size", 4, "--save_every", 4, "--sample_every", 5]  # 24 pictures: 3 steps for two
@@ -463,6 +463,14 @@ def test_an_unknown_host_name_is_reported(capsys, monkeypatch):
     with pytest.raises(UserError, match="worker 0 cannot listen at nod01:8470: Name or service not known"):
         check_address("nod01:8470", 0, 5)
     assert capsys.readouterr().out == " [*] Waiting until this worker's own name is known here: nod01\n"
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("host", ["node2..lan", ".lan", 64 * "n"])
+def test_a_name_that_no_host_can_have(host):
+    with pytest.raises(UserError, match=f"worker 0 cannot listen at {re.escape(host)}:8470: .*(label|name)"):
+        check_address(host + ":8470", 0)
+    assert re.search("label|name", why_not_there(host + ":8470", 1))
 
 
 @pytest.mark.quick

@@ -28,10 +28,9 @@ from PIL import Image
 
 from gantut import scripts
 from gantut.checkpoints import check_folder
-from gantut.errors import UserError, one_line, put_aside, whole, write_whole
+from gantut.errors import UserError, locked, one_line, put_aside, whole, write_whole
 from gantut.images import read_idx, save_figure
 from gantut.paths import place
-from gantut.run_record import locked
 from gantut.scripts import argument_parser, at_least
 
 DIGITS = place("data", "digits.npz")
@@ -191,7 +190,7 @@ def start(out_dir):
     if there and LOSSES not in there:
         raise UserError(f"--out_dir {out_dir}: {os.path.join(out_dir, there[0])} exists and is not from a lesson "
                         f"({LOSSES} is not there); give another")
-    exits.enter_context(locked(out_dir, ".run", "out_dir"))
+    exits.enter_context(locked(out_dir, ".run", "--out_dir"))
     put_aside(out_dir, RESULTS)
     write_losses([], out_dir)
 
