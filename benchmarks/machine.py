@@ -219,8 +219,8 @@ class Figures:
             if not all(isinstance(self.found[kind], dict) for kind in ("flags", *self.kinds)):
                 raise ValueError
         except (ValueError, TypeError, KeyError):
-            raise UserError(f"{self.path} is damaged, or of another program: restore it from a copy, or move it away "
-                            "to begin again") from None
+            raise UserError(f"{self.path} is damaged, or of another program: restore it from a copy, or begin "
+                            "again with another file or folder") from None
 
     def write(self):
         write_whole(self.path, json.dumps(self.found, indent=1), to_disk=True)

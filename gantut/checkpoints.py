@@ -319,7 +319,6 @@ class Saver(SafeSaver):
         tf.train.Saver([var for var in self.variables if var not in absent]).restore(sess, path)
 
 
-
 def to_disk(path):
     """Return when the files of the checkpoint at path, their names, and the state file are on the disk."""
     folder, name = os.path.split(path)

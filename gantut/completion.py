@@ -189,7 +189,7 @@ def put_results_aside(out_dir, names):
         for line in itertools.islice(csv.reader(file), 1, None):
             names.update(line[:1])
     files = [TABLE, PLOT, FILM, *itertools.chain(*map(results, names))]
-    put_aside(out_dir, "|".join(map(re.escape, files)))
+    put_aside(out_dir, "|".join(map(re.escape, files)), TABLE)
 
 
 def try_to_write(out_dir, names, inputs):
@@ -203,7 +203,7 @@ def try_to_write(out_dir, names, inputs):
     if same:
         raise UserError(f"--out_dir {out_dir}: {same[0]} is an input, and a result would overwrite it; give another")
     full = [path for path in there if os.path.islink(path) or is_there(path)]  # a kill below leaves an empty one
-    if full and not is_table(paths[0], HEADER):
+    if full and not (os.path.isfile(paths[0]) and is_table(paths[0], HEADER)):
         raise UserError(f"--out_dir {out_dir}: {full[0]} exists and is not from a completion ({TABLE} is not there, "
                         "or another program's); give another")
     with writing(out_dir):

@@ -128,10 +128,13 @@ def is_table(path, header):
     return False
 
 
-def put_aside(folder, ours):
+def put_aside(folder, ours, last=None):
     """Move what an earlier run has left in a folder, names that match `ours`, into a new folder earlier-N in it.
+
+    last: the name of the file that says what the others are, so that a kill leaves none without it.
     """
-    found = sorted(name for name in os.listdir(folder) if re.fullmatch(ours, name))
+    found = sorted((name for name in os.listdir(folder) if re.fullmatch(ours, name)),
+                   key=lambda name: (name == last, name))
     if not found:
         return
     for n in itertools.count(1):

@@ -36,7 +36,7 @@ def features_of(images, weights):
                      "CUDA_VISIBLE_DEVICES": "-1"}  # this process may have taken the GPU's memory
         set_environment(variables)
         process = subprocess.run([sys.executable, "-m", "gantut.inception", given, found,
-                                  weights if weights == "imagenet" else os.path.abspath(weights)],
+                                  weights if weights == "imagenet" else os.path.abspath(weights), str(os.getpid())],
                                  cwd=os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
                                  env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if process.returncode:
@@ -48,13 +48,13 @@ def features_of(images, weights):
 
 def end_with(parent):
     """End this process as soon as its parent has ended, perhaps by a signal while features are computed."""
-    while os.getppid() == parent:
+    while os.getppid() == parent or os.name != "posix":  # a virtual environment's python.exe is another process
         time.sleep(0.2)
     os._exit(1)
 
 
-def main(given, found, weights):
-    threading.Thread(target=end_with, args=[os.getppid()], daemon=True).start()
+def main(given, found, weights, parent):
+    threading.Thread(target=end_with, args=[int(parent)], daemon=True).start()
     import tensorflow as tf
     tf.keras.config.set_floatx("float32")  # ~/.keras/keras.json may say something else
     tf.keras.config.set_image_data_format("channels_last")

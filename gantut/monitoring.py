@@ -143,10 +143,10 @@ class EpochJudge:
         self.best = os.path.join(self.config.checkpoint_dir, "best")
         self.saver = SafeSaver(run.dcgan.saver.variables, max_to_keep=1, save_relative_paths=True)
         self.rows = [row for row in self.read() if int(row["step"]) <= counter and not run.samples.of_another]
-        self.best_score = self.read_best()
+        self.best_score, self.saver.restored = self.read_best()  # keep() removes that one
         if self.config.keep_best and os.path.isdir(self.best):
             with writing(self.best):
-                self.saver.take_over(self.best, run.dcgan.model_name)  # keep() removes the one before
+                self.saver.take_over(self.best, run.dcgan.model_name)
 
     def read(self):
         """The rows of the table, dicts of strings; none if there is no table. Raises UserError for any other file."""
@@ -165,19 +165,20 @@ class EpochJudge:
                             "--sample_dir") from None
 
     def read_best(self):
-        """The score of the checkpoint in checkpoint_dir/best; infinite if there is none, or it cannot be read.
+        """The score of the checkpoint in checkpoint_dir/best, and its path; infinite and None if none can be read.
 
-        It is in the run.json beside it, since the table may be deleted; without one it is the table's lowest.
+        The score is in the run.json beside it, since the table may be deleted; without one it is the table's lowest.
         """
         path = os.path.join(self.best, "run.json")
         try:
-            if not newest_checkpoint(self.best):
-                return np.inf
-            best = run_record.read(path).get("score") if os.path.exists(path) else None
+            checkpoint = newest_checkpoint(self.best)
+            best = run_record.read(path).get("score") if checkpoint and os.path.exists(path) else None
         except UserError as error:
             say(f"{error}: the training continues without it")
-            return np.inf
-        return best if best is not None else min([float(row[BEST]) for row in self.rows], default=np.inf)
+            return np.inf, None
+        if checkpoint and best is None:
+            best = min([float(row[BEST]) for row in self.rows], default=np.inf)
+        return best if checkpoint else np.inf, checkpoint
 
     def catch_up(self, epoch, counter):
         """Look, if the table of this run has scores, but none of this epoch."""
@@ -215,7 +216,8 @@ class EpochJudge:
             os.makedirs(self.best, exist_ok=True)
             name = f"{self.run.dcgan.model_name}-{counter}"
             both = [*written_by_run(self.best), name]  # so that a kill leaves nothing that no run knows
-            run_record.write(self.best, {**self.run.record, "score": self.best_score, "checkpoints": both})
+            before = min(self.best_score, sys.float_info.max)  # JSON has no infinity
+            run_record.write(self.best, {**self.run.record, "score": before, "checkpoints": both})
             self.saver.save(self.run.sess, os.path.join(self.best, self.run.dcgan.model_name), global_step=counter)
             run_record.write(self.best, {**self.run.record, "score": score, "checkpoints": [name]})
             self.best_score = score

@@ -15,7 +15,7 @@ from gantut.batches import Pictures
 from gantut.checkpoints import check_loaded, newest_checkpoint, step_of, written_by_run
 from gantut.console import ProgressBar
 from gantut.datasets import check_number
-from gantut.errors import Stopped, UserError, check_outside, locked, put_aside, writing
+from gantut.errors import Stopped, UserError, check_outside, locked, one_line, put_aside, writing
 from gantut.flags import settings
 from gantut.image_loader import Loader
 from gantut.images import grid_size
@@ -262,6 +262,9 @@ class Run:
             self.batch = next(self.batches)
         except UserError as error:
             own = error
+        except MemoryError as error:  # the other workers must know it too
+            own = UserError(f"there is not enough memory to read the pictures ({one_line(error)}): try a smaller "
+                            "--batch_size or --cache_mb")
         failed = self.processes.agree(self.sess, own or (self.stop.signum and Stopped(self.stop.signum)))
         if failed:
             saved = False

@@ -140,7 +140,7 @@ def leave(words, signum, _):
 def tell(text):
     """Print to stderr, unless that is a full pipe, which would wait for its reader, or is being printed to just now."""
     full = False
-    with contextlib.suppress(OSError, ValueError):  # a notebook's is not a file
+    with contextlib.suppress(OSError, ValueError, TypeError):  # a notebook's is not a file; there may be none
         full = os.name == "posix" and not select.select([], [sys.stderr], [], 0)[1]
     if not full:
         with contextlib.suppress(OSError, ValueError, RuntimeError):

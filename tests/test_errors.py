@@ -153,6 +153,22 @@ def test_what_is_put_aside(tmp_path, capsys):
 
 
 @pytest.mark.quick
+def test_a_kill_while_results_are_put_aside_leaves_their_table(tmp_path, monkeypatch):
+    touch(tmp_path, "a.png", "losses.csv", "z.png")
+    moved, rename = [], os.rename
+
+    def killed(old, new):
+        if len(moved) == 2:
+            raise KeyboardInterrupt
+        moved.append(os.path.basename(old))
+        rename(old, new)
+    monkeypatch.setattr(os, "rename", killed)
+    with pytest.raises(KeyboardInterrupt):
+        put_aside(str(tmp_path), ".*", "losses.csv")
+    assert moved == ["a.png", "z.png"] and (tmp_path / "losses.csv").exists()
+
+
+@pytest.mark.quick
 def test_of_several_files_all_or_none(tmp_path):
     write_whole(str(tmp_path / "a"), "old")
     with pytest.raises(ZeroDivisionError), all_whole(str(tmp_path)) as part:
@@ -172,7 +188,7 @@ def test_what_is_a_table_of_ours(tmp_path):
     for content, expected in (("", True), ("a,b\n1,2\n", True), ("a,b,c\n", False)):
         write_whole(path, content)
         assert is_table(path, ["a", "b"]) is expected
-    with pytest.raises(IsADirectoryError):  # not "no table": it could not be read
+    with pytest.raises((IsADirectoryError, PermissionError)):  # not "no table": it could not be read
         is_table(str(tmp_path), ["a", "b"])
 
 

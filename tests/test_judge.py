@@ -442,7 +442,7 @@ def test_a_best_checkpoint_that_is_half_written_ends_no_training(tmp_path, capsy
     touch(tmp_path, "DCGAN.model-7.data-00000-of-00001")  # killed before the .index
     judge = object.__new__(EpochJudge)
     judge.best = str(tmp_path)
-    assert judge.read_best() == np.inf
+    assert judge.read_best() == (np.inf, None)
     said = capsys.readouterr().err
     assert "holds only parts of DCGAN.model-7" in said and "the training continues" in said and said.count("\n") == 1
 

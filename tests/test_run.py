@@ -35,6 +35,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from gantut import run_record
 from gantut.errors import UserError
+from gantut.run import Run
 from gantut.run_record import MAY_CHANGE, MUST_MATCH, steps_ahead
 
 BASE = ["--image_size", 8, "--sample_every", 5]  # on 24 pictures: 3 steps an epoch
@@ -387,3 +388,19 @@ def test_a_terminal_shows_a_bar_and_a_pipe_lines(runs, tmp_path):
     assert same_end(tmp_path, runs.whole.folder)
     piped = runs.whole.process
     assert "images/s" not in piped.stdout and "\r" not in piped.stdout and piped.stderr == ""
+
+
+@pytest.mark.quick
+def test_all_workers_hear_of_too_little_memory_in_one():
+    """As an error of this worker, so that they stop and save between two steps."""
+    def no_memory():
+        raise MemoryError("Unable to allocate 9 GiB")
+        yield
+
+    def agree(sess, error):
+        raise error
+    run = object.__new__(Run)
+    run.sess, run.stop, run.processes = None, SimpleNamespace(signum=None), SimpleNamespace(agree=agree)
+    run.batches = no_memory()
+    with pytest.raises(UserError, match="not enough memory to read the pictures .Unable to allocate 9 GiB.: try"):
+        run.next_batch()

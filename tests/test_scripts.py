@@ -10,7 +10,7 @@ import time
 import pytest
 from helpers import ROOT, run_program, run_script, snapshot, two_at_a_time, write_pictures
 
-from gantut.scripts import Stop, argument_parser
+from gantut.scripts import Stop, argument_parser, tell
 
 ANY_ORDER = {  # what is typed in a folder with three pictures; what is there afterwards
     "data/get_dataset.py": (["celeba", "--archive", "pictures", "out", "--crop", 8, "--size", 8], "out/source.txt"),
@@ -144,3 +144,9 @@ def test_a_signal_ends_a_script_whose_stderr_nobody_reads(tmp_path):
         assert process.stdout.readline() == b"full\n"
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 143 and os.listdir(tmp_path) == []
+
+
+@pytest.mark.quick
+def test_a_message_without_anywhere_to_print_it(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    tell("stopping\n")
