@@ -241,13 +241,8 @@ class DCGAN(object):
                 run.judge(epoch, counter)
             self.save(config.checkpoint_dir, counter)
 
-    def step(self, d_optim, g_optim, batch_images, batch_z, counter):
-        """One step (Part 4, train): update D once and G twice, with the same z.
-
-        batch_images: [batch_size, image_size, image_size, c_dim], batch_z: [batch_size, z_dim], both in [-1, 1].
-        counter: number of the step, for TensorBoard. Returns the losses afterwards, as numbers: D's of the samples,
-        D's of the pictures, G's.
-        """
+    def step(self, d_optim, g_optim, batch_images, batch_z, counter):  # [N, size, size, c_dim], [N, z_dim], in [-1, 1]
+        """One step (Part 4, train): update D once and G twice; returns D's losses of fake and real images, and G's."""
         # update D network
         _, summary_str = self.sess.run([d_optim, self.d_sum],
                                        feed_dict={self.images: batch_images, self.z: batch_z, self.is_training: True})

@@ -124,7 +124,7 @@ def test_what_counts_as_complete(tmp_path):
                  "a-4.data-00000-of-00001", "a-5.index", "a-5.data-00000-of-00002", "checkpoint", "notes.txt"):
         (tmp_path / name).touch()
     assert find_checkpoints(str(tmp_path)) == ({"a-1"}, {"a-2", "a-4", "a-5"})
-    assert names_in_state(str(tmp_path)) == [""]
+    assert names_in_state(str(tmp_path)) == []
     with pytest.raises(UserError, match="a-1 cannot be read"):
         newest_checkpoint(str(tmp_path))
 
