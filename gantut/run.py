@@ -90,11 +90,11 @@ class Run:
         replicas = self.processes.count * config.devices
         self.step_size = dcgan.batch_size * self.processes.count
         check_number(files, config.dataset, self.step_size // replicas, config.train_size, replicas)
-        if config.judge_every:
-            check_enough(min(len(files), config.train_size), COUNT)
 
         data = {"folder": config.dataset, "path": os.path.realpath(config.dataset),
                 "pictures": min(len(files), config.train_size), "fingerprint": fingerprint}
+        if config.judge_every:
+            check_enough(data["pictures"], COUNT)
         self.batch_idxs = data["pictures"] // self.step_size
         self.record = run_record.describe(dcgan, config, data, replicas)
         self.processes.compare(self.sess, self.record)
