@@ -4,18 +4,17 @@
 
 150 of the portraits in data/portraits are held out; models of the same sizes as the one in --init_from learn the
 others: from nothing and from that model, with and without --augment, with and without --mirror. First the seconds of a
-step are measured, with --augment and without, in turn; then each takes as many epochs as fit into --minutes. All keep
-G's moving average and draw with it. The samples are judged as gantut_judge.py does, against the learnt and the held-out
-pictures together, and against the held-out ones alone, which a copy of what was learnt does not help. The table has D's
-mean logits (above 0 is "real") of the learnt pictures, of the held-out ones and of samples: by how much the first
-exceed the second, D has memorised. "time" is the fraction of the training after which the mean SWD against learnt
-pictures, computed about twenty times, is what the same recipe from nothing ends with. --out gets the models, the
+step are measured, with --augment and without, in turn; then each takes about as many epochs as --minutes allow. All
+keep G's moving average and draw with it. The samples are judged as gantut_judge.py does, against the learnt and the
+held-out pictures together, and against the held-out ones alone, which a copy of what was learnt does not help. The
+table has D's mean logits (above 0 is "real") of the learnt pictures, of the held-out ones and of samples: by how much
+the first exceed the second, D has memorised. "time" is the fraction of the training after which the mean SWD against
+learnt pictures, computed about twenty times, is what the same recipe from nothing ends with. --out gets the models, the
 pictures and few.json. The same command continues a run that was stopped: what few.json holds is not done again, a
 training resumes where it stopped.
 """
 import itertools
 import os
-import shutil
 
 import machine
 from machine import PRECISIONS, at_least, path_type, positive
@@ -25,6 +24,7 @@ import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 import numpy as np
 import recipes
 import tensorflow.compat.v1 as tf
+from hold_out import copy_parts
 
 import gantut_imgfuncs
 from gantut.checkpoints import model_sizes
@@ -40,16 +40,6 @@ from gantut_gan import DCGAN, dataset_files
 
 BEGINNINGS, AUGMENT, MIRROR = ("from nothing", "from the model"), ("", " + augment"), ("", " + mirror")
 RECIPES = list(map("".join, itertools.product(BEGINNINGS, AUGMENT, MIRROR)))
-
-
-def divide(files, root, folder, held_out):
-    """Copy the pictures in root into folder/learnt and folder/held_out, at random, but the same ones every time."""
-    order = np.random.RandomState(1).permutation(len(files))
-    for name, numbers in (("held_out", order[:held_out]), ("learnt", order[held_out:])):
-        for i in numbers:
-            copy = os.path.join(folder, name, os.path.relpath(files[i], root))
-            os.makedirs(os.path.dirname(copy), exist_ok=True)
-            shutil.copy(files[i], copy)
 
 
 def flags_of(recipe, init_from):
@@ -115,7 +105,8 @@ def main():
     machine.check_ours(path, *(os.path.join(args.out, name) for name in ("learnt", "held_out")))
     os.makedirs(args.out, exist_ok=True)
     figures = machine.Figures(path, {**common, "pictures": len(files)}, "seconds", "found")
-    divide(files, root, args.out, args.held_out)
+    shuffled = [files[i] for i in np.random.RandomState(1).permutation(len(files))]
+    copy_parts({"held_out": shuffled[:args.held_out], "learnt": shuffled[args.held_out:]}, root, args.out)
     steps = (len(files) - args.held_out) // args.batch_size  # of an epoch
     flags = ["--dataset", os.path.join(args.out, "learnt"), *(f"--{name}={value}" for name, value in sizes.items())]
     loader = Loader(gantut_imgfuncs, size, is_crop=True, c_dim=sizes["c_dim"])

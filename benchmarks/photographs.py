@@ -4,11 +4,11 @@
 
 Every recipe is the trainer with --filters filters and a summary every 100 steps, all but "as written" with --fast, all
 from "average" on with a moving average. "pytorch" is pytorch_tutorial.py with its own 64 filters, and with --filters:
-its networks have fewer layers, and at 32 x 32, with 16 filters, a sixth of our weights. First the seconds of a step
-are measured, in turn, so that other load of the machine affects all alike, and after the pictures have been decoded;
-each then trains the whole epochs that come nearest to --minutes, judged at some twenty of them (mean SWD of 1,000
-samples and 1,000 pictures). The table has the minutes until --score was reached. Everything is kept in --folder: the
-same command continues a run that was stopped.
+its layers are smaller: at 32 x 32, with 16 filters, it has a sixth of our weights. First the seconds of a step are
+measured, in turn, so that other load of the machine affects all alike, and after the pictures have been decoded; each
+then trains about as many epochs as --minutes allow, and is judged after each, or ten to thirty times (mean SWD of
+1,000 samples and 1,000 pictures). The table has the minutes until --score was reached. Everything is kept in --folder:
+the same command continues a run that was stopped.
 """
 import os
 import re

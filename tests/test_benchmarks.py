@@ -13,6 +13,7 @@ from importlib.util import find_spec
 
 import machine
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
 from helpers import ROOT, UserError, run_script, tf, the_error, touch, train, wait_until, write_pictures
@@ -108,6 +109,12 @@ def test_the_precisions_are_the_trainers():
     ("few_pictures", ["--data", "many", "--out", "out"], "out/learnt is there, but not from this benchmark"),
     ("lessons", ["--data", "digits", "--folder", "out"], "out/pictures is there, but not from this benchmark"),
     ("lessons", ["--data", "digits", "--folder", "runs"], "runs/mnist_gan-1 is there, but not from this benchmark"),
+    ("hold_out", ["--dataset", "pictures", "--out", "out"], "--out out is there already: give another folder"),
+    ("hold_out", ["--dataset", "pictures", "--out", "pictures/out"], "pictures/out lies in the folder of pictures"),
+    ("hold_out", ["--dataset", "pictures", "--out", "new"], "0 of 24 pictures in pictures are alone in their folder"),
+    ("copies", ["--dataset", "pictures", "--held_out", "two", "--out", "out/grid.png"], "--out out/grid.png is there"),
+    ("copies", ["--dataset", "pictures", "--held_out", "two", "--out", "two/new.png"], "two/new.png lies in the fold"),
+    ("copies", ["--dataset", "pictures", "--held_out", "no", "--out", "new.png"], "no folder no"),
     ("completion", ["--out_dir", "out"], "out/grid.png is there, but not from this benchmark"),
     ("completion", ["--dataset", "pictures", "--count", 24], "24 picture(s) in pictures: give a smaller --count"),
     ("completion", ["--dataset", "pictures", "--out_dir", "pictures"], "--out_dir pictures lies in the folder"),
@@ -122,7 +129,7 @@ def test_what_is_wrong_is_said_before_anything_is_done(main, monkeypatch, tmp_pa
         write_pictures(tmp_path / "many", n=128)
     if script == "few_pictures":
         flags = ["--held_out", 64, "--batch_size", 8, *flags]
-    elif script == "completion":
+    elif script in ("completion", "copies"):
         flags = ["--checkpoint_dir", os.path.join(ROOT, "pretrained"), *flags]
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises((UserError, SystemExit), match=re.escape(words)):
@@ -280,6 +287,31 @@ def test_without_pytorch(monkeypatch, capsys, script, flags):
     monkeypatch.setattr(sys, "argv", [script, *flags])
     with pytest.raises(UserError, match=re.escape("this needs PyTorch: pip install torch")):
         main()
+
+
+def test_who_is_held_out_is_not_learnt(main, tmp_path):
+    for name, n in (("one", 1), ("two", 2), ("another", 1), ("third", 1)):
+        write_pictures(tmp_path / "people" / name, n=n)
+    main("hold_out", "--dataset", "people", "--out", "new/divided", "--count", 2)
+    files, learnt, held_out = ({str(path.relative_to(tmp_path / name)) for path in (tmp_path / name).rglob("*.png")}
+                               for name in ("people", "new/divided/learnt", "new/divided/held_out"))
+    assert learnt | held_out == files and len(held_out) == 2 and learnt.isdisjoint(held_out)
+    assert not any(file.startswith("two") for file in held_out) and os.listdir(tmp_path / "new") == ["divided"]
+
+
+def test_copies_are_found(main, capsys, tmp_path):
+    """A model whose samples are among what it has learnt is at distance 0 from it."""
+    model = os.path.join(ROOT, "pretrained")
+    assert run_script("gantut_sample.py", "--checkpoint_dir", model, "--mode", "images", "--count", 24,
+                      "--out", "learnt", cwd=tmp_path).returncode == 0
+    write_pictures(tmp_path / "others", n=3, size=64)
+    with tf.Graph().as_default():
+        main("copies", "--checkpoint_dir", model, "--dataset", "learnt", "--held_out", "others", "--count", 24)
+    rows = {row.split("|")[1].strip(): [float(cell) for cell in row.split("|")[2:-1]]
+            for row in capsys.readouterr().out.splitlines() if re.match(r"\| (samples|held-out)", row)}
+    assert max(rows["samples"]) < 0.5 and min(rows["held-out pictures"]) > 20
+    sheet = iio.imread(tmp_path / "copies.png").reshape(6, 64, 4, 64, 3).swapaxes(1, 2).astype(float)
+    assert abs(sheet[:, ::2] - sheet[:, 1::2]).max() <= 1
 
 
 @pytest.mark.slow
