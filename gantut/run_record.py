@@ -3,6 +3,7 @@
 Since the order of the pictures and the noise depend only on (seed, step), run.json and the newest checkpoint are enough
 to continue as if the run had never stopped.
 """
+import contextlib
 import json
 import os
 import platform
@@ -17,6 +18,7 @@ from gantut.errors import UserError, say, whole
 from gantut.flags import BEYOND, OF_DCGAN, RECIPE
 
 MUST_MATCH = OF_DCGAN + ["seed", "crop_size"]
+POSITION = ["replicas", "ahead", "data"]  # what tells where in the data a checkpoint is
 MAY_CHANGE = ["learning_rate", "beta1", "epoch", "threads", "precision", "fast", "skip_bad_images", *RECIPE]
 
 
@@ -25,8 +27,9 @@ def describe(dcgan, config, data, replicas):
 
     data: its folder, as given and in full, the number of its pictures, their fingerprint. init_from: the other model
     whose weights it started with (gantut/weights.py), or None. ahead: by how many steps the checkpoint's number is
-    ahead of the position in the data, set by check(). checkpoints: those that the run has written. The flags are
-    strings, as on the command line. id: of this run, the same when it continues.
+    ahead of the position in the data, set by check(). checkpoints: those that the run has written. positions: replicas,
+    ahead and data of each of these, as they were then. The flags are strings, as on the command line. id: of this run,
+    the same when it continues.
     """
     flags = {name: str(getattr(dcgan if name in OF_DCGAN else config, name)) for name in MUST_MATCH + MAY_CHANGE}
     flags["batch_size"] = str(dcgan.batch_size // config.devices)
@@ -40,6 +43,7 @@ def describe(dcgan, config, data, replicas):
         "replicas": replicas,
         "ahead": 0,
         "checkpoints": [],
+        "positions": {},
     }
 
 
@@ -71,12 +75,14 @@ def check(checkpoint_dir, run, saver, skip_bad=False):
         raise UserError(f"the run in {checkpoint_dir} was made with {as_flags(flags_before, other)}, not "
                         f"{as_flags(flags, other)}{misfit}: use its flags to continue, or another --checkpoint_dir for "
                         "a new run")
-    check_data(checkpoint_dir, before["data"], run["data"], skip_bad)
+    then = {**before, **before["positions"].get(os.path.basename(newest), {})}  # a later start may have saved nothing
+    check_data(checkpoint_dir, then["data"], run["data"], skip_bad)
     run["init_from"] = before.get("init_from")
     if "score" not in before:  # a copy of a `best` is a run of its own
         run["id"] = before.get("id", run["id"])
-    run["ahead"] = steps_ahead(before, run, step_of(newest) - 1)
-    replicas_before = before.get("replicas", 1)
+    run["positions"] = before["positions"]
+    run["ahead"] = steps_ahead(then, run, step_of(newest) - 1)
+    replicas_before = then.get("replicas", 1)
     if replicas_before != run["replicas"]:
         size = flags["batch_size"]
         print(f" [*] going on with {run['replicas']} x {size} pictures a step (it was {replicas_before} x {size})")
@@ -85,7 +91,7 @@ def check(checkpoint_dir, run, saver, skip_bad=False):
 
 def check_data(checkpoint_dir, data_before, data, skip_bad):
     """Raise UserError if the pictures are not those of the run, and are not to be used all the same."""
-    if all(data_before[name] == data[name] for name in ("pictures", "fingerprint")):
+    if same_pictures(data_before, data):
         return
     count_before, count = data_before["pictures"], data["pictures"]
     if data_before["fingerprint"] == data["fingerprint"]:
@@ -101,6 +107,20 @@ def check_data(checkpoint_dir, data_before, data, skip_bad):
         raise UserError(f"{differs}; restore them, or use another --checkpoint_dir for a new run; to continue with "
                         f"the new data anyway, {anyway}")
     say(f"{differs}; continuing with them, because of --skip_bad_images")
+
+
+def same_pictures(data, other):
+    return all(data[name] == other[name] for name in ("pictures", "fingerprint"))
+
+
+def is_of_other_pictures(folder, run):
+    """Whether the model in a folder, such as a run's best, is another run's, which had other pictures."""
+    path = os.path.join(folder, "run.json")
+    with contextlib.suppress(UserError):  # who needs it says what is wrong with it
+        if os.path.exists(path):
+            before = read(path)
+            return before.get("id") != run["id"] and not same_pictures(before["data"], run["data"])
+    return False
 
 
 def say_changes(before, run):
@@ -123,6 +143,7 @@ def read(path, advice="delete it to continue without the comparison"):
         for name in BEYOND.keys() & {*MUST_MATCH, *MAY_CHANGE}:  # a flag that did not exist then had its default
             before["flags"].setdefault(name, str(BEYOND[name][0]))
         before["data"]["pictures"], before["data"]["folder"], before["data"]["fingerprint"]
+        before.setdefault("positions", {}).keys()
         return before
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is not a training's, or is damaged ({error}): {advice}") from None
@@ -137,6 +158,8 @@ def add_checkpoint(checkpoint_dir, run, name):
     """Record a checkpoint in run.json before it is written: the run may later remove only its own."""
     run["checkpoints"] = [one for one in run["checkpoints"] if one != name and os.path.exists(
         os.path.join(checkpoint_dir, one + ".index"))] + [name]
+    run["positions"] = {one: run["positions"][one] for one in run["checkpoints"] if one in run["positions"]}
+    run["positions"][name] = {key: run[key] for key in POSITION}
     write(checkpoint_dir, run)
 
 

@@ -416,6 +416,23 @@ def test_the_best_score_is_known_without_the_samples_folder(trained, tmp_path, s
     assert len(table(folder / "samples" / "scores.csv")) == 1
 
 
+def test_the_best_of_other_pictures_is_put_aside(trained, tmp_path):
+    """Its score says nothing of the new ones; a run whose run.json alone is gone keeps its best."""
+    folder = shutil.copytree(trained[0], tmp_path / "run")
+    record = folder / "checkpoint" / "run.json"
+    path = folder / "checkpoint" / "best" / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "score": 0.0}))
+    before = snapshot(folder / "checkpoint" / "best")
+    record.unlink()
+    assert train(folder, *FLAGS, "--epoch", 6).returncode == 0
+    assert snapshot(folder / "checkpoint" / "best") == before
+    record.unlink()
+    write_pictures(folder / "pictures", n=88, seed=5)
+    assert train(folder, *FLAGS, "--epoch", 8).returncode == 0
+    assert snapshot(folder / "checkpoint" / "earlier-1" / "best") == before
+    assert len(list((folder / "checkpoint" / "best").glob("*.index"))) == 1
+
+
 def test_scores_that_cannot_be_written_do_not_end_the_run(trained, tmp_path):
     folder = shutil.copytree(trained[0], tmp_path / "run")
     (folder / "samples" / "scores.csv").unlink()

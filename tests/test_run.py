@@ -294,6 +294,52 @@ def test_where_a_run_with_other_replicas_or_pictures_is_in_its_data(before, now,
     assert done - steps_ahead(before, now, done) == position
 
 
+@pytest.mark.parametrize("killed", [True, False], ids=["nothing was saved", "the way back"])
+def test_two_devices_for_a_while(runs, tmp_path, killed):
+    """The run ends with the bits of one that always had one device, from a checkpoint in the middle of an epoch."""
+    write_pictures(tmp_path / "pictures", size=8)
+
+    def back_to_step_1():
+        for path in (tmp_path / "checkpoint").glob("DCGAN.model-*"):
+            if not path.name.startswith("DCGAN.model-2."):
+                path.unlink()
+    flags = [*BASE, "--max_to_keep", 5]
+    assert train(tmp_path, *flags, "--epoch", 1).returncode == 0
+    back_to_step_1()
+    if killed:
+        record = tmp_path / "checkpoint" / "run.json"
+        process = start(tmp_path, *BASE, "--num_devices", 2, "--epoch", 10**6, "--save_every", 10**6)
+        wait_until(lambda: json.loads(record.read_text())["replicas"] == 2, process)
+        process.kill()
+        process.wait()
+    else:
+        assert train(tmp_path, *flags, "--num_devices", 2, "--epoch", 3).returncode == 0
+        back_to_step_1()
+    assert [path.name for path in (tmp_path / "checkpoint").glob("*.index")] == ["DCGAN.model-2.index"]
+    again = train(tmp_path, *flags, "--epoch", 4)
+    assert again.returncode == 0 and "it was" not in again.stdout, again.stderr
+    assert variables(tmp_path) == variables(runs.whole.folder)
+
+
+@pytest.mark.quick
+def test_other_pictures_that_no_checkpoint_has_seen(tmp_path, sess, capsys):
+    """A start with half of the pictures, that ended before it saved, changes nothing: not even --skip_bad_images."""
+    tf.get_variable("x", [1])
+    sess.run(tf.global_variables_initializer())
+    tf.train.Saver().save(sess, str(tmp_path / "model"), global_step=31)
+    run = {"id": "x", "flags": dict.fromkeys([*MUST_MATCH, *MAY_CHANGE], "1"), "versions": {}, "checkpoints": [],
+           "data": {"folder": "faces", "path": "/a/faces", "pictures": 40, "fingerprint": "a"}, "replicas": 1,
+           "ahead": 0, "positions": {}}
+    run_record.add_checkpoint(str(tmp_path), run, "model-31")
+    half = {**run, "data": {**run["data"], "pictures": 20, "fingerprint": "b"}}
+    run_record.check(str(tmp_path), half, None, skip_bad=True)
+    assert half["ahead"] == 10
+    run_record.write(str(tmp_path), half)
+    now = {**run, "positions": {}}
+    run_record.check(str(tmp_path), now, None)
+    assert now["ahead"] == 0 and list(now["positions"]) == ["model-31"]
+
+
 @pytest.mark.quick
 def test_a_folder_of_the_same_name_elsewhere_is_not_the_same(tmp_path, sess, capsys):
     tf.get_variable("x", [1])
