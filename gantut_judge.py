@@ -18,7 +18,7 @@ import tensorflow.compat.v1 as tf
 import gantut_imgfuncs
 from gantut.checkpoints import model_sizes
 from gantut.datasets import check_number, find_dataset
-from gantut.errors import UserError, check_outside, check_writable, is_table, whole, writing
+from gantut.errors import UserError, check_outside, check_writable, is_table, say, whole, writing
 from gantut.flags import define, forget, run
 from gantut.image_loader import Loader
 from gantut.images import pixels, read, reason
@@ -68,8 +68,10 @@ def size_of(files):
 def check_out(path):
     """Raise UserError if the table cannot be written, or would overwrite a file that is not such a table."""
     check_writable(path)
-    if os.path.isfile(path) and not is_table(path, HEADER):
-        raise UserError(f"--out {path} exists and is not a table of this script: give another")
+    if os.path.isfile(path):
+        if not is_table(path, HEADER):
+            raise UserError(f"--out {path} exists and is not a table of this script: give another")
+        say(f"{path} exists and will be overwritten")
 
 
 def draw(count):

@@ -340,7 +340,7 @@ MODES = {  # the function of a mode, its default --out and --count
 def main():
     mode, out, count = MODES[FLAGS.mode]
     out = FORMATS[FLAGS.format] if mode is export else out
-    given, FLAGS.out = FLAGS.out, FLAGS.out or out
+    FLAGS.out = FLAGS.out or out
     FLAGS.count = FLAGS.count or count
     extension = os.path.splitext(out)[1]
     if not FLAGS.out.lower().endswith(extension):
@@ -348,8 +348,8 @@ def main():
     meant = [form for form, name in FORMATS.items() if name.endswith(os.path.splitext(FLAGS.out)[1] or "/")]
     if mode is export and meant and FLAGS.format not in meant:
         raise UserError(f"--out {FLAGS.out} is the name of another format's file: add --format {meant[0]}")
-    if given and os.path.isfile(given):
-        say(f"{given} exists and will be overwritten")
+    if os.path.isfile(FLAGS.out):
+        say(f"{FLAGS.out} exists and will be overwritten")
     if extension:
         check_writable(FLAGS.out)
     with writing(FLAGS.out):

@@ -184,24 +184,28 @@ def done_before(path):
 def without_lost(rows, files, args):
     """The rows without those of pictures that have to be processed again.
 
-    Those are the last picture, whose rows may be incomplete, the pictures of which a crop is missing, or empty as a
+    Those are the last picture, if its rows may be incomplete, the pictures of which a crop is missing, or empty as a
     power cut leaves it, and those without a crop that have changed since.
     """
     lost = {row["file"] for row in rows if not (is_there(os.path.join(args.out, row["output"])) if row["output"] else
             row["file"] not in files or row.get("version") == version(row["file"], args.raw))}
-    lost |= {row["file"] for row in rows[-1:]}
+    lost |= {row["file"] for row in rows[-1:] if args.all_faces or row.get("version") != version(row["file"], args.raw)}
     return [row for row in rows if row["file"] not in lost]
 
 
 def open_table(path, rows):
-    """Write the table again with these rows; returns the open file, and a writer for more rows."""
+    """Write the table again with these rows; returns the open file, and a writer for more rows.
+
+    Columns that somebody has added stay.
+    """
+    columns = list(dict.fromkeys([*COLUMNS, *(name for row in rows for name in row if name)]))
     with whole(path, to_disk=True) as part, open(part, "w", newline="", encoding="utf-8",
                                                  errors="surrogateescape") as table:
-        writer = csv.DictWriter(table, COLUMNS, extrasaction="ignore")
+        writer = csv.DictWriter(table, columns, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
     table = open(path, "a", newline="", encoding="utf-8", errors="surrogateescape")
-    return table, csv.DictWriter(table, COLUMNS)
+    return table, csv.DictWriter(table, columns)
 
 
 @contextlib.contextmanager

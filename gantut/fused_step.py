@@ -80,11 +80,15 @@ def own_step(DCGAN, fast, g_updates=2, losses_every=1):
     return FastDCGAN if fast else OwnStepDCGAN
 
 
-def check_class(DCGAN):
-    """Raise UserError unless the class has a step(), and so trains with a Run, which divides the batches."""
+def check_class(DCGAN, flags=()):
+    """Raise UserError unless the class has a step(), and so trains with a Run, which divides the batches.
+
+    flags: the names of those that need it, as far as they are known.
+    """
     if not hasattr(DCGAN, "step"):
+        needless = " ".join("--" + name for name in flags) or "the flags for more"
         raise UserError("this class DCGAN trains in its own train(), on one device of one process, as in the text: "
-                        "leave out the flags for more, or use the project's gantut_gan.py")
+                        f"leave out {needless}, or use the project's gantut_gan.py")
 
 
 def batch_norms(dcgan):

@@ -36,8 +36,9 @@ def with_parts(DCGAN, config, devices=(), workers=None):
     devices: their names, if there are several. workers: the result of find_workers(). Raises UserError if the class
     cannot be trained with the flags.
     """
-    if workers or asked_for(config, OF_THE_RUN):  # its train() must use a Run
-        check_class(DCGAN)
+    of_the_run = asked_for(config, OF_THE_RUN)
+    if workers or of_the_run:  # its train() must use a Run
+        check_class(DCGAN, of_the_run)
     parts = {name: getattr(config, name, BEYOND[name][0]) for name in OF_THE_STEP}
     Model = own_step(DCGAN, parts["fast"], parts["g_updates"], parts["losses_every"])
     if len(devices) > 1:

@@ -471,15 +471,23 @@ def test_only_what_cannot_be_written_is_said_to_be(monkeypatch, tmp_path, name, 
 
 
 def test_a_picture_that_is_done_again_keeps_its_crops_name(tmp_path):
-    """The last picture always is, although another one is called the same now."""
+    """Although another one is called the same now: the last picture, whose row a kill has cut off."""
     write_pictures(tmp_path / "raw", n=2)
     Image.open(tmp_path / "raw" / "001.png").save(tmp_path / "raw" / "001.bmp")
     (tmp_path / "raw" / "001.png").unlink()
     assert align(tmp_path, "--mode", "crop", "--size", 16).returncode == 0
+    path = tmp_path / "out" / "alignment.csv"
+    path.write_text(path.read_text()[:-5])
+    (tmp_path / "out" / "001.png").write_bytes(b"an edited crop")
     Image.open(tmp_path / "raw" / "000.png").save(tmp_path / "raw" / "001.png")
     assert align(tmp_path, "--mode", "crop", "--size", 16).stdout.startswith("3 of 3 pictures done: 3 crops")
     outputs = [row["output"] for row in table(tmp_path)]
     assert by_file(tmp_path)["001.bmp"]["output"] == "001.png"
+    assert Image.open(tmp_path / "out" / "001.png").size == (16, 16)
+    last = outputs[-1]
+    (tmp_path / "out" / last).write_bytes(b"an edited crop")
+    assert align(tmp_path, "--mode", "crop", "--size", 16).returncode == 0
+    assert (tmp_path / "out" / last).read_bytes() == b"an edited crop"
     assert sorted(outputs) == sorted(path.name for path in (tmp_path / "out").glob("*.png"))
     cut = [{"file": "a.jpg", "output": "a"}]  # a row of which a full disk has cut the end
     assert align_faces.still_to_do([("a.jpg", "a_jpg")], [], cut, False) == [("a.jpg", "a_jpg")]
@@ -524,7 +532,8 @@ def test_a_table_that_a_spreadsheet_has_saved(tmp_path, program):
     path.write_bytes(SAVED_BY[program](path.read_text()))
     process = align(tmp_path, "--mode", "crop")
     assert process.returncode == 0 and "5 of 5 pictures done: 5 crops" in process.stdout, process.stderr
-    assert by_file(tmp_path) == before
+    own = {"mine": "mine"} if program == "a column more" else {}
+    assert by_file(tmp_path) == {file: {**row, **own} for file, row in before.items()}
 
 
 @pytest.mark.parametrize("content", [b"a picture,a crop\n1,2\n", b"PK\x03\x04\x00",
