@@ -19,7 +19,7 @@ from scipy.spatial.distance import cdist
 
 import gantut_imgfuncs
 from gantut.checkpoints import model_sizes
-from gantut.datasets import find_dataset
+from gantut.datasets import check_number, find_dataset
 from gantut.errors import UserError, check_outside, check_writable, writing
 from gantut.image_loader import Loader
 from gantut.images import pixels
@@ -50,10 +50,11 @@ def main():
     parser.add_argument("--out", type=path_type, default="copies.png", help="picture to write, which must not be there")
     args = parser.parse_args()
     sizes = model_sizes(find_model(args.checkpoint_dir))
-    learnt, held_out = (dataset_files(find_dataset(folder, flag)) for folder, flag in
-                        ((args.dataset, "dataset"), (args.held_out, "held_out")))
-    for files, folder in ((learnt, args.dataset), (held_out, args.held_out)):
-        check_outside(args.out, folder, "out", files)
+    roots = find_dataset(args.dataset), find_dataset(args.held_out, "held_out")
+    learnt, held_out = map(dataset_files, roots)
+    for root, files in zip(roots, (learnt, held_out)):
+        check_number(files, root)
+        check_outside(args.out, root, "out", files)
     if os.path.lexists(args.out):
         raise UserError(f"--out {args.out} is there already: give another file")
     check_writable(args.out)

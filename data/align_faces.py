@@ -153,7 +153,7 @@ def still_to_do(jobs, rows, before, all_faces):
         return {file: re.sub(r"\.face\d+$", "", name) if all_faces else name for file, name in stems.items()}
 
     done = {row["file"] for row in rows}
-    known = names_of(row for row in before if row.get("version") is not None)  # the last column: the row is complete
+    known = names_of(row for row in before if row.get("version") is not None)  # the last: the row is complete
     todo = {file: known.get(file, name) for file, name in jobs if file not in done}
     return list(zip(todo, each_once(list(todo.values()), lambda name: [name], names_of(rows).values())))
 
@@ -184,19 +184,20 @@ def done_before(path):
 def without_lost(rows, files, args):
     """The rows without those of pictures that have to be processed again.
 
-    Those are the last picture, if its rows may be incomplete, the pictures of which a crop is missing, or empty as a
-    power cut leaves it, and those without a crop that have changed since.
+    Those are the last picture, if its rows may be incomplete (as always with --all_faces), the pictures of which a crop
+    is missing, or empty as a power cut leaves it, and those without a crop that have changed since.
     """
     lost = {row["file"] for row in rows if not (is_there(os.path.join(args.out, row["output"])) if row["output"] else
             row["file"] not in files or row.get("version") == version(row["file"], args.raw))}
-    lost |= {row["file"] for row in rows[-1:] if args.all_faces or row.get("version") != version(row["file"], args.raw)}
+    lost |= {row["file"] for row in rows[-1:] if row.get("version") is None or row["file"] in files and (
+        args.all_faces or row["version"] != version(row["file"], args.raw))}
     return [row for row in rows if row["file"] not in lost]
 
 
 def open_table(path, rows):
     """Write the table again with these rows; returns the open file, and a writer for more rows.
 
-    Columns that somebody has added stay.
+    Columns that somebody has added stay, but for a picture that is done again.
     """
     columns = list(dict.fromkeys([*COLUMNS, *(name for row in rows for name in row if name)]))
     with whole(path, to_disk=True) as part, open(part, "w", newline="", encoding="utf-8",

@@ -98,8 +98,8 @@ RULES = [  # Part 5's flags, and one of the class: name, a test of the value, th
 ]
 OF_PYTHON = dict(processes=SingleProcess(), devices=1, progress=None)
 OF_DCGAN = ["image_size", "c_dim", "z_dim", "gf_dim", "df_dim", "batch_size", "is_crop"]
-OF_THE_RUN = ["logs_dir", "crop_size", "sample_every", "save_every", "max_to_keep", "skip_bad_images", "judge_every",
-              "keep_best", "summary_every", "cache_mb", "mirror", "d_learning_rate", "init_from"]  # Run implements them
+OF_THE_RUN = ["crop_size", "skip_bad_images", "judge_every", "keep_best", "summary_every", "cache_mb", "mirror",
+              "d_learning_rate", "init_from"]  # Run implements them
 OF_THE_STEP = ["fast", "losses_every", *(name for name in RECIPE if name not in OF_THE_RUN)]  # with_parts() does
 OF_THE_COMMAND = ["recipe", "precision", "threads", "num_gpus", "num_devices", "worker_hosts", "task_index",
                   "kubernetes_label", "num_workers", "start_timeout", "worker_timeout", "scale_learning_rate"]

@@ -38,7 +38,7 @@ def with_parts(DCGAN, config, devices=(), workers=None):
     """
     of_the_run = asked_for(config, OF_THE_RUN)
     if workers or of_the_run:  # its train() must use a Run
-        check_class(DCGAN, of_the_run)
+        check_class(DCGAN, asked_for(config, ["recipe"]) or of_the_run)
     parts = {name: getattr(config, name, BEYOND[name][0]) for name in OF_THE_STEP}
     Model = own_step(DCGAN, parts["fast"], parts["g_updates"], parts["losses_every"])
     if len(devices) > 1:

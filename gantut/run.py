@@ -174,8 +174,8 @@ class Run:
             self.exits.enter_context(locked(config.checkpoint_dir))
             self.exits.enter_context(locked(config.sample_dir, ".run", "--sample_dir"))
             with writing(config.checkpoint_dir):
-                best = os.path.join(config.checkpoint_dir, "best")
-                if not saved or run_record.is_of_other_pictures(best, self.record):
+                record, best = (os.path.join(config.checkpoint_dir, name) for name in ("run.json", "best"))
+                if not saved or not os.path.exists(record) and run_record.is_of_other_pictures(best, self.record):
                     put_aside(config.checkpoint_dir, "best")
                 dcgan.saver.take_over(config.checkpoint_dir, dcgan.model_name)
                 self.record["checkpoints"] = written_by_run(config.checkpoint_dir)

@@ -75,14 +75,15 @@ def check(checkpoint_dir, run, saver, skip_bad=False):
         raise UserError(f"the run in {checkpoint_dir} was made with {as_flags(flags_before, other)}, not "
                         f"{as_flags(flags, other)}{misfit}: use its flags to continue, or another --checkpoint_dir for "
                         "a new run")
-    then = {**before, **before["positions"].get(os.path.basename(newest), {})}  # a later start may have saved nothing
+    name = os.path.basename(newest)
+    then = {**before, **before["positions"].get(name, {})}  # a later start may have saved nothing
     check_data(checkpoint_dir, then["data"], run["data"], skip_bad)
     run["init_from"] = before.get("init_from")
     if "score" not in before:  # a copy of a `best` is a run of its own
         run["id"] = before.get("id", run["id"])
-    run["positions"] = before["positions"]
+    run["positions"] = {**before["positions"], name: {key: then[key] for key in POSITION}}
     run["ahead"] = steps_ahead(then, run, step_of(newest) - 1)
-    replicas_before = then.get("replicas", 1)
+    replicas_before = then["replicas"]
     if replicas_before != run["replicas"]:
         size = flags["batch_size"]
         print(f" [*] going on with {run['replicas']} x {size} pictures a step (it was {replicas_before} x {size})")
@@ -114,12 +115,10 @@ def same_pictures(data, other):
 
 
 def is_of_other_pictures(folder, run):
-    """Whether the model in a folder, such as a run's best, is another run's, which had other pictures."""
+    """Whether the model in a folder, such as a run's best, has learnt other pictures than those of a run."""
     path = os.path.join(folder, "run.json")
     with contextlib.suppress(UserError):  # who needs it says what is wrong with it
-        if os.path.exists(path):
-            before = read(path)
-            return before.get("id") != run["id"] and not same_pictures(before["data"], run["data"])
+        return os.path.exists(path) and not same_pictures(read(path)["data"], run["data"])
     return False
 
 
@@ -142,8 +141,10 @@ def read(path, advice="delete it to continue without the comparison"):
         before["flags"].setdefault("fast", "True")  # run.json without it: the fused step
         for name in BEYOND.keys() & {*MUST_MATCH, *MAY_CHANGE}:  # a flag that did not exist then had its default
             before["flags"].setdefault(name, str(BEYOND[name][0]))
-        before["data"]["pictures"], before["data"]["folder"], before["data"]["fingerprint"]
-        before.setdefault("positions", {}).keys()
+        before = {"replicas": 1, "ahead": 0, "positions": {}, **before}
+        for data in (before["data"], *(one["data"] for one in before["positions"].values())):
+            data["pictures"], data["folder"], data["fingerprint"]
+        [(one["replicas"], one["ahead"]) for one in before["positions"].values()]
         return before
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is not a training's, or is damaged ({error}): {advice}") from None

@@ -496,7 +496,7 @@ def test_a_picture_that_is_done_again_keeps_its_crops_name(tmp_path):
 @pytest.mark.quick
 def test_a_picture_of_which_one_face_is_lost_is_done_again(tmp_path):
     """All of its faces, as after a power cut that has left one crop empty."""
-    args = SimpleNamespace(raw=str(tmp_path), out=str(tmp_path))
+    args = SimpleNamespace(raw=str(tmp_path), out=str(tmp_path), all_faces=True)
     (tmp_path / "empty.face2.png").touch()
     rows = []
     for output in ("whole.face1.png", "whole.face2.png", "empty.face1.png", "empty.face2.png", "missing.face1.png",

@@ -115,6 +115,7 @@ def test_the_precisions_are_the_trainers():
     ("copies", ["--dataset", "pictures", "--held_out", "two", "--out", "out/grid.png"], "--out out/grid.png is there"),
     ("copies", ["--dataset", "pictures", "--held_out", "two", "--out", "two/new.png"], "two/new.png lies in the fold"),
     ("copies", ["--dataset", "pictures", "--held_out", "no", "--out", "new.png"], "no folder no"),
+    ("copies", ["--dataset", "pictures", "--held_out", "out/learnt", "--out", "new.png"], "no pictures in out/learnt"),
     ("completion", ["--out_dir", "out"], "out/grid.png is there, but not from this benchmark"),
     ("completion", ["--dataset", "pictures", "--count", 24], "24 picture(s) in pictures: give a smaller --count"),
     ("completion", ["--dataset", "pictures", "--out_dir", "pictures"], "--out_dir pictures lies in the folder"),

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import machine
 
 import few_pictures
+import hold_out
 import lessons
 import photographs
 import pytest
@@ -78,7 +79,8 @@ def test_few_pictures_divides_also_those_of_one_name(tmp_path):
     for i, path in enumerate(files):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(str(i))
-    few_pictures.divide(list(map(str, files)), str(tmp_path / "all"), str(tmp_path), 3)
+    files = list(map(str, files))
+    hold_out.copy_parts({"held_out": files[:3], "learnt": files[3:]}, str(tmp_path / "all"), str(tmp_path))
     parts = [[path.read_text() for path in (tmp_path / name).rglob("*.png")] for name in ("learnt", "held_out")]
     assert list(map(len, parts)) == [7, 3] and sorted(map(int, sum(parts, []))) == list(range(10))
 

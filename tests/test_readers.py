@@ -55,7 +55,7 @@ def test_a_class_without_a_run_is_refused_on_several_devices(tmp_path):
     assert process.returncode == 1 and process.stderr.startswith("error: ") and process.stderr.count("\n") == 1
     assert "on one device of one process" in process.stderr
     process = run_forked([os.path.join("scripts", "gantut_trainer.py"), "--dataset", "pictures", "--judge_every", "1",
-                          "--keep_best", "--save_every", "500"], tmp_path)
+                          "--keep_best", "--save_every", "100"], tmp_path)
     assert process.returncode == 1 and "leave out --judge_every --keep_best, or use the project's" in process.stderr
     assert sorted(os.listdir(tmp_path)) == ["pictures", "scripts"]
 

@@ -139,8 +139,10 @@ def test_without_any_part_it_is_the_unchanged_class():
 @pytest.mark.quick
 @pytest.mark.parametrize("part", [dict(mirror=True), dict(init_from="other"), dict(d_learning_rate=0.0004)])
 def test_a_class_without_a_run_is_refused_what_a_run_does(part):
-    with pytest.raises(UserError, match="leave out the flags for more"):
+    with pytest.raises(UserError, match=f"leave out --{next(iter(part))}, or use the project's"):
         with_parts(object, SimpleNamespace(**part))
+    with pytest.raises(UserError, match="leave out --recipe, or"):
+        with_parts(object, SimpleNamespace(recipe="modern", **part))
 
 
 @pytest.mark.quick
