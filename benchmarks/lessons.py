@@ -20,6 +20,7 @@ import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 import judge_digits
 import mnist
 import numpy as np
+from filelock import FileLock
 from tensorflow import keras
 
 from gantut.scripts import argument_parser
@@ -47,16 +48,17 @@ def train(name, seed, length, data, pictures, folder):
         command = [sys.executable, script, "--data", data, "--out_dir", folder, *flags]
     command += ["--seed", str(seed), *([LENGTH[lesson], str(length)] if length else [])]
     os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, "log.txt"), "a" if lesson == "gantut_trainer" else "w") as log:
+    with open(os.path.join(folder, "log.txt"), "a") as log:
         machine.trained(command, log)
     return generator
 
 
 def classifier_of(folder, images, labels):
-    """The judge's classifier, trained once for the folder."""
+    """The judge's classifier, trained once for the folder, of which another process may train another part."""
     path = os.path.join(folder, "classifier.keras")
-    if not os.path.exists(path):
-        mnist.save_model(judge_digits.train_classifier(images, labels), folder, "classifier")
+    with FileLock(path + ".lock"):
+        if not os.path.exists(path):
+            mnist.save_model(judge_digits.train_classifier(images, labels), folder, "classifier")
     return keras.models.load_model(path)
 
 

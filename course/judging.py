@@ -1,5 +1,6 @@
 """What the checks of the course share: errors in words, and the comparison of values with the expected ones."""
 import collections
+import functools
 import importlib
 import importlib.util
 import io
@@ -25,11 +26,15 @@ Step = collections.namedtuple("Step", "name part file check sentence hints secon
 
 
 def check_of(step):
-    """The function that checks a step, "module.name"; TensorFlow is loaded only when a step needs it."""
+    """The function that checks a step, "module.name"; TensorFlow is loaded only when a step needs it.
+
+    An error that it does not expect, of what the reader's code has made, is raised as Wrong too.
+    """
     module, name = step.check.split(".")
     if module != "pictures":
         import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
-    return getattr(importlib.import_module("." + module, __package__), name)
+    check = getattr(importlib.import_module("." + module, __package__), name)
+    return functools.partial(attempt, "the check of what it makes", check)
 
 
 class Readers:

@@ -26,6 +26,8 @@ def dense(_):
         result = attempt(call, function, tf.constant(x, tf.float32), 4, "d")
         values = set_all(sess)
         kernel, bias = variable(values, "d/kernel", call), variable(values, "d/bias", call)
+        need((kernel.shape, bias.shape) == ((5, 4), (4,)), f"{call} has a kernel {list(kernel.shape)} and a bias "
+             f"{list(bias.shape)}, expected [5, 4] and [4]")
         compare(call, None if result is None else sess.run(result), x @ kernel + bias, [
             ("the bias is not added", x @ kernel)])
         call = "dense(x, 100, 'large') of x [3, 200]"  # many values, so that they have the standard deviation
@@ -39,19 +41,25 @@ def dense(_):
         need(not bias.any(), f"{call}: the bias does not begin at 0, as in tf.layers.dense: tf.zeros_initializer()")
 
 
-def layers(values, scope, call):
+def layers(values, scope, call, sizes):
     """The kernels and the biases of a network's two layers, in the order in which they were made, whatever their names.
+
+    sizes: of the layers, and of the input before them.
     """
     own = [value for name, value in values.items() if name.startswith(scope + "/")]
     kernels, biases = ([value for value in own if value.ndim == n] for n in (2, 1))
     need(len(kernels) == len(biases) == 2, f"{call} has {len(kernels)} of two kernels and {len(biases)} of two biases "
          f"in the scope {scope}")
+    for kernel, bias, *size in zip(kernels, biases, sizes, sizes[1:]):
+        need([*kernel.shape, *bias.shape] == [*size, size[1]], f"{call} has a layer with a kernel {list(kernel.shape)} "
+             f"and a bias {list(bias.shape)}, expected {size} and {size[1:]}")
     return zip(kernels, biases)
 
 
 def hidden(values, x, scope, alpha, call):
     """The output of both networks before their last function."""
-    (kernel, bias), (kernel_1, bias_1) = layers(values, scope, call)
+    sizes = [x.shape[1], 128, 784 if scope == "generator" else 1]
+    (kernel, bias), (kernel_1, bias_1) = layers(values, scope, call, sizes)
     return relu(x @ kernel + bias, alpha) @ kernel_1 + bias_1
 
 

@@ -405,6 +405,18 @@ def test_the_layers_of_the_lesson_may_have_any_names(monkeypatch):
     lesson.discriminator(None)
 
 
+@pytest.mark.parametrize("check, old, new, words", [
+    ("dense", "    with tf.variable_scope(name):", "    units = 3\n    with tf.variable_scope(name):",
+     r"a kernel \[5, 3\] and a bias \[3\], expected \[5, 4\] and \[4\]"),
+    ("generator", 'dense(z, n_units, "dense")', 'dense(z, 64, "dense")',
+     r"a kernel \[100, 64\] and a bias \[64\], expected \[100, 128\] and \[128\]"),
+])
+def test_a_layer_of_the_lesson_of_another_size_is_named(monkeypatch, check, old, new, words):
+    the_lesson(monkeypatch, old, new)
+    with pytest.raises(Wrong, match=words):
+        getattr(lesson, check)(None)
+
+
 def test_a_network_of_the_lesson_with_a_layer_less_is_named(monkeypatch):
     the_lesson(monkeypatch, 'hidden1 = dense(x, n_units, "dense")', "hidden1 = x")
     with pytest.raises(Wrong, match="has 1 of two kernels and 1 of two biases in the scope discriminator"):

@@ -115,13 +115,19 @@ class Page:
 
 @needs_browser
 def test_its_faces_are_the_sessions_samples(page):
+    from selenium.webdriver.common.keys import Keys
     for number in (0, 12, 123456, 2**32 - 1):
         page.write("a", number)
         assert page.shows(page.z(number)) and page.shows(page.z(number), "face_a")
     assert page.shows(page.z(1), "face_b")
     assert not page.shows(page.z(0))  # they differ, so that the comparison means something
-    page.write("a", -5)  # not the number of a face: the picture stays
-    assert page.shows(page.z(2**32 - 1))
+    for text in (-5, 1.5, ""):  # not the number of a face: the picture stays, also when something else is moved
+        page.write("a", text)
+        assert page.shows(page.z(2**32 - 1))
+        page.find("d1").send_keys(Keys.ARROW_RIGHT)
+        page.find("d1").send_keys(Keys.ARROW_LEFT)
+        page.wait()
+        assert page.shows(page.z(2**32 - 1)) and page.shows(page.z(2**32 - 1), "face_a")
 
 
 @needs_browser

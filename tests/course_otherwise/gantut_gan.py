@@ -85,11 +85,11 @@ class DCGAN(object):
             first = step % batches * config.batch_size
             real = np.stack([pictures.get_image(path, self.image_size, self.is_crop)
                              for path in files[first:first + config.batch_size]])
-            feed = {self.z: np.random.uniform(-1, 1, [config.batch_size, self.z_dim]), self.is_training: True}
-            self.sess.run(d_optim, {**feed, self.images: real})
-            for _ in range(2):
-                self.sess.run(g_optim, feed)
-            feed = {**feed, self.images: real, self.is_training: False}
+            feed = {self.z: np.random.uniform(-1, 1, [config.batch_size, self.z_dim]), self.images: real,
+                    self.is_training: True}
+            for update in (d_optim, g_optim, g_optim):
+                self.sess.run(update, feed)
+            feed = {**feed, self.is_training: False}
             *losses, summary = self.sess.run([self.d_loss, self.g_loss, self.d_loss_sum], feed)
             writer.add_summary(summary, step)
             print("Epoch", step // batches, "batch", step % batches, time.time() - start, *losses)
