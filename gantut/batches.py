@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from gantut.errors import UserError, printable
+from gantut.errors import UserError, printable, say
 from gantut.seeding import random_state
 
 MAX_THREADS = 8  # that decode pictures, one batch each; more threads are no faster in Python
@@ -48,7 +48,7 @@ class Pictures:
     def get(self, path):
         """A picture by its path: float32 [image_size, image_size, c_dim] in [-1, 1]."""
         _, keys, position, *_ = np.random.get_state()
-        image = self.load([self.numbers[path]])[0] if path in self.numbers else self.loader.load(path)
+        image = self.load([self.numbers[path]])[0] if path in self.numbers else self.load_other(path)
         _, keys_now, position_now, *_ = np.random.get_state()
         self.draws |= position != position_now or not np.array_equal(keys, keys_now)
         return image
@@ -113,6 +113,16 @@ class Pictures:
             return np.array([picture(i) for i in numbers])
         except UserError as error:
             raise UserError(f"{error}; restore it, or leave it out with --skip_bad_images") from None
+
+    def load_other(self, path):
+        """A picture that is not trained on, of the samples': as load() does."""
+        try:
+            return self.loader.load(path)
+        except UserError as error:
+            if not self.skip_bad:
+                raise UserError(f"{error}; restore it, or leave it out with --skip_bad_images") from None
+            say(f"{error}; another picture replaces it")
+            return self.picture_or_next(0)
 
     def picture(self, i):
         """File i, float32 [image_size, image_size, c_dim] in [-1, 1]. Raises UserError if it cannot be read."""

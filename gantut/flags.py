@@ -145,6 +145,11 @@ def define(*names, where="", model=None):
         flags.register_multi_flags_validator(["keep_best", "judge_every"], lambda f: f["judge_every"] or not
                                              f["keep_best"], "--keep_best needs --judge_every, the epochs between "
                                              "scores")
+        flags.register_multi_flags_validator(["num_workers", "kubernetes_label"], lambda f: f["kubernetes_label"] or
+                                             f["num_workers"] == BEYOND["num_workers"][0], "--num_workers needs "
+                                             "--kubernetes_label; otherwise --worker_hosts names the workers")
+        flags.register_multi_flags_validator(["worker_hosts", "kubernetes_label"], lambda f: not all(f.values()),
+                                             "--worker_hosts and --kubernetes_label exclude each other")
 
 
 def with_flagfiles(argv, within=()):
@@ -271,7 +276,7 @@ def settings(config, dcgan, **more):
         given = {name: value for name, value in config.flag_values_dict().items() if name in {*known, *OF_DCGAN}}
     else:
         given = vars(config)
-        check_names(given, [*known, *OF_DCGAN])
+        check_names(given, [*(name for name in known if name not in ("processes", "devices")), *OF_DCGAN])
     of_class = {name: getattr(dcgan, "parts", {}).get(name, known[name]) for name in OF_THE_STEP}
     for name, value in given.items():
         if name in OF_DCGAN and not more and value != getattr(dcgan, name):

@@ -25,8 +25,8 @@ def faster(DCGAN, losses_every=1):
 def own_step(DCGAN, fast, g_updates=2, losses_every=1):
     """A DCGAN with a different step: a faster one, or one with fewer updates of G; with neither, the class itself.
 
-    g_updates: at most this many updates of G. losses_every: steps between computations of the losses. Raises UserError
-    if the class has no step(), or if it would compute the losses in each step all the same.
+    g_updates: 1, or 2 for as many of G as the class's step() makes. losses_every: steps between computations of the
+    losses. Raises UserError if the class has no step(), or if it would compute the losses in each step all the same.
     """
     if losses_every > 1 and not fast:
         raise UserError("losses_every needs fast: as written, each step computes the losses")
@@ -42,7 +42,8 @@ def own_step(DCGAN, fast, g_updates=2, losses_every=1):
         def step(self, d_optim, g_optim, batch_images, batch_z, counter):
             """Does what DCGAN.step() does, which is watched once; returns the losses, nan if they are not computed."""
             if self.g_updates is None:
-                self.g_updates = min(count_g_updates(super().step, self, d_optim, g_optim), g_updates)
+                written = count_g_updates(super().step, self, d_optim, g_optim)
+                self.g_updates = 1 if g_updates == 1 else written
                 self.d_update, self.d_summaries = d_optim, [self.d_sum]
                 if fast:
                     self.d_update, judged = update_both(self, d_optim, g_optim)
@@ -235,7 +236,7 @@ def fast_gradients():
 def _conv2d_gradients(op, gradient):
     """The gradients of tf.nn.conv2d with respect to its input and its kernel."""
     x, kernel = op.inputs
-    how = {name: op.get_attr(name) for name in ("strides", "padding", "data_format")}
+    how = attributes(op)
     return (tf.raw_ops.Conv2DBackpropInput(input_sizes=tf.shape(x), filter=kernel, out_backprop=gradient, **how),
             kernel_gradient(x, gradient, kernel, **how))
 
@@ -244,11 +245,16 @@ def _conv2d_gradients(op, gradient):
 def _conv2d_transpose_gradients(op, gradient):
     """The gradients of tf.nn.conv2d_transpose, in which the input and output of a convolution are exchanged."""
     _, kernel, x = op.inputs
-    how = {name: op.get_attr(name) for name in ("strides", "padding", "data_format")}
+    how = attributes(op)
     return None, kernel_gradient(gradient, x, kernel, **how), tf.raw_ops.Conv2D(input=gradient, filter=kernel, **how)
 
 
-def kernel_gradient(large, small, kernel, strides, padding, data_format):
+def attributes(op):
+    """How a convolution is done, for its gradients."""
+    return {name: op.get_attr(name) for name in ("strides", "padding", "data_format", "explicit_paddings", "dilations")}
+
+
+def kernel_gradient(large, small, kernel, strides, padding, data_format, explicit_paddings=(), dilations=(1, 1, 1, 1)):
     """The gradient of a convolution from large [N, H, W, a] to small [N, h, w, b] for its kernel [k, l, a, b].
 
     If `small` has at most SMALL pixels a side, it is computed as a convolution, 1.1 to 4.7 times as fast: the pictures
@@ -256,9 +262,11 @@ def kernel_gradient(large, small, kernel, strides, padding, data_format):
     kernel.
     """
     sizes = large.shape.as_list()[1:3] + small.shape.as_list()[1:3] + kernel.shape.as_list()[:2]
-    if None in sizes or max(sizes[2:4]) > SMALL or padding != b"SAME" or data_format != b"NHWC":
-        return tf.raw_ops.Conv2DBackpropFilter(input=large, filter_sizes=tf.shape(kernel), out_backprop=small,
-                                               strides=strides, padding=padding, data_format=data_format)
+    if (None in sizes or max(sizes[2:4]) > SMALL or padding != b"SAME" or data_format != b"NHWC"
+            or max(dilations) > 1):
+        return tf.raw_ops.Conv2DBackpropFilter(
+            input=large, filter_sizes=tf.shape(kernel), out_backprop=small, strides=strides, padding=padding,
+            data_format=data_format, explicit_paddings=list(explicit_paddings), dilations=list(dilations))
     pads = [[0, 0]]
     for size, smaller, k, stride in zip(sizes[:2], sizes[2:4], sizes[4:], strides[1:3]):
         pad = max((smaller - 1) * stride + k - size, 0)

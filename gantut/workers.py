@@ -87,7 +87,8 @@ class AdamOptimizer(tf.train.AdamOptimizer):
 
     def compute_gradients(self, *args, **kwargs):
         kwargs["colocate_gradients_with_ops"] = True
-        return [(self.processes.average(grad), var) for grad, var in super().compute_gradients(*args, **kwargs)]
+        return [(grad if grad is None else self.processes.average(grad), var)  # None: the loss does not use it
+                for grad, var in super().compute_gradients(*args, **kwargs)]
 
     def minimize(self, loss, var_list=None, **kwargs):
         if loss is self.d_loss and self.d_learning_rate:
@@ -179,7 +180,9 @@ class WorkerGroup:
         sess.run(self.from_chief(variables))
 
     def average_moving(self, update, moving):
-        """An op: an update, after which the moving averages become their mean over the workers."""
+        """An op: an update, after which the moving averages, if there are any, become their mean over the workers."""
+        if not moving:
+            return update
         with tf.control_dependencies([update]):
             values = [tf.reshape(var.read_value(), [-1]) for var in moving]
         means = tf.split(self.average(tf.concat(values, 0)), [var.shape.num_elements() for var in moving])

@@ -132,6 +132,7 @@ EDITS = {  # name: (the edits, arguments for second_graph.py)
                 conv2d(h3, self.df_dim * 8, d_h=1, d_w=1, name="d_more"), self.is_training))
             h3 = tf.reshape(h3""")], []),
     "one update of G": ([(GAN, SECOND, "")], ["1"]),
+    "three updates of G": ([(GAN, SECOND, SECOND + SECOND)], ["3"]),
     "mirror": ([(IMAGES, "np.array(cropped_image) / 127.5", "np.array(cropped_image)[:, ::-1] / 127.5")], []),
 }
 REFUSED = {  # refused by --fast: the edits, what it names

@@ -312,6 +312,20 @@ def test_a_file_that_turns_bad_is_replaced_by_the_next_and_named_once(pictures, 
     assert not data.cached[[3, 4, 23]].any()
 
 
+def test_a_bad_picture_that_is_only_a_samples(pictures, capsys):
+    """With --train_size the sample pictures may be others than those that are trained on."""
+    every = pictures_in(pictures).files
+    cut_off(every[20])
+    for skip in (False, True):
+        data = pictures_in(pictures, skip_bad_images=skip)
+        data.numbers = {path: i for i, path in enumerate(every[:8])}
+        if skip:
+            np.testing.assert_array_equal(data.get(every[20]), data.get(every[0]))
+            assert "another picture replaces it" in capsys.readouterr().err
+        else:
+            assert "leave it out with --skip_bad_images" in message(data.get, every[20])
+
+
 @pytest.mark.parametrize("kept", [0, 10, 24])
 def test_replacements_are_the_same_for_any_threads_and_named_once(pictures, kept, capsys):
     batches = []

@@ -8,6 +8,7 @@ from helpers import traced
 from step import BareRun
 
 import gantut.fused_step
+from gantut.devices import not_moving
 from gantut.fused_step import FusedBatchNorm, fast_gradients, faster, kernel_gradient, update_both
 from gantut_datafuncs import batch_norm
 from gantut_gan import DCGAN
@@ -110,6 +111,36 @@ def test_gradients_of_both_kinds_of_convolution(sess, size):
         ours = both()
     for one, other in zip(*sess.run([ours, expected])):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("how", [dict(dilations=[1, 2, 2, 1]), dict(padding=[[0, 0], [1, 1], [1, 1], [0, 0]])])
+def test_the_gradient_of_a_convolution_with_more_attributes(sess, how):
+    """Against differences: a convolution is linear in its kernel, so they are exact but for rounding."""
+    rng = np.random.RandomState(0)
+    x, kernel = (rng.normal(size=size).astype(np.float32) for size in ([2, 8, 8, 2], [3, 3, 2, 3]))
+    fed = tf.placeholder(tf.float32, kernel.shape)
+    with fast_gradients():
+        y = tf.nn.conv2d(tf.constant(x), fed, **{"strides": [1, 1, 1, 1], "padding": "SAME", **how})
+        total = tf.reduce_sum(y * tf.constant(rng.normal(size=y.shape), tf.float32))
+        (gradient,) = tf.gradients(total, [fed])
+    ours, before = sess.run([gradient, total], {fed: kernel})
+    for at in ((0, 0, 0, 0), (1, 2, 1, 2), (2, 2, 1, 0)):
+        moved = kernel.copy()
+        moved[at] += 1
+        assert sess.run(total, {fed: moved}) - before == pytest.approx(ours[at], abs=1e-3)
+
+
+def test_on_several_devices_the_averages_of_no_batch_norm_move(sess):
+    """A batch norm of [N, n], which --fast leaves to the batch_norm inside."""
+    x = tf.constant(np.random.RandomState(0).normal(3, 2, [4, 5]), tf.float32)
+    written = batch_norm(name="bn")
+    written(x, tf.constant(True))
+    sess.run(tf.global_variables_initializer())
+    with not_moving([FusedBatchNorm(written)]) as _, tf.variable_scope(tf.get_variable_scope(), reuse=True):
+        y = FusedBatchNorm(written)(x, tf.constant(True))
+    before = sess.run(written.moving_mean)
+    sess.run(y)
+    np.testing.assert_array_equal(sess.run(written.moving_mean), before)
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 5, 6), (2, 1, 1, 3), (1, 8, 8, 2)])

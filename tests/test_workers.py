@@ -19,7 +19,7 @@ from gantut.errors import Stopped, UserError
 from gantut.run_record import MAY_CHANGE, MUST_MATCH
 from gantut.session import processors_arithmetic
 from gantut.worker_discovery import check_address, find_workers, why_not_there
-from gantut.workers import NOTE, WorkerGroup
+from gantut.workers import NOTE, AdamOptimizer, WorkerGroup
 
 FLAGS = ["--batch_size", 4, "--save_every", 4, "--sample_every", 5]  # 24 pictures: 3 steps for two
 
@@ -524,6 +524,19 @@ def test_what_differs_is_named(other, message):
     worker(1).compare(FakeSession([{}, {}, {}]), run())
     with pytest.raises(UserError, match=f"^the workers do not agree: {message}"):
         worker(1).compare(FakeSession([{}, {}, other]), run())
+
+
+@pytest.mark.quick
+def test_a_class_without_batch_norm_or_with_an_unused_variable():
+    assert worker(0).average_moving("update", []) == "update"
+    with tf.Graph().as_default():
+        used, unused = (tf.get_variable(name, [2]) for name in ("used", "unused"))
+        adam = AdamOptimizer(SimpleNamespace(average=lambda x: 2 * x), [], 0.1)
+        (gradient, _), (nothing, _) = adam.compute_gradients(tf.reduce_sum(3 * used), [used, unused])
+        assert nothing is None
+        with tf.Session() as sess:
+            sess.run(tf.global_variables_initializer())
+            assert sess.run(gradient).tolist() == [6, 6]
 
 
 @pytest.mark.quick
