@@ -34,7 +34,7 @@ def check_of(step):
     if module != "pictures":
         import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
     check = getattr(importlib.import_module("." + module, __package__), name)
-    return functools.partial(attempt, "the check of what it makes", check)
+    return functools.partial(attempt, "checking it", check)
 
 
 class Readers:

@@ -157,6 +157,8 @@ def check_load(DCGAN, expected):
 
 
 def check_optimizers(dcgan, minimized):
+    adams = {id(adam) for adam, _, _ in minimized}
+    need(len(adams) == len(minimized), "D and G need an AdamOptimizer each: here one counts the updates of both")
     need(len(minimized) >= 2, f"there are {len(minimized)} Adam optimizers, expected one for D and one for G")
     for name, loss, variables in (("d_optim", dcgan.d_loss, dcgan.d_vars), ("g_optim", dcgan.g_loss, dcgan.g_vars)):
         own = [one for one in minimized if one[1] is loss]

@@ -122,7 +122,7 @@ class Pictures:
             if not self.skip_bad:
                 raise UserError(f"{error}; restore it, or leave it out with --skip_bad_images") from None
             say(f"{error}; another picture replaces it")
-            return self.picture_or_next(0)
+            return self.load([0])[0]
 
     def picture(self, i):
         """File i, float32 [image_size, image_size, c_dim] in [-1, 1]. Raises UserError if it cannot be read."""

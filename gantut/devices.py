@@ -9,7 +9,7 @@ from functools import partial
 import tensorflow.compat.v1 as tf
 
 from gantut.errors import UserError
-from gantut.fused_step import check_class, in_use, move_again
+from gantut.fused_step import FusedBatchNorm, check_class, in_use, move_again
 from gantut.paths import in_words
 
 
@@ -71,7 +71,7 @@ def not_moving(bns):
     if not all(hasattr(bn, "move") for bn in bns):
         raise UserError("several devices move the averages of batch norm with its move(), which this batch_norm does "
                         "not have: train on one device, or add it as in gantut_datafuncs.py")
-    bns = [getattr(bn, "bn", bn) for bn in bns]  # with --fast the batch_norm is inside another one
+    bns = [bn.bn if isinstance(bn, FusedBatchNorm) else bn for bn in bns]
     before = [vars(bn).get("move") for bn in bns]
     for bn in bns:
         bn.move = lambda mean, variance: tf.no_op()

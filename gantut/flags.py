@@ -36,7 +36,8 @@ RECIPE = {  # what later papers changed, gantut/recipe.py: name: (default, which
     "r1": (0.0, "Weight of the penalty on D's gradient at real pictures, for example 1; 0 = none [0]",
            dict(lower_bound=0)),
     "d_learning_rate": (0.0, "Learning rate of D alone; 0 = the same as G's [0]", dict(lower_bound=0)),
-    "g_updates": (2, "Updates of G for each of D, 1 or the text's 2 [2]", dict(lower_bound=1, upper_bound=2)),
+    "g_updates": (2, "Updates of G for each of D: 1, or 2 for as many as step() makes, in the text 2 [2]",
+                  dict(lower_bound=1, upper_bound=2)),
 }
 BEYOND = {  # all of them: name: (default, description, bounds)
     # what the tutorial hard-codes
@@ -96,7 +97,8 @@ RULES = [  # Part 5's flags, and one of the class: name, a test of the value, th
     ("dataset", bool, "must name a folder"),
     ("c_dim", lambda n: n in (1, 3), "must be 1 (gray) or 3 (RGB)"),
 ]
-OF_PYTHON = dict(processes=SingleProcess(), devices=1, progress=None)
+OF_SEVERAL = dict(processes=SingleProcess(), devices=1)  # which only the trainer sets
+OF_PYTHON = dict(progress=None)
 OF_DCGAN = ["image_size", "c_dim", "z_dim", "gf_dim", "df_dim", "batch_size", "is_crop"]
 OF_THE_RUN = ["crop_size", "skip_bad_images", "judge_every", "keep_best", "summary_every", "cache_mb", "mirror",
               "d_learning_rate", "init_from"]  # Run implements them
@@ -276,7 +278,7 @@ def settings(config, dcgan, **more):
         given = {name: value for name, value in config.flag_values_dict().items() if name in {*known, *OF_DCGAN}}
     else:
         given = vars(config)
-        check_names(given, [*(name for name in known if name not in ("processes", "devices")), *OF_DCGAN])
+        check_names(given, [*known, *OF_DCGAN])
     of_class = {name: getattr(dcgan, "parts", {}).get(name, known[name]) for name in OF_THE_STEP}
     for name, value in given.items():
         if name in OF_DCGAN and not more and value != getattr(dcgan, name):
@@ -290,7 +292,7 @@ def settings(config, dcgan, **more):
     if not more:
         check_values({**known, **given, "is_crop": dcgan.is_crop, "c_dim": dcgan.c_dim})
         given = {**given, **of_session}
-    found = {**known, **given, **of_class, **more, **{name: getattr(dcgan, name) for name in OF_DCGAN}}
+    found = {**OF_SEVERAL, **known, **given, **of_class, **more, **{name: getattr(dcgan, name) for name in OF_DCGAN}}
     found.update({name: os.path.expanduser(found[name]) for name in PATHS if isinstance(found.get(name), str)})
     if found["train_size"] < float("inf"):
         found["train_size"] = int(found["train_size"])  # a float flag, because its default is infinite

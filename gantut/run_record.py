@@ -142,9 +142,8 @@ def read(path, advice="delete it to continue without the comparison"):
         for name in BEYOND.keys() & {*MUST_MATCH, *MAY_CHANGE}:  # a flag that did not exist then had its default
             before["flags"].setdefault(name, str(BEYOND[name][0]))
         before = {"replicas": 1, "ahead": 0, "positions": {}, **before}
-        for data in (before["data"], *(one["data"] for one in before["positions"].values())):
-            data["pictures"], data["folder"], data["fingerprint"]
-        [(one["replicas"], one["ahead"]) for one in before["positions"].values()]
+        for one in (before, *before["positions"].values()):  # LookupError if something is missing
+            one["replicas"], one["ahead"], [one["data"][name] for name in ("pictures", "folder", "fingerprint")]
         return before
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is not a training's, or is damaged ({error}): {advice}") from None

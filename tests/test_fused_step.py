@@ -123,7 +123,12 @@ def test_the_gradient_of_a_convolution_with_more_attributes(sess, how):
         y = tf.nn.conv2d(tf.constant(x), fed, **{"strides": [1, 1, 1, 1], "padding": "SAME", **how})
         total = tf.reduce_sum(y * tf.constant(rng.normal(size=y.shape), tf.float32))
         (gradient,) = tf.gradients(total, [fed])
-    ours, before = sess.run([gradient, total], {fed: kernel})
+    try:
+        ours, before = sess.run([gradient, total], {fed: kernel})
+    except tf.errors.InvalidArgumentError as error:
+        if "dilation rates" in str(error):
+            pytest.skip("without oneDNN TensorFlow has no such gradient on a CPU")
+        raise
     for at in ((0, 0, 0, 0), (1, 2, 1, 2), (2, 2, 1, 0)):
         moved = kernel.copy()
         moved[at] += 1
