@@ -143,12 +143,12 @@ def norm_variables(name, filters):
 
 def d_variables():
     """The variables of D, {name: shape}."""
-    found = {"discriminator/d_h4_lin/Matrix": [8192, 1], "discriminator/d_h4_lin/bias": [1]}
+    found = {}
     for i, (layer, channels, filters) in enumerate(zip(D_LAYERS, [3, *D_FILTERS], D_FILTERS)):
         name = "discriminator/" + layer
         found.update({name + "/w": [5, 5, channels, filters], name + "/biases": [filters]})
         found.update(norm_variables(f"discriminator/d_bn{i - 1}", filters) if i else {})
-    return found
+    return {**found, "discriminator/d_h4_lin/Matrix": [8192, 1], "discriminator/d_h4_lin/bias": [1]}
 
 
 def g_variables():
