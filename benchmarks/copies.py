@@ -23,7 +23,7 @@ from gantut.datasets import check_number, find_dataset
 from gantut.errors import UserError, check_outside, check_writable, writing
 from gantut.image_loader import Loader
 from gantut.images import pixels
-from gantut.metrics import thumbnails
+from gantut.metrics import nearest, thumbnails
 from gantut.paths import find_model
 from gantut.sampler import Sampler, load_model
 from gantut.scripts import argument_parser
@@ -66,12 +66,12 @@ def main():
     distances = cdist(thumbnails(np.float32(pixels(samples))), known)
     of_samples = distances.min(axis=1)
     rows = [[name, *(f"{one:.1f}" for one in np.percentile(of, PERCENTILES))]
-            for name, of in (("held-out pictures", cdist(others, known).min(axis=1)), ("samples", of_samples))]
+            for name, of in (("held-out pictures", nearest(others, known)), ("samples", of_samples))]
     machine.table(["to the nearest learnt picture", *(f"{one} %" for one in PERCENTILES)], rows)
-    nearest = np.argsort(of_samples)[:PAIRS]
-    pictures = loader.load_all([learnt[i] for i in distances[nearest].argmin(axis=1)])
+    best = np.argsort(of_samples)[:PAIRS]
+    pictures = loader.load_all([learnt[i] for i in distances[best].argmin(axis=1)])
     with writing(args.out):
-        save_images(np.stack([samples[nearest], pictures], axis=1).reshape([-1, *samples.shape[1:]]), [PAIRS // 2, 4],
+        save_images(np.stack([samples[best], pictures], axis=1).reshape([-1, *samples.shape[1:]]), [PAIRS // 2, 4],
                     args.out)
 
 

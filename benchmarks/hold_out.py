@@ -14,7 +14,7 @@ import machine
 from machine import at_least, path_type
 
 from gantut.datasets import find_dataset
-from gantut.errors import UserError, check_outside, temporary_folder, writing
+from gantut.errors import UserError, check_outside
 from gantut.scripts import argument_parser
 from gantut_gan import dataset_files
 
@@ -46,12 +46,8 @@ def main():
                         "--count")
     held_out = set(random.Random(1).sample(alone, args.count))
     parts = {"held_out": sorted(held_out), "learnt": [file for file in files if file not in held_out]}
-    with writing(args.out):
-        beside = os.path.dirname(os.path.abspath(args.out))
-        os.makedirs(beside, exist_ok=True)
-        with temporary_folder(prefix=".part-", dir=beside) as part:
-            copy_parts(parts, root, os.path.join(part, "divided"))
-            os.rename(os.path.join(part, "divided"), args.out)
+    with machine.new_folder(args.out) as folder:
+        copy_parts(parts, root, folder)
     print(f"{args.out}: {len(parts['learnt'])} to learn, {args.count} held out")
 
 

@@ -20,7 +20,7 @@ sys.path[:0] = [ROOT, *(os.path.join(ROOT, folder) for folder in ("data", "varia
 
 from gantut.__main__ import describe, version  # noqa: E402, F401  (for a benchmark's JSON)
 from gantut.console import protect, reopen_closed  # noqa: E402
-from gantut.errors import UserError, check_writable, write_whole  # noqa: E402
+from gantut.errors import UserError, check_writable, temporary_folder, write_whole, writing  # noqa: E402
 from gantut.metrics import BEST  # noqa: E402
 from gantut.scripts import SIGNALS, at_least, call  # noqa: E402, F401
 
@@ -78,6 +78,19 @@ def check_ours(record, *paths):
     if there and not os.path.exists(record):
         raise UserError(f"{there[0]} is there, but not from this benchmark: it would have left {record}; move it away, "
                         "or give another folder")
+
+
+@contextlib.contextmanager
+def new_folder(path):
+    """Yield a folder to write into; when that has succeeded, it becomes path. Before, nothing is there."""
+    with writing(path):
+        beside = os.path.dirname(os.path.abspath(path))
+        os.makedirs(beside, exist_ok=True)
+        with temporary_folder(prefix=".part-", dir=beside) as part:
+            folder = os.path.join(part, "new")
+            os.mkdir(folder)
+            yield folder
+            os.rename(folder, path)
 
 
 def need_torch():

@@ -15,7 +15,7 @@ import gantut.quiet  # noqa: F401  (before TensorFlow, which it keeps quiet)
 import tensorflow.compat.v1 as tf
 
 from gantut.checkpoints import check_folder, newest_checkpoint, shapes_in, sizes_of, step_of
-from gantut.errors import UserError, temporary_folder, writing
+from gantut.errors import UserError
 from gantut.paths import find_model
 from gantut.scripts import argument_parser
 from gantut.weights import names_to_draw_with
@@ -49,15 +49,9 @@ def main():
 
 def save(sess, variables, out, step):
     """Write the folder out; it is not there if that fails."""
-    with writing(out):
-        beside = os.path.dirname(os.path.abspath(out))
-        os.makedirs(beside, exist_ok=True)
-        with temporary_folder(prefix=".part-", dir=beside) as part:
-            model = os.path.join(part, "model")
-            os.mkdir(model)
-            tf.train.Saver(variables, save_relative_paths=True).save(
-                sess, os.path.join(model, "DCGAN.model"), global_step=step, write_meta_graph=False)
-            os.rename(model, out)
+    with machine.new_folder(out) as folder:
+        tf.train.Saver(variables, save_relative_paths=True).save(
+            sess, os.path.join(folder, "DCGAN.model"), global_step=step, write_meta_graph=False)
 
 
 if __name__ == "__main__":
